@@ -1,0 +1,36 @@
+/* Differentiation: modes, the entry every op goes through, and the backward engine. */
+#ifndef TW_AUTOGRAD_AUTOGRAD_H
+#define TW_AUTOGRAD_AUTOGRAD_H
+#include "autograd/node.h"
+
+/* One thread-local word, tested once per entry; zero is the straight path (grad mode on, nothing else).  */
+enum {
+    TW_MODE_NO_GRAD = 1, TW_MODE_INFERENCE = 2, TW_MODE_AUTOCAST = 4, TW_MODE_VMAP = 8, TW_MODE_FORWARD = 16,
+    TW_MODE_FUNCTION = 32, TW_MODE_TRACE = 64, TW_MODE_PROFILE = 128, TW_MODE_ANOMALY = 256, TW_MODE_SAVED_HOOKS = 512
+};
+extern _Thread_local unsigned tw_mode;
+
+/* The entry. Functional call: outs[] are set to owned results. Handles every mode, records the graph, then tw_run. */
+bool tw_call(const tw_op *op, const tw_arg *args, tw_tensor **outs);
+/* args[0] is overwritten with the op's (first) result: add_, clamp_, ... Leaf checks, version bump, rebase of views. */
+bool tw_call_inplace(const tw_op *op, const tw_arg *args);
+/* Results go to outs[] (all non-NULL), resized and cast by PyTorch's out= rule; refused when gradients are wanted. */
+bool tw_call_out(const tw_op *op, const tw_arg *args, tw_tensor **outs);
+
+/* Shorthands for generated gradients and composites: boxed call with one result, owned; NULL on failure. Any NULL/failed argument
+ * (while an error is pending) makes the call return NULL. */
+tw_tensor *tw_call1(int op_id, int nargs, const tw_arg *args); /* missing trailing args take their defaults */
+
+/* Sums a gradient to the sizes of an input that was broadcast; takes and gives an owned reference. */
+tw_tensor *tw_sum_to_sizes(tw_tensor *grad, const int64_t *sizes, int ndim);
+
+/* torch.autograd.backward / grad. grads may be NULL or have NULL entries (scalars: ones). inputs NULL: accumulate into leaves.
+ * result: one owned gradient per input (NULL if unused and allow_unused). */
+bool tw_backward_run(tw_tensor *const *roots, tw_tensor *const *grads, int nroots, bool retain_graph, bool create_graph,
+                     tw_tensor *const *inputs, int ninputs, bool allow_unused, bool accumulate, tw_tensor **result);
+
+bool tw_set_requires_grad(tw_tensor *t, bool on);
+tw_tensor *tw_detach_new(tw_tensor *t);     /* shares storage and version */
+tw_tensor *tw_data_alias_new(tw_tensor *t); /* t.data: shares storage, own version */
+static inline bool tw_requires_grad(const tw_tensor *t) { return (t->flags & TW_REQUIRES_GRAD) != 0; }
+#endif

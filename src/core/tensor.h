@@ -1,0 +1,75 @@
+/* The tensor: geometry over a storage, with lazily made autograd data.
+ * Invariants: numel is the product of sizes; every element lies within the storage; strides are >= 0; sizes and strides point
+ * into `dims` up to TW_INLINE_DIMS dimensions and into one heap block beyond; version points at storage-wide or detached state. */
+#ifndef TW_CORE_TENSOR_H
+#define TW_CORE_TENSOR_H
+#include "core/dtype.h"
+#include "core/error.h"
+#include "core/storage.h"
+
+enum { TW_INLINE_DIMS = 5, TW_MAX_DIMS = 64 };
+
+enum { /* tensor flags */
+    TW_CONJ = 1,        /* lazy conjugate: elements are to be read as their conjugates */
+    TW_NEG = 2,         /* lazy negation */
+    TW_WRAPPED = 4,     /* made from a Python number: yields in promotion */
+    TW_REQUIRES_GRAD = 8,  /* a leaf that wants a gradient, or the result of a recorded op */
+    TW_INFERENCE = 16,  /* made under inference mode */
+    TW_CONTIGUOUS = 32, /* cached: row-major without gaps (maintained by tw_set_geometry) */
+    TW_BATCHED = 64,    /* see autograd/vmap.h */
+    TW_IS_VIEW = 128,   /* has a base (autograd data holds it) */
+};
+
+typedef struct tw_version { atomic_uint refs; atomic_uint value; } tw_version; /* shared by a tensor and its views */
+struct tw_autograd; /* src/autograd/node.h; freed through tw_autograd_free below */
+
+struct tw_tensor {
+    atomic_uint refs;
+    int8_t dtype;            /* tw_dtype */
+    uint8_t ndim;
+    uint8_t flags;
+    tw_device device;
+    int64_t numel, offset;   /* elements */
+    int64_t *sizes, *strides;
+    tw_storage *storage;
+    tw_version *version;     /* owned reference; NULL until the first write or save (then it is 0) */
+    struct tw_autograd *autograd; /* owned; NULL for a plain tensor */
+    void *pyobj;             /* the Python wrapper, borrowed (ext keeps the protocol); NULL if none */
+    int64_t dims[2 * TW_INLINE_DIMS];
+};
+
+/* All constructors give one owned reference, or NULL with an error. */
+tw_tensor *tw_empty_strided_new(const int64_t *sizes, const int64_t *strides, int ndim, tw_dtype dtype, tw_device device);
+tw_tensor *tw_empty_new(const int64_t *sizes, int ndim, tw_dtype dtype, tw_device device); /* contiguous; uninitialised */
+tw_tensor *tw_scalar_new(tw_scalar value, tw_dtype dtype, tw_device device);              /* 0-d */
+/* A second tensor over the same storage (and version, unless TW_NEW_VERSION): dtype may differ (view(dtype)). Checks bounds. */
+tw_tensor *tw_alias_new(tw_tensor *of, const int64_t *sizes, const int64_t *strides, int ndim, int64_t offset, tw_dtype dtype);
+tw_tensor *tw_tensor_over(tw_storage *storage, const int64_t *sizes, const int64_t *strides, int ndim, int64_t offset, tw_dtype dtype);
+/* Changes the geometry of t in place (resize_, set_, squeeze_, ...): sizes, strides, offset; recomputes numel and TW_CONTIGUOUS. */
+bool tw_set_geometry(tw_tensor *t, const int64_t *sizes, const int64_t *strides, int ndim, int64_t offset);
+bool tw_resize(tw_tensor *t, const int64_t *sizes, int ndim); /* contiguous; grows the storage when needed */
+
+static inline void tw_tensor_retain(tw_tensor *t) { atomic_fetch_add_explicit(&t->refs, 1, memory_order_relaxed); }
+/* tw_release (public) drops one; the last one calls the hooks below and frees. */
+/* Set once by autograd and ext: free autograd data (iteratively), and ask Python whether the wrapper dies too. */
+extern void (*tw_autograd_free)(struct tw_autograd *data);
+
+static inline void *tw_data(const tw_tensor *t) {
+    return (char *)t->storage->data + (size_t)t->offset * tw_dtypes[t->dtype].size;
+}
+static inline bool tw_is_contiguous(const tw_tensor *t) { return (t->flags & TW_CONTIGUOUS) != 0; }
+bool tw_is_contiguous_in(const tw_tensor *t, tw_memory_format format); /* channels_last and 3d too */
+bool tw_non_overlapping_dense(const tw_tensor *t);
+bool tw_internal_overlap(const tw_tensor *t);                       /* certainly: a stride of 0 over a size > 1 */
+int tw_memory_overlap(const tw_tensor *a, const tw_tensor *b);      /* 0 none, 1 full (same elements), 2 partial or unknown */
+void tw_contiguous_strides(const int64_t *sizes, int ndim, int64_t *strides); /* PyTorch's: product of max(size, 1) */
+void tw_format_strides(const int64_t *sizes, int ndim, tw_memory_format format, int64_t *strides);
+void tw_like_strides(const tw_tensor *t, int64_t *strides); /* preserve_format: PyTorch's empty_like rule */
+
+unsigned tw_version_of(tw_tensor *t);       /* t._version */
+void tw_bump_version(tw_tensor *t);
+bool tw_share_version(tw_tensor *view, tw_tensor *base);
+
+/* Wraps a dimension of a tensor with ndim dimensions; IndexError with PyTorch's text when out of range. 0-d counts as 1-d. */
+bool tw_wrap_dim(int64_t *dim, int ndim);
+#endif

@@ -1,0 +1,12 @@
+/* One pool of threads for the process. */
+#ifndef TW_CORE_THREADS_H
+#define TW_CORE_THREADS_H
+#include "tallow/tallow.h"
+
+/* Calls body(context, begin, end) on disjoint ranges that cover [0, n), each a multiple of `grain` long but the last.
+ * The caller works too and never waits for a worker that has claimed nothing. Serial when n <= grain, with one thread,
+ * inside another parallel body, or when the pool is busy. The ranges a body sees depend on timing: no result may. */
+void tw_parallel(int64_t n, int64_t grain, void (*body)(void *context, int64_t begin, int64_t end), void *context);
+TW_API int tw_num_threads(void);
+TW_API bool tw_set_num_threads(int n);
+#endif

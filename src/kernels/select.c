@@ -1,0 +1,19 @@
+/* Picks each kernel family's table for this processor. */
+#include "core/cpu.h"
+#include "kernels/kernel.h"
+
+#if defined(__x86_64__)
+#define TW_FAMILY(family) \
+    extern const tw_##family##_kernels tw_##family##_kernels_baseline, tw_##family##_kernels_avx2, tw_##family##_kernels_avx512; \
+    const tw_##family##_kernels *tw_##family(void) { \
+        static const tw_##family##_kernels *const sets[] = { \
+            &tw_##family##_kernels_baseline, &tw_##family##_kernels_avx2, &tw_##family##_kernels_avx512}; \
+        return sets[tw_cpu_isa()]; \
+    }
+#else
+#define TW_FAMILY(family) \
+    extern const tw_##family##_kernels tw_##family##_kernels_baseline; \
+    const tw_##family##_kernels *tw_##family(void) { return &tw_##family##_kernels_baseline; }
+#endif
+
+/* One line a family: #include "kernels/x.h" above, TW_FAMILY(x) here. */

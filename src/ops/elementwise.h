@@ -1,0 +1,30 @@
+/* The elementwise engine: promotion, broadcasting, layouts, tiles. Kernels are generated from the table's formulas. */
+#ifndef TW_OPS_ELEMENTWISE_H
+#define TW_OPS_ELEMENTWISE_H
+#include "kernels/kernel.h"
+#include "ops/arg.h"
+
+typedef enum tw_promote {
+    TW_PROMOTE_DEFAULT,      /* all inputs to their common dtype, which is the result's */
+    TW_PROMOTE_INT_TO_FLOAT, /* integral common dtype becomes the default dtype */
+    TW_PROMOTE_COMPARE,      /* common dtype for computing, bool result */
+    TW_PROMOTE_REAL,         /* complex input gives its real dtype (abs, real, angle) */
+    TW_PROMOTE_BOOL,         /* bool result of one input (isnan, logical_not) */
+    TW_PROMOTE_FIRST,        /* the first input's dtype (gradients: that of grad) */
+    TW_PROMOTE_LAST_TWO,     /* where: the condition (input 0) stays bool; the others promote */
+} tw_promote;
+
+typedef struct tw_ew {
+    const char *name;         /* for errors: "sigmoid" → "sigmoid_cpu" not implemented for 'Bool' via `label` */
+    const char *label;        /* as in PyTorch's not-implemented text; NULL: name with _cpu */
+    uint8_t nin, promote;
+    uint32_t dtypes;          /* bit per compute dtype that it has a kernel for */
+    uint16_t kernel;          /* index into tw_ew_kernels() */
+} tw_ew;
+
+/* Runs it. in: tensors or numbers. *out NULL: allocated by PyTorch's layout rule; else written to (resized, cast). */
+bool tw_elementwise(const tw_ew *ew, const tw_arg *in, int nin, tw_tensor **out);
+/* The dtype and device of the result, as torch.result_type; sizes by broadcasting. Used by tw_elementwise and by meta functions. */
+bool tw_broadcast_sizes(const tw_arg *in, int nin, int64_t *sizes, int *ndim);
+tw_dtype tw_result_type(const tw_arg *in, int nin);
+#endif
