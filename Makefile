@@ -27,8 +27,8 @@ dev: $(VENV)/tools.stamp             ## incremental build into python/tallow, fo
 	[ -f build/build.ninja ] || PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/meson setup build
 	$(BIN)/ninja -C build && cp build/ext/_C*.so python/tallow/
 
-bench: $(VENV)/test.stamp            ## tallow against an installed PyTorch (bench/README.md)
-	$(BIN)/python bench/overhead.py
+bench: $(VENV)/test.stamp            ## the cost of small calls
+	$(BIN)/python bench/small.py
 
 asan: $(VENV)/tools.stamp            ## the C and Python tests under AddressSanitizer and UBSan
 	PATH="$(CURDIR)/$(BIN):$$PATH" sh tests/asan.sh "$(CURDIR)/$(BIN)/python"
