@@ -13,6 +13,10 @@ bool tw_hint(const char *format, ...) __attribute__((format(printf, 1, 2)));
 bool tw_fail_memory(size_t bytes); /* PyTorch's text for a failed allocation (RuntimeError); returns false */
 static inline bool tw_failed(void) { return tw_error() != TW_OK; }
 
+/* A warning (UserWarning in Python): given to the hook when one is set (the extension sets it), else printed on stderr. */
+void tw_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
+extern void (*tw_warn_hook)(const char *text);
+
 /* "[2, 3]" as PyTorch prints sizes inside messages; written into a thread-local ring of buffers. */
 const char *tw_sizes_text(const int64_t *sizes, int64_t n);
 #endif

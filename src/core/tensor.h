@@ -53,6 +53,8 @@ static inline void tw_tensor_retain(tw_tensor *t) { atomic_fetch_add_explicit(&t
 /* tw_release (public) drops one; the last one calls the hooks below and frees. */
 /* Set once by autograd and ext: free autograd data (iteratively), and ask Python whether the wrapper dies too. */
 extern void (*tw_autograd_free)(struct tw_autograd *data);
+/* Called with t->pyobj when a tensor that has a wrapper dies (the tensor owned it then); NULL until the extension sets it. */
+extern void (*tw_tensor_pyobj_free)(void *pyobj);
 
 static inline void *tw_data(const tw_tensor *t) {
     return (char *)t->storage->data + (size_t)t->offset * tw_dtypes[t->dtype].size;
