@@ -51,8 +51,8 @@ typedef int32_t tw_device;
 #define TW_CPU 0
 #define TW_META 1
 
-/* A Python-like number. */
-typedef enum tw_scalar_kind { TW_SCALAR_BOOL, TW_SCALAR_INT, TW_SCALAR_FLOAT, TW_SCALAR_COMPLEX } tw_scalar_kind;
+/* A Python-like number; TW_SCALAR_NONE (tw_none()) is "not given" where a number is optional. */
+typedef enum tw_scalar_kind { TW_SCALAR_NONE = -1, TW_SCALAR_BOOL, TW_SCALAR_INT, TW_SCALAR_FLOAT, TW_SCALAR_COMPLEX } tw_scalar_kind;
 typedef struct tw_scalar {
     tw_scalar_kind kind;
     int64_t i;  /* value of bool and int */
@@ -63,6 +63,8 @@ static inline tw_scalar tw_bool(bool v) { tw_scalar s = {TW_SCALAR_BOOL, v, 0, 0
 static inline tw_scalar tw_int(int64_t v) { tw_scalar s = {TW_SCALAR_INT, v, 0, 0}; return s; }
 static inline tw_scalar tw_float(double v) { tw_scalar s = {TW_SCALAR_FLOAT, 0, v, 0}; return s; }
 static inline tw_scalar tw_complex(double re, double im) { tw_scalar s = {TW_SCALAR_COMPLEX, 0, re, im}; return s; }
+static inline tw_scalar tw_none(void) { tw_scalar s = {TW_SCALAR_NONE, 0, 0, 0}; return s; }
+static inline bool tw_is_none(tw_scalar s) { return s.kind == TW_SCALAR_NONE; }
 
 /* --- errors ------------------------------------------------------------------------------------------------- */
 

@@ -11,7 +11,7 @@ typedef enum tw_promote {
     TW_PROMOTE_REAL,         /* complex input gives its real dtype (abs, real, angle) */
     TW_PROMOTE_BOOL,         /* bool result of one input (isnan, logical_not) */
     TW_PROMOTE_FIRST,        /* the first input's dtype (gradients: that of grad) */
-    TW_PROMOTE_LAST_TWO,     /* where: the condition (input 0) stays bool; the others promote */
+    TW_PROMOTE_WHERE,        /* where: the condition (input 0) stays bool; the others promote */
 } tw_promote;
 
 typedef struct tw_ew {
@@ -20,6 +20,10 @@ typedef struct tw_ew {
     uint8_t nin, promote;
     uint32_t dtypes;          /* bit per compute dtype that it has a kernel for */
     uint16_t kernel;          /* index into tw_ew_kernels() */
+    uint32_t scalars;         /* bit per input that is a Scalar or float parameter: always one number, takes no part in promotion */
+    uint16_t folded;          /* row to use instead when input fold_input equals fold_value (alpha=1 in add); 0: none */
+    int8_t fold_input;
+    double fold_value;
 } tw_ew;
 
 /* Runs it. in: tensors or numbers. *out NULL: allocated by PyTorch's layout rule; else written to (resized, cast). */

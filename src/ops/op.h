@@ -61,7 +61,8 @@ typedef bool (*tw_batch_fn)(const tw_arg *a, uint64_t batched, int64_t size, tw_
 struct tw_ew;      /* ops/elementwise.h */
 struct tw_reduce;  /* ops/reduce.h */
 
-enum { TW_OP_DYNAMIC = 1, TW_OP_RANDOM = 2, TW_OP_INPLACE = 4 /* writes args[0]: fill_, copy_, uniform_ ... */ };
+enum { TW_OP_DYNAMIC = 1, TW_OP_RANDOM = 2, TW_OP_INPLACE = 4 /* writes args[0]: fill_, copy_, uniform_ ... */,
+       TW_OP_BATCH_NATIVE = 8 /* vmap: leading dimensions pass through */ };
 
 typedef struct tw_op {
     const char *name;        /* table key: "max.dim" */

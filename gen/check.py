@@ -1,0 +1,120 @@
+"""Checks the table: columns, words, signatures, and that every gradient is there. Errors read `file:line: message`."""
+import difflib
+
+from parse import SpecError
+
+KINDS = ("elementwise", "reduce", "view", "kernel", "composite")
+COLUMNS = {"sig", "kind", "value", "value_bool", "value_int", "value_float", "value_complex", "promote", "dtypes", "d", "grad", "jvp",
+           "linear", "nondiff", "batch", "variants", "namespaces", "aliases", "number", "flags", "reduce", "samples", "doc", "node",
+           "save", "label", "autocast"}
+PROMOTES = ("default", "int_to_float", "compare", "real", "bool", "first", "where")
+VARIANTS = ("function", "method", "inplace", "out")
+FLAGS = ("dynamic", "random", "inplace")
+DEFAULT_VARIANTS = {"elementwise": VARIANTS, "reduce": ("function", "method", "out")}
+INTS = ("uint8", "int8", "int16", "int32", "int64")
+FLOATS = ("float16", "bfloat16", "float32", "float64")
+COMPLEX = ("complex32", "complex64", "complex128")
+DTYPE_WORDS = {"bool": ("bool",), "int": INTS, "float": ("float32", "float64"), "half": ("float16", "bfloat16"),
+               "complex": ("complex64", "complex128"), **{name: (name,) for name in INTS + FLOATS + COMPLEX}}
+MAX_ARGS, MAX_OUTS = 16, 4
+
+
+def suggest(word, known):
+    near = difflib.get_close_matches(word, list(known), n=1)
+    return f"; did you mean '{near[0]}'?" if near else ""
+
+
+class Checker:
+    def __init__(self, ops):
+        self.ops = ops
+        self.errors = []
+
+    def error(self, op, column, message):
+        self.errors.append(SpecError(op.where(column), message))
+
+    def one_of(self, op, column, word, known):
+        if word in known:
+            return True
+        self.error(op, column, f"unknown {column} '{word}' in '{op.key}'{suggest(word, known)}")
+        return False
+
+    def words(self, op):
+        kind = op.columns.get("kind")
+        if kind is None:
+            self.error(op, None, f"'{op.key}' has no kind")
+        elif self.one_of(op, "kind", kind, KINDS):
+            op.kind = kind
+        for column in op.columns:
+            if column not in COLUMNS:
+                self.error(op, column, f"unknown column '{column}' in '{op.key}'{suggest(column, COLUMNS)}")
+        for column, known in (("variants", VARIANTS), ("flags", FLAGS), ("dtypes", DTYPE_WORDS)):
+            for word in op.words(column):
+                self.one_of(op, column, word, known)
+        if "promote" in op.columns:
+            self.one_of(op, "promote", op.columns["promote"], PROMOTES)
+        default = DEFAULT_VARIANTS.get(op.kind, ("function", "method"))
+        op.variants = set(op.words("variants")) if "variants" in op.columns else set(default)
+        op.flags = set(op.words("flags"))
+        if op.base.endswith("_") and not op.base.endswith("__"):
+            op.flags.add("inplace")
+
+    def names(self, op):
+        """Columns that name parameters and results."""
+        tensors = [p.name for p in op.tensor_params]
+        for head in ("grad", "d"):
+            for name in (op.columns.get(head) or {}) if isinstance(op.columns.get(head), dict) else {}:
+                if name not in tensors:
+                    self.error(op, f"{head}.{name}", f"'{op.key}' has no tensor argument '{name}'{suggest(name, tensors)}")
+        results = set(op.result_names) | {f"result{i}" for i in range(len(op.schema.results))}
+        jvp = op.columns.get("jvp") or {}
+        for name in jvp:
+            if name not in results | {"result"}:
+                self.error(op, f"jvp.{name}", f"'{op.key}' has no result '{name}'{suggest(name, results)}")
+        for name in op.nondiff:
+            if name not in results:
+                self.error(op, "nondiff", f"'{op.key}' has no result '{name}'{suggest(name, results)}")
+        for column in ("linear", "number"):
+            for name in op.linear if column == "linear" else op.words(column):
+                if name not in tensors:
+                    self.error(op, column, f"'{op.key}' has no tensor argument '{name}'{suggest(name, tensors)}")
+        for param in op.params:
+            param.number_too = param.type.is_tensor and self.takes_numbers(op, param)
+
+    def takes_numbers(self, op, param):
+        if "number" in op.columns:
+            return param.name in op.words("number")
+        return op.kind == "elementwise" and op.params.index(param) > 0 and not param.name.startswith("grad")
+
+    def signature(self, op):
+        if len(op.params) > MAX_ARGS or len(op.schema.results) > MAX_OUTS:
+            self.error(op, "sig", f"'{op.key}' has more than {MAX_ARGS} arguments or {MAX_OUTS} results")
+        name = op.key.split(".")[0]
+        if op.base not in (name, name.rstrip("_")) and name != op.base:
+            self.error(op, "sig", f"the signature's name '{op.base}' is not the entry's '{op.key}'")
+        if op.kind == "elementwise" and len(op.schema.results) != 1:
+            self.error(op, "sig", f"elementwise '{op.key}' must have one result")
+
+    def derivatives(self, op):
+        """Every tensor input has a derivative or says that it has none."""
+        if op.kind in ("composite", "") or op.all_nondiff or "inplace" in op.flags:
+            return
+        if op.kind == "elementwise" and op.words("dtypes") and not set(op.words("dtypes")) & {"float", "half", "complex", *FLOATS}:
+            return
+        for p in op.tensor_params:
+            if op.derivative(p.name) is None and not (op.kind == "elementwise" and op.columns.get("promote") == "where" and
+                                                      p is op.params[0]):
+                self.error(op, None, f"'{op.key}' has no derivative for '{p.name}': give d.{p.name}, grad.{p.name}, or "
+                                     f'grad.{p.name} = "zero" or "nondiff"')
+
+    def run(self):
+        for op in self.ops:
+            self.words(op)
+            self.names(op)
+            self.signature(op)
+            self.derivatives(op)
+        return self.errors
+
+
+def check_table(ops):
+    """Fills in what the columns imply; the errors found."""
+    return Checker(ops).run()

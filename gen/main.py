@@ -1,0 +1,46 @@
+"""The generator: python gen/main.py SPEC_FOLDER OUT_FOLDER. Reads the table, checks it, writes C (see docs/design.md)."""
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from check import check_table  # noqa: E402
+from emit_bindings import emit_bindings  # noqa: E402
+from emit_entries import emit_entries_c, emit_entries_h  # noqa: E402
+from emit_table import emit_decl, emit_op_ids, emit_table  # noqa: E402
+from parse import parse_table  # noqa: E402
+
+
+def generate(ops):
+    """{file name: text} of everything that follows from the table."""
+    return {"op_ids.h": emit_op_ids(ops), "ops_decl.h": emit_decl(ops), "ops_table.c": emit_table(ops, {}),
+            "entries.h": emit_entries_h(ops), "entries.c": emit_entries_c(ops), "bindings.c": emit_bindings(ops)}
+
+
+def write(folder, files):
+    """Writes what changed only, so that nothing is compiled again for nothing."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        path = folder / name
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
+
+
+def main(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("spec", type=Path, help="folder of *.toml")
+    parser.add_argument("out", type=Path, help="folder to write C into")
+    args = parser.parse_args(argv)
+    ops, errors = parse_table(args.spec)
+    errors += check_table(ops)
+    for error in errors:
+        print(error, file=sys.stderr)
+    if errors:
+        return 1
+    write(args.out, generate(ops))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
