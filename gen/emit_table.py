@@ -47,6 +47,8 @@ def emit_decl(ops):
              '#include "ops/op.h"', ""]
     for op in ops:
         lines += [text for _, text in functions_of(op)]
+        if op.kind == "elementwise":
+            lines.append(f"extern const struct tw_ew tw_ew_{op.c};")
         if op.kind == "reduce":
             lines.append(f"extern const struct tw_reduce tw_reduce_{op.reduce};")
         if op.native_grad:

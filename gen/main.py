@@ -15,7 +15,7 @@ from parse import parse_table  # noqa: E402
 def generate(ops):
     """{file name: text} of everything that follows from the table."""
     return {"op_ids.h": emit_op_ids(ops), "ops_decl.h": emit_decl(ops), "ops_table.c": emit_table(ops, {}),
-            "entries.h": emit_entries_h(ops), "entries.c": emit_entries_c(ops), "bindings.c": emit_bindings(ops)}
+            "gradients.h": "", "entries.h": emit_entries_h(ops), "entries.c": emit_entries_c(ops), "bindings.c": emit_bindings(ops)}
 
 
 def write(folder, files):
@@ -31,6 +31,7 @@ def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("spec", type=Path, help="folder of *.toml")
     parser.add_argument("out", type=Path, help="folder to write C into")
+    parser.add_argument("--depfile", type=Path, help="where to tell the build what was read")
     args = parser.parse_args(argv)
     ops, errors = parse_table(args.spec)
     errors += check_table(ops)
@@ -39,6 +40,9 @@ def main(argv=None):
     if errors:
         return 1
     write(args.out, generate(ops))
+    if args.depfile:  # the folder itself too: a new file in it means another run
+        read = [args.spec, *sorted(args.spec.glob("*.toml"))]
+        args.depfile.write_text("generated: " + " ".join(str(path) for path in read) + "\n")
     return 0
 
 
