@@ -1,7 +1,7 @@
 """Checks the table: columns, words, signatures, and that every gradient is there. Errors read `file:line: message`."""
 import difflib
 
-from parse import SpecError
+from parse import DTYPE_WORDS, FLOATS, SpecError
 
 KINDS = ("elementwise", "reduce", "view", "kernel", "composite")
 COLUMNS = {"sig", "kind", "value", "value_bool", "value_int", "value_float", "value_complex", "promote", "dtypes", "d", "grad", "jvp",
@@ -11,11 +11,6 @@ PROMOTES = ("default", "int_to_float", "compare", "real", "bool", "first", "wher
 VARIANTS = ("function", "method", "inplace", "out")
 FLAGS = ("dynamic", "random", "inplace")
 DEFAULT_VARIANTS = {"elementwise": VARIANTS, "reduce": ("function", "method", "out")}
-INTS = ("uint8", "int8", "int16", "int32", "int64")
-FLOATS = ("float16", "bfloat16", "float32", "float64")
-COMPLEX = ("complex32", "complex64", "complex128")
-DTYPE_WORDS = {"bool": ("bool",), "int": INTS, "float": ("float32", "float64"), "half": ("float16", "bfloat16"),
-               "complex": ("complex64", "complex128"), **{name: (name,) for name in INTS + FLOATS + COMPLEX}}
 MAX_ARGS, MAX_OUTS = 16, 4
 
 

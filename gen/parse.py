@@ -180,6 +180,14 @@ class Op:
         return self.columns.get("batch") == "native"
 
     @property
+    def dtype_names(self):
+        """Names of the compute dtypes that the op allows."""
+        words = self.words("dtypes")
+        if not words:
+            words = ["float", "complex"] if self.columns.get("promote") == "int_to_float" else ["bool", "int", "float", "complex"]
+        return {name for word in words for name in DTYPE_WORDS.get(word, (word,))}
+
+    @property
     def reduce(self):
         return self.columns.get("reduce", self.c)
 
@@ -187,6 +195,12 @@ class Op:
     def tensor_params(self):
         return [p for p in self.params if p.type.base == "Tensor"]
 
+
+INTS = ("uint8", "int8", "int16", "int32", "int64")
+FLOATS = ("float16", "bfloat16", "float32", "float64")
+COMPLEX = ("complex32", "complex64", "complex128")
+DTYPE_WORDS = {"bool": ("bool",), "int": INTS, "float": ("float32", "float64"), "half": ("float16", "bfloat16"),
+               "complex": ("complex64", "complex128"), **{name: (name,) for name in INTS + FLOATS + COMPLEX}}
 
 BASES = {"Tensor", "Scalar", "int", "float", "bool", "str", "ScalarType", "Layout", "Device", "MemoryFormat", "Generator"}
 WORDS = {"None": None, "True": True, "False": False, "Mean": 1, "Sum": 2, "inf": float("inf"), "-inf": float("-inf")}
