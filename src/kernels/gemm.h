@@ -1,0 +1,57 @@
+/* Matrix products: packing and register-blocked tiles. The loops around them, buffers and threads are in ops/gemm.c.
+ *
+ * Note [Order of a product's sums]
+ * An element of C is the sum over k of a(k) * b(k): fused multiply-adds in the order of k from zero within a block of TW_GEMM_KC,
+ * and the blocks added to C in order. Tile sizes, packing, edges and threads change nothing of that, so the bits are the same for
+ * every instruction set with fused multiply-add, and for any number of threads. */
+#ifndef TW_KERNELS_GEMM_H
+#define TW_KERNELS_GEMM_H
+#include "kernels/kernel.h"
+
+enum { TW_GEMM_KC = 256, TW_GEMM_MAX_MR = 16 };
+
+/* The patches of images as a matrix. A line is one (channel, y, x) of the window, a position one (image, y, x) of the places
+ * where the window is put. transposed: the window slides over the result of a strided convolution instead (input gradients). */
+typedef struct tw_unfold {
+    int64_t image_stride, channel_stride, y_stride, x_stride; /* of the images, in elements */
+    int64_t height, width;                                    /* of the images */
+    int64_t window_y, window_x, places_y, places_x;
+    int64_t stride_y, stride_x, padding_y, padding_x, dilation_y, dilation_x;
+    bool transposed;
+} tw_unfold;
+
+/* A matrix with a dimension k that is summed over, as lines of positions; lines_are_k says which of the two is k. */
+typedef struct tw_gemm_operand {
+    const void *data;
+    int64_t line_stride, step;  /* in elements */
+    const tw_unfold *unfold;    /* instead of the strides; NULL for a plain matrix */
+    int8_t dtype;               /* of data: the product's, or a half type that is widened to float32 */
+    bool lines_are_k;
+} tw_gemm_operand;
+
+/* How a block of C is finished: C = sum of blocks; after the last, alpha * C + beta * d. */
+typedef struct tw_gemm_finish {
+    bool first, last;           /* block of k */
+    double alpha, beta;
+    const void *d;              /* NULL: nothing to add. Points at the element of this block of C */
+    int64_t d_row, d_col;       /* its strides in elements */
+} tw_gemm_finish;
+
+typedef struct tw_gemm_type {   /* float32 or float64 */
+    int mr, nr;                 /* largest tile */
+    /* Packs columns [j, j + n) of k in [k0, k0 + kc) into panels of `width` columns, each as kc rows; zeros beyond n. */
+    void (*pack)(const tw_gemm_operand *x, int64_t k0, int64_t kc, int64_t j, int64_t n, int width, void *to);
+    /* c (m x n, rows c_row elements apart) from packed panels of mr and nr. */
+    void (*block)(int64_t m, int64_t n, int64_t kc, const void *a, int mr, const void *b, void *c, int64_t c_row,
+                  const tw_gemm_finish *finish);
+    /* alpha * c + beta * d by itself. */
+    void (*finish)(int64_t m, int64_t n, void *c, int64_t c_row, const tw_gemm_finish *finish);
+    /* y (n) = x (k) times the matrix whose rows (k of them, b_row apart) are contiguous; the order of the note above. */
+    void (*row_times_rows)(int64_t k, int64_t n, const void *x, int64_t x_step, const void *b, int64_t b_row, void *y);
+    /* One dot product of contiguous vectors. Element i goes to lane i mod 64; lanes fold by halves: not the order of the note. */
+    double (*dot)(int64_t k, const void *x, const void *y);
+} tw_gemm_type;
+
+typedef struct tw_gemm_kernels { tw_gemm_type f32, f64; } tw_gemm_kernels;
+const tw_gemm_kernels *tw_gemm(void);
+#endif

@@ -1,0 +1,87 @@
+/* Template: reading lines of an operand. T and TS (its suffix: f32, f64) are defined by the file that includes this. */
+#define TWN_(name, s) name##_##s
+#define TWN2_(name, s) TWN_(name, s)
+#define TWN(name) TWN2_(name, TS)
+
+/* n elements `step` apart, in T. */
+static void TWN(load_run)(T *to, const void *from, int dtype, int64_t offset, int64_t step, int64_t n) {
+    if (dtype == TW_BFLOAT16) {
+        const uint16_t *p = (const uint16_t *)from + offset;
+        for (int64_t i = 0; i < n; i++) to[i] = (T)tw_bfloat_to_float(p[i * step]);
+    } else if (dtype == TW_FLOAT16) {
+        const uint16_t *p = (const uint16_t *)from + offset;
+        for (int64_t i = 0; i < n; i++) to[i] = (T)half_to_float(p[i * step]);
+    } else {
+        const T *p = (const T *)from + offset;
+        if (step == 1) memcpy(to, p, (size_t)n * sizeof(T));
+        else for (int64_t i = 0; i < n; i++) to[i] = p[i * step];
+    }
+}
+
+static void TWN(zero_run)(T *to, int64_t n) { memset(to, 0, (size_t)n * sizeof(T)); }
+
+/* One row of places: positions [x, x + n) of place row y. */
+static void TWN(unfold_row)(const tw_gemm_operand *o, int64_t base, int64_t wx, int64_t x, int64_t n, T *to) {
+    const tw_unfold *u = o->unfold;
+    int64_t shift = wx * u->dilation_x - u->padding_x;
+    if (u->transposed && u->stride_x > 1) {
+        for (int64_t i = 0; i < n; i++) {
+            int64_t s = x + i - shift;
+            if (s < 0 || s % u->stride_x || s / u->stride_x >= u->width) to[i] = 0;
+            else TWN(load_run)(to + i, o->data, o->dtype, base + s / u->stride_x * u->x_stride, 1, 1);
+        }
+        return;
+    }
+    int64_t stride = u->stride_x, first = x * stride + shift;
+    if (u->transposed) first = x - shift;
+    /* source x of position i is first + i * stride: keep 0 <= it < width */
+    int64_t low = first >= 0 ? 0 : (-first + stride - 1) / stride;
+    int64_t high = first >= u->width ? 0 : (u->width - first + stride - 1) / stride;
+    if (low > n) low = n;
+    if (high > n) high = n;
+    if (high < low) high = low;
+    for (int64_t i = 0; i < low; i++) to[i] = 0;
+    if (high > low) {
+        TWN(load_run)(to + low, o->data, o->dtype, base + (first + low * stride) * u->x_stride, stride * u->x_stride, high - low);
+    }
+    for (int64_t i = high; i < n; i++) to[i] = 0;
+}
+
+static void TWN(unfold_line)(const tw_gemm_operand *o, int64_t line, int64_t position, int64_t n, T *to) {
+    const tw_unfold *u = o->unfold;
+    int64_t wx = line % u->window_x, wy = line / u->window_x % u->window_y, channel = line / (u->window_x * u->window_y);
+    int64_t x = position % u->places_x, y = position / u->places_x % u->places_y;
+    int64_t image = position / (u->places_x * u->places_y);
+    while (n > 0) {
+        int64_t run = u->places_x - x < n ? u->places_x - x : n, sy;
+        bool inside;
+        if (u->transposed) {
+            int64_t s = y + u->padding_y - wy * u->dilation_y;
+            sy = s / u->stride_y;
+            inside = s >= 0 && s % u->stride_y == 0 && sy < u->height;
+        } else {
+            sy = y * u->stride_y - u->padding_y + wy * u->dilation_y;
+            inside = sy >= 0 && sy < u->height;
+        }
+        if (inside) {
+            int64_t base = image * u->image_stride + channel * u->channel_stride + sy * u->y_stride;
+            TWN(unfold_row)(o, base, wx, x, run, to);
+        } else {
+            TWN(zero_run)(to, run);
+        }
+        to += run, n -= run, x = 0;
+        if (++y == u->places_y) y = 0, image++;
+    }
+}
+
+/* Positions [p, p + n) of a line: in place where it lies contiguous, else copied to `buffer`. */
+static const T *TWN(fetch)(const tw_gemm_operand *o, int64_t line, int64_t p, int64_t n, T *buffer) {
+    if (o->unfold) {
+        TWN(unfold_line)(o, line, p, n, buffer);
+        return buffer;
+    }
+    int64_t offset = line * o->line_stride + p * o->step;
+    if (o->step == 1 && o->dtype == TDTYPE) return (const T *)o->data + offset;
+    TWN(load_run)(buffer, o->data, o->dtype, offset, o->step, n);
+    return buffer;
+}

@@ -1,0 +1,227 @@
+/* Loops around the product kernels. */
+#include "ops/linalg_gemm.h"
+#include "core/memory.h"
+#include "core/threads.h"
+#include <string.h>
+
+enum {
+    MAX_N = 4096, MAX_M = 2016,  /* of what is packed at once */
+    STACK_BYTES = 32 << 10,      /* packed operands up to this size stay on the stack */
+    DOT_LEAF = 8192
+};
+static const int64_t PARALLEL_FLOPS = 2000000, TASK_FLOPS = 1000000;
+
+static int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
+static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+
+tw_gemm_operand tw_gemm_matrix(const void *data, tw_dtype dtype, int64_t k_stride, int64_t j_stride) {
+    bool lines_are_k = j_stride == 1 || (k_stride != 1 && j_stride <= k_stride);
+    return (tw_gemm_operand){.data = data, .dtype = (int8_t)dtype, .lines_are_k = lines_are_k,
+                             .line_stride = lines_are_k ? k_stride : j_stride, .step = lines_are_k ? j_stride : k_stride};
+}
+
+static const tw_gemm_type *kernels_of(tw_dtype dtype) { return dtype == TW_FLOAT32 ? &tw_gemm()->f32 : &tw_gemm()->f64; }
+
+/* --- dot ------------------------------------------------------------------------------------------------------ */
+
+typedef struct dots { const tw_gemm_type *type; const char *x, *y; size_t size; int64_t k; double *to; } dots;
+
+static void dot_leaves(void *context, int64_t begin, int64_t end) {
+    const dots *d = context;
+    for (int64_t i = begin; i < end; i++) {
+        int64_t at = i * DOT_LEAF, n = smaller(d->k - at, DOT_LEAF);
+        d->to[i] = d->type->dot(n, d->x + (size_t)at * d->size, d->y + (size_t)at * d->size);
+    }
+}
+
+static double tree(const double *v, int64_t n, tw_dtype dtype) {
+    if (n == 1) return v[0];
+    int64_t half = 1;
+    while (half * 2 < n) half *= 2;
+    double a = tree(v, half, dtype), b = tree(v + half, n - half, dtype);
+    return dtype == TW_FLOAT32 ? (double)((float)a + (float)b) : a + b;
+}
+
+double tw_gemm_dot(int64_t k, const void *x, const void *y, tw_dtype dtype) {
+    enum { BATCH = 512 }; /* leaves at a time; longer vectors add such sums in order */
+    double leaves[BATCH], sum = 0;
+    const tw_gemm_type *type = kernels_of(dtype);
+    size_t size = tw_dtype_size(dtype);
+    if (k <= DOT_LEAF) return type->dot(k, x, y);
+    for (int64_t at = 0; at < k; at += (int64_t)BATCH * DOT_LEAF) {
+        int64_t now = smaller(k - at, (int64_t)BATCH * DOT_LEAF), n = (now + DOT_LEAF - 1) / DOT_LEAF;
+        dots d = {type, (const char *)x + (size_t)at * size, (const char *)y + (size_t)at * size, size, now, leaves};
+        tw_parallel(n, 8, dot_leaves, &d);
+        double part = tree(leaves, n, dtype);
+        sum = at == 0 ? part : dtype == TW_FLOAT32 ? (double)((float)sum + (float)part) : sum + part;
+    }
+    return sum;
+}
+
+/* --- one row or one column --------------------------------------------------------------------------------------- */
+
+typedef struct vector_job {
+    const tw_gemm_type *type;
+    const tw_gemm_operand *matrix;
+    const void *x;
+    int64_t x_step, k;
+    char *y;
+    size_t size;
+    tw_dtype dtype;
+} vector_job;
+
+static void vector_rows(void *context, int64_t begin, int64_t end) {
+    const vector_job *v = context;
+    const char *b = (const char *)v->matrix->data + (size_t)begin * v->size;
+    v->type->row_times_rows(v->k, end - begin, v->x, v->x_step, b, v->matrix->line_stride, v->y + (size_t)begin * v->size);
+}
+
+static void vector_columns(void *context, int64_t begin, int64_t end) {
+    const vector_job *v = context;
+    for (int64_t j = begin; j < end; j++) {
+        const char *b = (const char *)v->matrix->data + (size_t)(j * v->matrix->line_stride) * v->size;
+        double dot = tw_gemm_dot(v->k, v->x, b, v->dtype);
+        char *y = v->y + (size_t)j * v->size;
+        if (v->dtype == TW_FLOAT32) *(float *)(void *)y = (float)dot;
+        else *(double *)(void *)y = dot;
+    }
+}
+
+/* x (k) times matrix (k x n) to contiguous y. *done says whether there is such a path: it depends on shape, strides and dtype. */
+static bool vector_product(const tw_gemm_call *g, const tw_gemm_operand *x, const tw_gemm_operand *matrix, int64_t n, bool *done) {
+    *done = false;
+    if (x->unfold || matrix->unfold || x->dtype != (int8_t)g->dtype || matrix->dtype != (int8_t)g->dtype) return true;
+    if (matrix->step != 1 || g->k == 0) return true;
+    int64_t x_step = x->lines_are_k ? x->line_stride : x->step;
+    size_t size = tw_dtype_size(g->dtype);
+    vector_job v = {kernels_of(g->dtype), matrix, x->data, x_step, g->k, g->c, size, g->dtype};
+    void *copy = NULL;
+    if (!matrix->lines_are_k && x_step != 1) {
+        if (!(copy = tw_malloc((size_t)g->k * size))) return false;
+        for (int64_t i = 0; i < g->k; i++) memcpy((char *)copy + (size_t)i * size, (const char *)x->data + (size_t)(i * x_step) * size, size);
+        v.x = copy, v.x_step = 1;
+    }
+    int64_t grain = TASK_FLOPS / 4 / g->k + 1; /* memory-bound */
+    if (matrix->lines_are_k) tw_parallel(n, round_up(grain, 256), vector_rows, &v);
+    else tw_parallel(n, grain, vector_columns, &v);
+    tw_free(copy);
+    *done = true;
+    return true;
+}
+
+/* --- packed products ----------------------------------------------------------------------------------------------- */
+
+typedef struct panels { /* one block of k: a is packed in panels of mr, b of nr */
+    const tw_gemm_call *g;
+    const tw_gemm_type *type;
+    size_t size;
+    int mr, nr;
+    int64_t i0, m, j0, n, k0, kc;  /* the block of C, and of k */
+    char *a, *b;
+    int64_t a_panels, b_panels; /* to pack: those of a first */
+    int64_t task_m, task_n, tasks_m;         /* C in tasks of that size */
+    tw_gemm_finish finish;
+} panels;
+
+static void pack_some(void *context, int64_t begin, int64_t end) {
+    const panels *p = context;
+    int64_t na = p->a_panels;
+    if (begin < na) {
+        int64_t to = smaller(end, na), j = begin * p->mr;
+        p->type->pack(&p->g->a, p->k0, p->kc, p->i0 + j, smaller(to * p->mr, p->m) - j, p->mr, p->a + (size_t)(j * p->kc) * p->size);
+    }
+    if (end > na) {
+        int64_t from = begin > na ? begin - na : 0, j = from * p->nr;
+        p->type->pack(&p->g->b, p->k0, p->kc, p->j0 + j, smaller((end - na) * p->nr, p->n) - j, p->nr,
+                      p->b + (size_t)(j * p->kc) * p->size);
+    }
+}
+
+static void multiply_some(void *context, int64_t begin, int64_t end) {
+    const panels *p = context;
+    const tw_gemm_call *g = p->g;
+    for (int64_t t = begin; t < end; t++) {
+        int64_t i = t % p->tasks_m * p->task_m, j = t / p->tasks_m * p->task_n;
+        tw_gemm_finish f = p->finish;
+        if (f.d) f.d = (const char *)f.d + (size_t)((p->i0 + i) * f.d_row + (p->j0 + j) * f.d_col) * p->size;
+        char *c = (char *)g->c + (size_t)((p->i0 + i) * g->c_row + p->j0 + j) * p->size;
+        p->type->block(smaller(p->m - i, p->task_m), smaller(p->n - j, p->task_n), p->kc, p->a + (size_t)(i * p->kc) * p->size, p->mr,
+                       p->b + (size_t)(j * p->kc) * p->size, c, g->c_row, &f);
+    }
+}
+
+/* Panels of even height, so that 16 rows are two panels of 8, not of 14 and 2. */
+static int panel_height(int64_t m, int most) {
+    int64_t count = (m + most - 1) / most, mr = (m + count - 1) / count;
+    return (int)(mr == 1 ? 1 : round_up(mr, 2));
+}
+
+static void split_tasks(panels *p, bool parallel) {
+    p->task_m = round_up(smaller(p->m, 16 * p->mr), p->mr);
+    p->task_n = round_up(p->n, p->nr);
+    while (parallel && 2 * p->task_m * p->task_n * p->kc > TASK_FLOPS) {
+        int64_t tasks = ((p->m + p->task_m - 1) / p->task_m) * ((p->n + p->task_n - 1) / p->task_n);
+        if (tasks >= 8 * (int64_t)tw_num_threads()) break;
+        if (p->task_n > p->nr && p->task_n >= p->task_m) p->task_n = round_up(p->task_n / 2, p->nr);
+        else if (p->task_m > p->mr) p->task_m = round_up(p->task_m / 2, p->mr);
+        else break;
+    }
+    p->tasks_m = (p->m + p->task_m - 1) / p->task_m;
+}
+
+static void run_block(panels *p, bool pack_b, bool parallel) {
+    p->a_panels = (p->m + p->mr - 1) / p->mr;
+    p->b_panels = pack_b ? (p->n + p->nr - 1) / p->nr : 0;
+    split_tasks(p, parallel);
+    int64_t packs = p->a_panels + p->b_panels, tasks = p->tasks_m * ((p->n + p->task_n - 1) / p->task_n);
+    if (parallel) {
+        tw_parallel(packs, smaller(8, packs / (4 * (int64_t)tw_num_threads()) + 1), pack_some, p);
+        tw_parallel(tasks, 1, multiply_some, p);
+    } else {
+        pack_some(p, 0, packs);
+        multiply_some(p, 0, tasks);
+    }
+}
+
+static bool packed_product(const tw_gemm_call *g) {
+    char stack[STACK_BYTES] __attribute__((aligned(64)));
+    const tw_gemm_type *type = kernels_of(g->dtype);
+    panels p = {.g = g, .type = type, .size = tw_dtype_size(g->dtype), .mr = panel_height(g->m, type->mr), .nr = type->nr};
+    bool parallel = tw_num_threads() > 1 && 2.0 * (double)g->m * (double)g->n * (double)g->k > (double)PARALLEL_FLOPS;
+    int64_t most_m = round_up(smaller(g->m, MAX_M / p.mr * p.mr), p.mr), most_n = round_up(smaller(g->n, MAX_N), p.nr);
+    int64_t most_k = smaller(g->k, TW_GEMM_KC);
+    size_t a_bytes = (size_t)round_up(most_m * most_k * (int64_t)p.size, 64), bytes = a_bytes + (size_t)(most_n * most_k) * p.size;
+    char *memory = bytes <= STACK_BYTES ? stack : tw_block_alloc(bytes);
+    if (!memory) return false;
+    p.a = memory, p.b = memory + a_bytes;
+    for (p.j0 = 0; p.j0 < g->n; p.j0 += most_n) {
+        p.n = smaller(g->n - p.j0, most_n);
+        p.k0 = 0;
+        do {
+            p.kc = smaller(g->k - p.k0, TW_GEMM_KC);
+            p.finish = (tw_gemm_finish){.first = p.k0 == 0, .last = p.k0 + p.kc == g->k, .alpha = g->alpha, .beta = g->beta,
+                                        .d = g->d, .d_row = g->d_row, .d_col = g->d_col};
+            for (p.i0 = 0; p.i0 < g->m; p.i0 += most_m) {
+                p.m = smaller(g->m - p.i0, most_m);
+                run_block(&p, p.i0 == 0, parallel);
+            }
+            p.k0 += p.kc;
+        } while (p.k0 < g->k);
+    }
+    if (memory != stack) tw_block_free(memory, bytes);
+    return true;
+}
+
+bool tw_gemm_run(const tw_gemm_call *g) {
+    if (g->m == 0 || g->n == 0) return true;
+    bool done = false;
+    if (g->m == 1) {
+        if (!vector_product(g, &g->a, &g->b, g->n, &done)) return false;
+    } else if (g->n == 1 && g->c_row == 1) {
+        if (!vector_product(g, &g->b, &g->a, g->m, &done)) return false;
+    }
+    if (!done) return packed_product(g);
+    tw_gemm_finish f = {.first = true, .last = true, .alpha = g->alpha, .beta = g->beta, .d = g->d, .d_row = g->d_row, .d_col = g->d_col};
+    kernels_of(g->dtype)->finish(g->m, g->n, g->c, g->c_row, &f);
+    return true;
+}
