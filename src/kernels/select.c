@@ -1,6 +1,7 @@
 /* Picks each kernel family's table for this processor. */
 #include "core/cpu.h"
 #include "kernels/kernel.h"
+#include "kernels/gemm.h"
 
 #if defined(__x86_64__)
 #define TW_FAMILY(family) \
@@ -17,3 +18,4 @@
 #endif
 
 /* One line a family: #include "kernels/x.h" above, TW_FAMILY(x) here. */
+TW_FAMILY(gemm)
