@@ -11,6 +11,11 @@ void *tw_realloc(void *old, size_t bytes);
 char *tw_strdup(const char *text);
 void tw_free(void *p);
 
+/* Structs that come and go often (tensors, nodes): per-thread freelists up to 512 bytes. tw_small_free must be told the size that
+ * was asked for. Never 0 bytes. Contents undefined. */
+void *tw_small_alloc(size_t bytes);
+void tw_small_free(void *p, size_t bytes);
+
 /* Data blocks: 64-byte aligned, contents undefined, size-classed cache, huge pages for large ones.
  * tw_block_free must be told the size that was asked for. Zero bytes gives NULL without an error. */
 void *tw_block_alloc(size_t bytes);

@@ -63,13 +63,13 @@ static inline bool tw_is_contiguous(const tw_tensor *t) { return (t->flags & TW_
 bool tw_is_contiguous_in(const tw_tensor *t, tw_memory_format format); /* channels_last and 3d too */
 bool tw_non_overlapping_dense(const tw_tensor *t);
 bool tw_internal_overlap(const tw_tensor *t);                       /* certainly: a stride of 0 over a size > 1 */
-int tw_memory_overlap(const tw_tensor *a, const tw_tensor *b);      /* 0 none, 1 full (same elements), 2 partial or unknown */
+int tw_memory_overlap(const tw_tensor *a, const tw_tensor *b);      /* 0 none, 1 full (same elements), 2 partial, 3 too hard to tell */
 void tw_contiguous_strides(const int64_t *sizes, int ndim, int64_t *strides); /* PyTorch's: product of max(size, 1) */
 void tw_format_strides(const int64_t *sizes, int ndim, tw_memory_format format, int64_t *strides);
 void tw_like_strides(const tw_tensor *t, int64_t *strides); /* preserve_format: PyTorch's empty_like rule */
 
 unsigned tw_version_of(tw_tensor *t);       /* t._version */
-void tw_bump_version(tw_tensor *t);
+bool tw_bump_version(tw_tensor *t); /* false when memory runs out */
 bool tw_share_version(tw_tensor *view, tw_tensor *base);
 
 /* Wraps a dimension of a tensor with ndim dimensions; IndexError with PyTorch's text when out of range. 0-d counts as 1-d. */

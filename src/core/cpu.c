@@ -1,0 +1,42 @@
+/* Processor features, found once. */
+#include "core/cpu.h"
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const isa_names[TW_ISA_COUNT] = {"baseline", "avx2", "avx512"};
+
+const char *tw_isa_name(tw_isa isa) { return isa_names[isa]; }
+
+static tw_isa best_isa(void) {
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c") &&
+                __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
+    bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                  __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+                  __builtin_cpu_supports("avx512cd");
+    return avx512 ? TW_ISA_AVX512 : avx2 ? TW_ISA_AVX2 : TW_ISA_BASELINE;
+#else
+    return TW_ISA_BASELINE;
+#endif
+}
+
+/* A set that this processor lacks is not forced upon it: the best one that it has is taken. */
+static tw_isa find_isa(void) {
+    tw_isa best = best_isa();
+    const char *forced = getenv("TALLOW_CPU");
+    for (int i = 0; forced && i <= (int)best; i++)
+        if (strcmp(forced, isa_names[i]) == 0) return (tw_isa)i;
+    return best;
+}
+
+tw_isa tw_cpu_isa(void) {
+    static _Atomic int found = -1;
+    int isa = atomic_load_explicit(&found, memory_order_relaxed);
+    if (isa < 0) {
+        isa = (int)find_isa();
+        atomic_store_explicit(&found, isa, memory_order_relaxed);
+    }
+    return (tw_isa)isa;
+}
