@@ -1,0 +1,226 @@
+/* Convolutions as packed products: patches are gathered while packing, never stored as a whole.
+ *   forward: y(o, place) = w(o, line) @ patches(line, place) for each image; a line is one (channel, y, x) of the window
+ *   input:   x(c, pixel) = w'(c, line) @ patches of y(line, pixel), the window sliding over y
+ *   weight:  w(o, line) = y(o, place) @ patches(place, line) summed over chunks of images that depend on the shape only */
+#include "core/memory.h"
+#include "core/threads.h"
+#include "ops/conv.h"
+#include "ops/linalg.h"
+#include "ops/linalg_gemm.h"
+#include <stdatomic.h>
+#include <string.h>
+
+enum { CHUNKS = 8 };
+
+typedef struct job {
+    const tw_conv_shape *s;
+    tw_dtype dtype;          /* that it is computed in: float32 or float64 */
+    size_t size;
+    const tw_tensor *x, *y;  /* the read ones; the one written is `to` */
+    char *weight;            /* dense, of dtype; forward: (o, c, ky, kx), input: (group, o, ky, kx, c) */
+    char *to;                /* of dtype */
+    int64_t to_image, to_channel, to_place; /* strides of `to`: one of the last two is 1 */
+    const void *bias;        /* dense, of dtype; NULL if none */
+    char *chunks;            /* weight: partial sums */
+    atomic_bool failed;
+} job;
+
+static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+
+static tw_unfold unfold_of(const tw_conv_shape *s, const tw_tensor *t) {
+    const int64_t *d = t->strides;
+    return (tw_unfold){.image_stride = d[0], .channel_stride = d[1], .y_stride = d[2], .x_stride = d[3], .height = t->sizes[2],
+                       .width = t->sizes[3], .window_y = s->window_y, .window_x = s->window_x, .stride_y = s->stride_y,
+                       .stride_x = s->stride_x, .padding_y = s->padding_y, .padding_x = s->padding_x, .dilation_y = s->dilation_y,
+                       .dilation_x = s->dilation_x, .places_y = s->out_y, .places_x = s->out_x};
+}
+
+static const char *at(const tw_tensor *t, int64_t elements) {
+    return (const char *)tw_data(t) + elements * (int64_t)tw_dtype_size((tw_dtype)t->dtype);
+}
+
+/* Matrix of rows (lines of a's operand) and places to the tensor written, whichever of its strides is 1. */
+static bool store_product(const job *j, tw_gemm_operand rows, tw_gemm_operand places, int64_t m, int64_t n, int64_t k, char *to,
+                          const void *bias) {
+    tw_gemm_call g = {.m = m, .n = n, .k = k, .a = rows, .b = places, .c = to, .c_row = j->to_channel, .dtype = j->dtype, .alpha = 1,
+                      .beta = 1, .d = bias, .d_row = 1, .d_col = 0};
+    if (j->to_place != 1) {
+        g.m = n, g.n = m, g.a = places, g.b = rows, g.c_row = j->to_place, g.d_row = 0, g.d_col = 1;
+    }
+    return tw_gemm_run(&g);
+}
+
+static void forward_some(void *context, int64_t begin, int64_t end) {
+    job *j = context;
+    const tw_conv_shape *s = j->s;
+    int64_t cg = s->channels / s->groups, og = s->filters / s->groups, k = cg * s->window_y * s->window_x;
+    tw_unfold u = unfold_of(s, j->x);
+    for (int64_t i = begin; i < end; i++) {
+        int64_t image = i / s->groups, group = i % s->groups;
+        tw_gemm_operand patches = {.data = at(j->x, image * u.image_stride + group * cg * u.channel_stride), .unfold = &u,
+                                   .dtype = j->x->dtype, .lines_are_k = true};
+        tw_gemm_operand weight = tw_gemm_matrix(j->weight + (size_t)(group * og * k) * j->size, j->dtype, 1, k);
+        char *to = j->to + (image * j->to_image + group * og * j->to_channel) * (int64_t)j->size;
+        const void *bias = j->bias ? (const char *)j->bias + (size_t)(group * og) * j->size : NULL;
+        if (!store_product(j, weight, patches, og, s->out_y * s->out_x, k, to, bias)) atomic_store(&j->failed, true);
+    }
+}
+
+static void input_some(void *context, int64_t begin, int64_t end) {
+    job *j = context;
+    const tw_conv_shape *s = j->s;
+    int64_t cg = s->channels / s->groups, og = s->filters / s->groups, k = og * s->window_y * s->window_x;
+    tw_unfold u = unfold_of(s, j->y);
+    u.transposed = true, u.places_y = s->in_y, u.places_x = s->in_x;
+    for (int64_t i = begin; i < end; i++) {
+        int64_t image = i / s->groups, group = i % s->groups;
+        tw_gemm_operand patches = {.data = at(j->y, image * u.image_stride + group * og * u.channel_stride), .unfold = &u,
+                                   .dtype = j->y->dtype, .lines_are_k = true};
+        tw_gemm_operand weight = tw_gemm_matrix(j->weight + (size_t)(group * k * cg) * j->size, j->dtype, cg, 1);
+        char *to = j->to + (image * j->to_image + group * cg * j->to_channel) * (int64_t)j->size;
+        if (!store_product(j, weight, patches, cg, s->in_y * s->in_x, k, to, NULL)) atomic_store(&j->failed, true);
+    }
+}
+
+/* One chunk of images into its partial sum. */
+static void weight_some(void *context, int64_t begin, int64_t end) {
+    job *j = context;
+    const tw_conv_shape *s = j->s;
+    int64_t cg = s->channels / s->groups, og = s->filters / s->groups, lines = cg * s->window_y * s->window_x;
+    int64_t places = s->out_y * s->out_x, each = j->chunks ? (s->images + CHUNKS - 1) / CHUNKS : s->images;
+    tw_unfold patch = unfold_of(s, j->x), pixel = unfold_of(s, j->y);
+    pixel.window_y = pixel.window_x = pixel.stride_y = pixel.stride_x = pixel.dilation_y = pixel.dilation_x = 1;
+    pixel.padding_y = pixel.padding_x = 0;
+    for (int64_t i = begin; i < end; i++) {
+        int64_t chunk = i / s->groups, group = i % s->groups, first = smaller(chunk * each, s->images);
+        int64_t images = smaller(s->images - first, each);
+        tw_gemm_operand a = {.data = at(j->y, first * pixel.image_stride + group * og * pixel.channel_stride), .unfold = &pixel,
+                             .dtype = j->y->dtype};
+        tw_gemm_operand b = {.data = at(j->x, first * patch.image_stride + group * cg * patch.channel_stride), .unfold = &patch,
+                             .dtype = j->x->dtype};
+        char *to = j->chunks ? j->chunks + (size_t)((chunk * s->filters + group * og) * lines) * j->size
+                             : j->to + (size_t)(group * og * lines) * j->size;
+        tw_gemm_call g = {.m = og, .n = lines, .k = images * places, .a = a, .b = b, .c = to, .c_row = lines, .dtype = j->dtype,
+                          .alpha = 1, .beta = 1};
+        if (!tw_gemm_run(&g)) atomic_store(&j->failed, true);
+    }
+}
+
+static void add_chunks(const job *j, int64_t n) {
+    for (int64_t c = 0; c < CHUNKS; c++) {
+        if (j->dtype == TW_FLOAT32) {
+            const float *from = (const float *)(void *)j->chunks + c * n;
+            float *to = (float *)(void *)j->to;
+            for (int64_t i = 0; i < n; i++) to[i] = c ? to[i] + from[i] : from[i];
+        } else {
+            const double *from = (const double *)(void *)j->chunks + c * n;
+            double *to = (double *)(void *)j->to;
+            for (int64_t i = 0; i < n; i++) to[i] = c ? to[i] + from[i] : from[i];
+        }
+    }
+}
+
+/* t in the order of dims, of `dtype`, dense. */
+static void gather(const tw_tensor *t, const int *order, tw_dtype dtype, char *to) {
+    int64_t n[4], st[4];
+    size_t size = tw_dtype_size(dtype);
+    for (int i = 0; i < 4; i++) n[i] = t->sizes[order[i]], st[i] = t->strides[order[i]];
+    for (int64_t a = 0; a < n[0]; a++)
+    for (int64_t b = 0; b < n[1]; b++)
+    for (int64_t c = 0; c < n[2]; c++, to += (size_t)n[3] * size) {
+        const char *from = at(t, a * st[0] + b * st[1] + c * st[2]);
+        if (t->dtype == TW_FLOAT32) {
+            for (int64_t d = 0; d < n[3]; d++) ((float *)(void *)to)[d] = ((const float *)(const void *)from)[d * st[3]];
+        } else if (t->dtype == TW_FLOAT64) {
+            for (int64_t d = 0; d < n[3]; d++) ((double *)(void *)to)[d] = ((const double *)(const void *)from)[d * st[3]];
+        } else {
+            tw_float_from_half((float *)(void *)to, (const uint16_t *)(const void *)from, st[3], n[3], (tw_dtype)t->dtype);
+        }
+    }
+}
+
+/* The dense (sizes of t in order) values back to t. */
+static void scatter(const tw_tensor *t, tw_dtype dtype, const char *from) {
+    const int64_t *n = t->sizes, *st = t->strides;
+    size_t size = tw_dtype_size(dtype);
+    for (int64_t a = 0; a < n[0]; a++)
+    for (int64_t b = 0; b < n[1]; b++)
+    for (int64_t c = 0; c < n[2]; c++, from += (size_t)n[3] * size) {
+        char *to = (char *)tw_data(t) + (a * st[0] + b * st[1] + c * st[2]) * (int64_t)tw_dtype_size((tw_dtype)t->dtype);
+        if (t->dtype == TW_FLOAT32) {
+            for (int64_t d = 0; d < n[3]; d++) ((float *)(void *)to)[d * st[3]] = ((const float *)(const void *)from)[d];
+        } else if (t->dtype == TW_FLOAT64) {
+            for (int64_t d = 0; d < n[3]; d++) ((double *)(void *)to)[d * st[3]] = ((const double *)(const void *)from)[d];
+        } else {
+            tw_half_from_float((uint16_t *)(void *)to, st[3], (const float *)(const void *)from, n[3], (tw_dtype)t->dtype);
+        }
+    }
+}
+
+/* Where products go: into t itself if rows of places or of channels are contiguous there, else (false) to a dense buffer. */
+static bool direct(job *j, const tw_tensor *t) {
+    const int64_t *n = t->sizes, *st = t->strides;
+    if (t->dtype != (int8_t)j->dtype) return false;
+    j->to_image = st[0];
+    if (st[3] == 1 && st[2] == n[3]) return j->to_channel = st[1], j->to_place = 1, true;
+    if (st[1] == 1 && st[2] == st[3] * n[3]) return j->to_channel = 1, j->to_place = st[3], true;
+    return false;
+}
+
+static bool run_mode(job *j, int mode, int64_t numel) {
+    const tw_conv_shape *s = j->s;
+    int64_t lines = s->channels / s->groups * s->window_y * s->window_x;
+    if (mode != CONV_WEIGHT) {
+        int64_t n = s->images * s->groups;
+        int64_t grain = 1 + (int64_t)(1e6 / (2.0 * (double)lines * (double)s->filters / (double)s->groups * (double)(s->out_y * s->out_x) + 1));
+        void (*body)(void *, int64_t, int64_t) = mode == CONV_FORWARD ? forward_some : input_some;
+        if (n >= 2 * tw_num_threads()) tw_parallel(n, grain, body, j);
+        else body(j, 0, n);
+        return true;
+    }
+    bool split = s->images >= CHUNKS && numel <= 1 << 17;
+    size_t bytes = split ? (size_t)numel * CHUNKS * j->size : 0;
+    if (!split) {
+        weight_some(j, 0, s->groups);
+        return true;
+    }
+    if (!(j->chunks = tw_block_alloc(bytes))) return false;
+    tw_parallel(CHUNKS * s->groups, 1, weight_some, j);
+    add_chunks(j, numel);
+    tw_block_free(j->chunks, bytes);
+    return true;
+}
+
+bool tw_conv_packed(const tw_conv_shape *s, int mode, const tw_tensor *x, const tw_tensor *w, const tw_tensor *bias, const tw_tensor *y) {
+    static const int orders[2][4] = {{0, 1, 2, 3}, {0, 2, 3, 1}};
+    const tw_tensor *to = mode == CONV_FORWARD ? y : mode == CONV_INPUT ? x : w;
+    job j = {.s = s, .dtype = tw_dtypes[to->dtype].compute, .x = x, .y = y};
+    j.size = tw_dtype_size(j.dtype);
+    size_t weight_bytes = mode == CONV_WEIGHT ? 0 : (size_t)w->numel * j.size, to_bytes = (size_t)to->numel * j.size;
+    size_t bias_bytes = bias ? (size_t)bias->numel * j.size : 0;
+    char *dense = NULL, *bias_copy = NULL;
+    bool ok = false, in_place = mode == CONV_WEIGHT ? to->dtype == (int8_t)j.dtype && tw_is_contiguous(to) : direct(&j, to);
+    if (weight_bytes && !(j.weight = tw_block_alloc(weight_bytes))) goto done;
+    if (!in_place && !(dense = tw_block_alloc(to_bytes))) goto done;
+    if (bias_bytes && !(bias_copy = tw_block_alloc(bias_bytes))) goto done;
+    if (weight_bytes) gather(w, orders[mode == CONV_INPUT], j.dtype, j.weight);
+    if (bias) {
+        tw_tensor row = *bias;
+        int64_t sizes[] = {1, 1, 1, bias->sizes[0]}, strides[] = {0, 0, 0, bias->strides[0]};
+        row.sizes = sizes, row.strides = strides;
+        gather(&row, orders[0], j.dtype, bias_copy);
+        j.bias = bias_copy;
+    }
+    j.to = in_place ? tw_data(to) : dense;
+    if (!in_place && mode != CONV_WEIGHT) {
+        j.to_place = 1, j.to_channel = to->sizes[2] * to->sizes[3], j.to_image = j.to_channel * to->sizes[1];
+    }
+    ok = run_mode(&j, mode, to->numel);
+    if (atomic_load(&j.failed)) ok = tw_failed() ? false : tw_fail_memory(0);
+    if (ok && dense) scatter(to, j.dtype, dense);
+done:
+    tw_block_free(j.weight, weight_bytes);
+    tw_block_free(dense, to_bytes);
+    tw_block_free(bias_copy, bias_bytes);
+    return ok;
+}
