@@ -151,7 +151,8 @@ static uint8_t float_to_small(float f, const small_float *k) {
     const float size = fabsf(f);
     const float most = small_to_float(k->top, k);
     int code;
-    if (isinf(size)) code = k->infinite;
+    if (size == 0) code = 0;
+    else if (isinf(size)) code = k->infinite;
     else if (size > 2 * most) code = k->over;
     else {
         int exponent;
