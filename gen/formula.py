@@ -113,3 +113,13 @@ def times(a, b):
     if b.kind == "num" and b.value in (1, -1) and not isinstance(b.value, bool):
         return a if b.value == 1 else call("neg", a)
     return call("mul", a, b)
+
+
+def names_in_values(node):
+    """Names whose values are read: not those of which only the shape or dtype is."""
+    if node.kind == "attr" and node.value in ("shape", "ndim", "dtype", "numel", "device"):
+        return set()
+    out = {node.value} if node.kind == "name" else set()
+    for child in [*node.args, *node.kwargs.values()]:
+        out |= names_in_values(child)
+    return out
