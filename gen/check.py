@@ -1,12 +1,16 @@
 """Checks the table: columns, words, signatures, and that every gradient is there. Errors read `file:line: message`."""
 import difflib
 
+from formula import parse_formula
+from lower import COMPUTES, SYNONYMS, CannotLower, Lowering
 from parse import DTYPE_WORDS, FLOATS, SpecError
+from primitives import COMPLEX_PARTS, PRIMITIVES
 
 KINDS = ("elementwise", "reduce", "view", "kernel", "composite")
 COLUMNS = {"sig", "kind", "value", "value_bool", "value_int", "value_float", "value_complex", "promote", "dtypes", "d", "grad", "jvp",
            "linear", "nondiff", "batch", "variants", "namespaces", "aliases", "number", "flags", "reduce", "samples", "doc", "node",
            "save", "label", "autocast"}
+VALUES = ("value", "value_bool", "value_int", "value_float", "value_complex")
 PROMOTES = ("default", "int_to_float", "compare", "real", "bool", "first", "where")
 VARIANTS = ("function", "method", "inplace", "out")
 FLAGS = ("dynamic", "random", "inplace")
@@ -101,12 +105,56 @@ class Checker:
                 self.error(op, None, f"'{op.key}' has no derivative for '{p.name}': give d.{p.name}, grad.{p.name}, or "
                                      f'grad.{p.name} = "zero" or "nondiff"')
 
+    def formulas(self, op):
+        """Parses every formula into op.formulas; those of kernels must use what kernels have."""
+        texts = {column: op.columns[column] for column in VALUES if column in op.columns}
+        for head in ("d", "grad", "jvp"):
+            if isinstance(op.columns.get(head), dict):
+                texts.update({f"{head}.{name}": text for name, text in op.columns[head].items()})
+        for column, text in texts.items():
+            if text in ("zero", "nondiff", "native"):
+                continue
+            try:
+                op.formulas[column] = parse_formula(str(text))
+                if column in VALUES:
+                    self.value(op, column, op.formulas[column])
+            except ValueError as error:
+                self.error(op, column, str(error))
+        if op.kind == "elementwise" and not any(column in op.columns for column in VALUES):
+            self.error(op, None, f"elementwise '{op.key}' has no value")
+
+    def value(self, op, column, node):
+        """A formula of a kernel: functions, their arguments and names, whatever the dtype."""
+        for part in node.walk():
+            if part.kind == "call":
+                name = SYNONYMS.get(part.value, part.value)
+                if name not in PRIMITIVES and name not in COMPLEX_PARTS:
+                    raise ValueError(f"unknown function '{name}' in a formula of '{op.key}'{suggest(name, {*PRIMITIVES, *COMPLEX_PARTS})}")
+                shapes = {shape.split(">")[0] for shape in (PRIMITIVES.get(name, ("",))[0], COMPLEX_PARTS.get(name, "")) if shape}
+                if part.kwargs or not any(len(shape) == len(part.args) for shape in shapes):
+                    raise ValueError(f"'{name}' takes {len(min(shapes))} arguments, not {len(part.args) + len(part.kwargs)}")
+            if part.kind == "name" and op.param(part.value) is None:
+                names = [p.name for p in op.params]
+                raise ValueError(f"unknown name '{part.value}' in a formula of '{op.key}'{suggest(part.value, names)}")
+            if part.kind in ("attr", "index", "list", "none", "str", "is_none"):
+                raise ValueError("a kernel's formula has only arguments, numbers and functions")
+        names = {p.name: ("x", "v") for p in op.params}
+        problem = None
+        for compute in COMPUTES:
+            try:
+                Lowering(compute, names).lower(node)
+                return
+            except CannotLower as error:
+                problem = error
+        raise ValueError(f"no dtype has a kernel for it: {problem}")
+
     def run(self):
         for op in self.ops:
             self.words(op)
             self.names(op)
             self.signature(op)
             self.derivatives(op)
+            self.formulas(op)
         return self.errors
 
 

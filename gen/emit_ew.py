@@ -232,6 +232,10 @@ class Records:
                           f".promote = TW_PROMOTE_{promote.upper()},\n    .dtypes = {dtypes:#x}, .kernel = {row}, .scalars = {scalars:#x}{extra}}};")
         return dtypes
 
+    def drop(self, c_name):
+        """Takes back a record that has no kernel."""
+        self.lines = [line for line in self.lines if not line.startswith(f"const tw_ew tw_ew_{c_name} =")]
+
     def add_op(self, op):
         promote = op.columns.get("promote", "default")
         return self.add(op.c, op.base, promote, elementwise_formulas(op), op_inputs(op), op.columns.get("label"), fold(op))
@@ -284,6 +288,5 @@ const tw_ew_row *tw_ew_kernels(void) { return tw_ew_rows_baseline; }
 
 
 def emit_records(records):
-    names = sorted(records.dtypes)
     return "\n".join([BANNER, '#include "core/cpu.h"', '#include "ops/elementwise.h"', '#include "ops_decl.h"', '#include "gradients.h"',
-                      "", SELECT] + records.lines + [""]), names
+                      "", SELECT] + records.lines + [""])

@@ -1,9 +1,11 @@
 """gradients.h and gradients.c: for each op one gradient function and one tangent function, and the records of fused kernels."""
+import re
+
 from ctext import BANNER, wrap
 from emit_ew import Input
 from emit_table import Defaults
 from formula import Node, call, names_in_values, substitute, times
-from graph import Emitter, OpIndex, Value, param_value
+from graph import Emitter, OpIndex, Value, boxed, param_value
 from lower import COMPUTES
 from parse import SpecError
 
@@ -102,6 +104,8 @@ class Gradients:
                 lines, reads, most = self.gradient_block(op, p, node, names, edge)
             except ValueError as error:
                 self.error(op, column, str(error))
+                blocks += [f"    if (need >> {edge} & 1) {{", f"        tw_fail(TW_NOT_IMPLEMENTED_ERROR, "
+                           f"\"the gradient of '{op.key}' with respect to '{p.name}' is not implemented\");", "        goto done;", "    }"]
                 continue
             saves[op.params.index(p)] = self.save_mask(op, reads)
             blocks += lines
@@ -142,7 +146,7 @@ class Gradients:
         if fused:
             emitter.indent += "    "
         value = emitter.value(node)
-        take = f"tw_f_take(&{value.c})" if value.owned else f"tw_f_keep({boxed_text(value)})"
+        take = f"tw_f_take(&{value.c})" if value.owned else f"tw_f_keep({boxed(value)})"
         emitter.put(f"gin[{edge}] = {take};")
         reads = emitter.read | names_in_values(node)
         if fused:
@@ -217,7 +221,7 @@ class Gradients:
             except ValueError as error:
                 self.error(op, column, str(error))
                 return
-            take = f"tw_f_take(&{value.c})" if value.owned else f"tw_f_keep({boxed_text(value)})"
+            take = f"tw_f_take(&{value.c})" if value.owned else f"tw_f_keep({boxed(value)})"
             emitter.put(f"tout[{i}] = {take};")
             if emitter.most:
                 emitter.put(f"tw_f_release(t, {emitter.most});")
@@ -271,13 +275,7 @@ class Gradients:
 
 
 def uses(text, name):
-    import re
     return re.search(rf"\b{name}\b(?=[\[\->,;)]|$)", text) is not None
-
-
-def boxed_text(value):
-    from graph import boxed
-    return boxed(value)
 
 
 def emit_gradients_h(gradients):
@@ -292,5 +290,7 @@ def emit_gradients_h(gradients):
 
 
 def emit_gradients_c(gradients):
+    text = "\n".join(gradients.functions)
+    arrays = [line for line in gradients.arrays.lines if re.search(rf"\b{line.split('[')[0].split()[-1]}\b", text)]
     return "\n".join([BANNER, '#include "autograd/formula.h"', '#include "gradients.h"', '#include "op_ids.h"', "#include <math.h>", ""]
-                     + gradients.arrays.lines + [""] + gradients.functions)
+                     + arrays + ["", text])

@@ -52,7 +52,7 @@ def literal(value, compute):
         return f"v_splat_{compute.suffix}({text})"
     if compute.kind == "c":
         return f"s_complex_{compute.suffix}({real_literal(value, compute)}, 0)"
-    if value != int(value):
+    if value != value or value in (float("inf"), float("-inf")) or value != int(value):
         raise CannotLower(f"the number {value} in a formula for integers")
     return f"(({compute.ctype}){int(value)})"
 

@@ -8,14 +8,31 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from check import check_table  # noqa: E402
 from emit_bindings import emit_bindings  # noqa: E402
 from emit_entries import emit_entries_c, emit_entries_h  # noqa: E402
+from emit_ew import Records, emit_pieces, emit_records, emit_rows  # noqa: E402
+from emit_gradients import Gradients, emit_gradients_c, emit_gradients_h  # noqa: E402
 from emit_table import emit_decl, emit_op_ids, emit_table  # noqa: E402
-from parse import parse_table  # noqa: E402
+from parse import SpecError, parse_table  # noqa: E402
 
 
 def generate(ops):
-    """{file name: text} of everything that follows from the table."""
-    return {"op_ids.h": emit_op_ids(ops), "ops_decl.h": emit_decl(ops), "ops_table.c": emit_table(ops, {}),
-            "gradients.h": "", "entries.h": emit_entries_h(ops), "entries.c": emit_entries_c(ops), "bindings.c": emit_bindings(ops)}
+    """({file name: text} of everything that follows from the table, errors in its formulas)."""
+    records = Records()
+    errors = []
+    for op in ops:
+        if op.kind == "elementwise":
+            try:
+                records.add_op(op)
+            except ValueError as error:
+                errors.append(SpecError(op.where("value"), str(error)))
+    gradients = Gradients(ops, records)
+    gradients.run()
+    for op in ops:
+        op.derived_jvp = op.key in gradients.jvps
+    return {"op_ids.h": emit_op_ids(ops), "ops_decl.h": emit_decl(ops), "ops_table.c": emit_table(ops, gradients.saves),
+            "entries.h": emit_entries_h(ops), "entries.c": emit_entries_c(ops), "bindings.c": emit_bindings(ops),
+            "gradients.h": emit_gradients_h(gradients), "gradients.c": emit_gradients_c(gradients),
+            "ew_records.c": emit_records(records), "ew_rows.c": emit_rows(records.kernels),
+            **emit_pieces(records.kernels)}, errors + gradients.errors
 
 
 def write(folder, files):
@@ -32,17 +49,22 @@ def main(argv=None):
     parser.add_argument("spec", type=Path, help="folder of *.toml")
     parser.add_argument("out", type=Path, help="folder to write C into")
     parser.add_argument("--depfile", type=Path, help="where to tell the build what was read")
+    parser.add_argument("--lenient", action="store_true", help="write what can be written in spite of errors")
     args = parser.parse_args(argv)
     ops, errors = parse_table(args.spec)
     errors += check_table(ops)
+    files = {}
+    if not errors or args.lenient:
+        files, more = generate(ops)
+        errors += more
     for error in errors:
         print(error, file=sys.stderr)
-    if errors:
+    if errors and not args.lenient:
         return 1
-    write(args.out, generate(ops))
+    write(args.out, files)
     if args.depfile:  # the folder itself too: a new file in it means another run
         read = [args.spec, *sorted(args.spec.glob("*.toml"))]
-        args.depfile.write_text("generated: " + " ".join(str(path) for path in read) + "\n")
+        args.depfile.write_text(f"{args.out}/op_ids.h: " + " ".join(str(path) for path in read) + "\n")
     return 0
 
 

@@ -72,6 +72,7 @@ class Op:
     kind: str = ""
     variants: set = field(default_factory=set)
     flags: set = field(default_factory=set)
+    derived_jvp: bool = False    # emit_gradients wrote one
     formulas: dict = field(default_factory=dict)  # column ("grad.self", "value.bool") -> checked formula
 
     @property
@@ -168,7 +169,7 @@ class Op:
 
     @property
     def has_jvp(self):
-        return self.native_jvp or any(column.startswith("jvp.") for column in self.formulas)
+        return self.native_jvp or self.derived_jvp
 
     @property
     def batch_function(self):

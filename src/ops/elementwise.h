@@ -12,7 +12,7 @@ typedef enum tw_promote {
     TW_PROMOTE_BOOL,         /* bool result of one input (isnan, logical_not) */
     TW_PROMOTE_FIRST,        /* the first input's dtype (gradients: that of grad) */
     TW_PROMOTE_WHERE,        /* where: the condition (input 0) stays bool; the others promote */
-} tw_promote;
+} tw_promotion;
 
 typedef struct tw_ew {
     const char *name;         /* for errors: "sigmoid" → "sigmoid_cpu" not implemented for 'Bool' via `label` */
