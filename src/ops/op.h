@@ -62,7 +62,13 @@ struct tw_ew;      /* ops/elementwise.h */
 struct tw_reduce;  /* ops/reduce.h */
 
 enum { TW_OP_DYNAMIC = 1, TW_OP_RANDOM = 2, TW_OP_INPLACE = 4 /* writes args[0]: fill_, copy_, uniform_ ... */,
-       TW_OP_BATCH_NATIVE = 8 /* vmap: leading dimensions pass through */ };
+       TW_OP_BATCH_NATIVE = 8 /* vmap: leading dimensions pass through */,
+       TW_OP_LIST = 16 /* the one result is a Tensor[] (split, unbind): outs[0] is really an owned tw_list * */ };
+
+/* A Tensor[] result. items are owned by the list. */
+typedef struct tw_list { int64_t n; tw_tensor *items[]; } tw_list;
+tw_list *tw_list_new(int64_t n);        /* n NULL items; NULL and an error on failure */
+void tw_list_release(tw_list *list);    /* releases the items too; NULL is legal */
 
 typedef struct tw_op {
     const char *name;        /* table key: "max.dim" */
