@@ -2,6 +2,7 @@
 #include "core/cpu.h"
 #include "kernels/kernel.h"
 #include "kernels/gemm.h"
+#include "kernels/reduce.h"
 
 #if defined(__x86_64__)
 #define TW_FAMILY(family) \
@@ -19,3 +20,4 @@
 
 /* One line a family: #include "kernels/x.h" above, TW_FAMILY(x) here. */
 TW_FAMILY(gemm)
+TW_FAMILY(reducers)
