@@ -1,0 +1,192 @@
+/* Runs an op below autograd: meta, allocation, the device's function. out= and in-place results are handled here for every kernel op. */
+#include "ops/elementwise.h"
+#include "ops/copy.h"
+#include "ops/op.h"
+#include "ops/reduce.h"
+#include "ops/view.h"
+
+bool tw_meta_set(tw_meta *m, tw_dtype dtype, tw_device device, const int64_t *sizes, int ndim) {
+    if (ndim > TW_MAX_DIMS) return tw_fail(TW_RUNTIME_ERROR, "tensors have at most %d dimensions, got %d", TW_MAX_DIMS, ndim);
+    m->dtype = (int8_t)dtype;
+    m->device = device;
+    m->ndim = (uint8_t)ndim;
+    m->absent = false;
+    for (int i = 0; i < ndim; i++) m->sizes[i] = sizes[i];
+    tw_contiguous_strides(sizes, ndim, m->strides);
+    return true;
+}
+
+/* --- devices ------------------------------------------------------------------------------------------------- */
+
+typedef struct place { tw_device device; bool found, zero_dim; } place;
+
+static bool see(const tw_op *op, place *p, const tw_tensor *t) {
+    if (!t) return true;
+    if (!p->found || (p->zero_dim && t->ndim > 0 && p->device == TW_CPU)) {
+        *p = (place){t->device, true, t->ndim == 0};
+        return true;
+    }
+    /* a 0-d tensor of the CPU goes with any device */
+    if (t->device == p->device || (t->ndim == 0 && t->device == TW_CPU)) return true;
+    char first[32];
+    snprintf(first, sizeof first, "%s", tw_device_text(p->device));
+    (void)op;
+    return tw_fail(TW_RUNTIME_ERROR, "Expected all tensors to be on the same device, but found at least two devices, %s and %s!",
+                   first, tw_device_text(t->device));
+}
+
+/* The one device of the tensor arguments. */
+static bool device_of(const tw_op *op, const tw_arg *args, tw_device *device) {
+    place p = {TW_CPU, false, false};
+    for (int i = 0; i < op->nparams; i++) {
+        if (args[i].tag == TW_ARG_TENSOR && !see(op, &p, args[i].t)) return false;
+        for (int j = 0; args[i].tag == TW_ARG_TENSORS && j < args[i].n; j++)
+            if (!see(op, &p, args[i].ts[j])) return false;
+    }
+    *device = p.device;
+    return true;
+}
+
+static bool run_on(const tw_op *op, tw_device device, const tw_arg *args, tw_tensor **outs) {
+    const tw_device_ops *ops = tw_device_of(device);
+    if (!ops) return false;
+    if (device == TW_CPU) return op->run(args, outs);
+    if (!ops->has_data) return true;
+    if (ops->run && ops->run[op->id]) return ops->run[op->id](args, outs);
+    return tw_fail(TW_NOT_IMPLEMENTED_ERROR, "Could not run '%s' on device '%s': it has no such kernel", op->name, tw_device_text(device));
+}
+
+/* --- kernel ops ---------------------------------------------------------------------------------------------- */
+
+static bool same_sizes(const tw_tensor *t, const tw_meta *m) {
+    if (t->ndim != m->ndim) return false;
+    for (int i = 0; i < t->ndim; i++)
+        if (t->sizes[i] != m->sizes[i]) return false;
+    return true;
+}
+
+static bool same_layout(const tw_tensor *t, const tw_meta *m) {
+    for (int i = 0; i < t->ndim; i++)
+        if (t->sizes[i] > 1 && t->strides[i] != m->strides[i]) return false;
+    return true;
+}
+
+bool tw_fit_out(tw_tensor *out, const int64_t *sizes, int ndim) {
+    bool same = out->ndim == ndim;
+    for (int i = 0; same && i < ndim; i++) same = out->sizes[i] == sizes[i];
+    if (same) return true;
+    if (out->numel != 0)
+        tw_warn("An output with one or more elements was resized since it had shape %s, which does not match the required output shape "
+                "%s. This behavior is deprecated, and in a future PyTorch release outputs will not be resized unless they have zero "
+                "elements. You can explicitly reuse an out tensor t by resizing it, inplace, to zero elements with t.resize_(0).",
+                tw_sizes_text(out->sizes, out->ndim), tw_sizes_text(sizes, ndim));
+    return tw_resize(out, sizes, ndim);
+}
+
+/* Whether run may write to `out` directly: right layout and memory that no argument shares. */
+static bool direct(const tw_tensor *out, const tw_meta *m, const tw_op *op, const tw_arg *args) {
+    if (out->dtype != m->dtype || !same_layout(out, m) || (out->flags & (TW_CONJ | TW_NEG))) return false;
+    for (int i = 0; i < op->nparams; i++) {
+        if (args[i].tag == TW_ARG_TENSOR && args[i].t->storage == out->storage) return false;
+        for (int j = 0; args[i].tag == TW_ARG_TENSORS && j < args[i].n; j++)
+            if (args[i].ts[j] && args[i].ts[j]->storage == out->storage) return false;
+    }
+    return true;
+}
+
+static tw_tensor *allocate(const tw_meta *m) {
+    return tw_empty_strided_new(m->sizes, m->strides, m->ndim, (tw_dtype)m->dtype, m->device);
+}
+
+static bool check_out(const tw_op *op, const tw_tensor *out, const tw_meta *m) {
+    if (out->device != m->device)
+        return tw_fail(TW_RUNTIME_ERROR, "Expected out tensor to have device %s, but got %s instead", tw_device_text(m->device),
+                       tw_device_text(out->device));
+    if (tw_can_cast((tw_dtype)m->dtype, (tw_dtype)out->dtype)) return true;
+    (void)op;
+    return tw_fail(TW_RUNTIME_ERROR, "result type %s can't be cast to the desired output type %s", tw_dtypes[m->dtype].type_name,
+                   tw_dtypes[out->dtype].type_name);
+}
+
+static bool run_kernel(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
+    tw_meta meta[TW_MAX_OUTS];
+    tw_tensor *target[TW_MAX_OUTS] = {NULL};
+    tw_device device;
+    bool ok = false;
+    if (!device_of(op, args, &device)) return false;
+    for (int i = 0; i < op->nouts; i++) meta[i].absent = false;
+    if (!op->meta(args, meta)) return false;
+    for (int i = 0; i < op->nouts; i++) {
+        if (meta[i].absent) continue;
+        if (!outs[i]) {
+            if (!(target[i] = allocate(&meta[i]))) goto done;
+            continue;
+        }
+        if (!check_out(op, outs[i], &meta[i])) goto done;
+        if (!same_sizes(outs[i], &meta[i]) && !tw_fit_out(outs[i], meta[i].sizes, meta[i].ndim)) goto done;
+        if (direct(outs[i], &meta[i], op, args)) target[i] = tw_retain(outs[i]);
+        else if (!(target[i] = allocate(&meta[i]))) goto done;
+    }
+    device = op->nouts && !meta[0].absent ? meta[0].device : device;
+    if (!run_on(op, device, args, target)) goto done;
+    for (int i = 0; i < op->nouts; i++)
+        if (outs[i] && target[i] && target[i] != outs[i] && !tw_copy(outs[i], target[i])) goto done;
+    for (int i = 0; i < op->nouts; i++) {
+        if (outs[i]) continue;
+        outs[i] = target[i];
+        target[i] = NULL;
+    }
+    ok = true;
+done:
+    for (int i = 0; i < op->nouts; i++) tw_release(target[i]);
+    return ok;
+}
+
+/* Sizes are known only after the work: the op allocates; given results get a copy. */
+static bool run_dynamic(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
+    tw_tensor *made[TW_MAX_OUTS] = {NULL};
+    tw_device device;
+    bool ok = false;
+    if (!device_of(op, args, &device)) return false;
+    if (tw_device_type(device) == TW_META)
+        return tw_fail(TW_NOT_IMPLEMENTED_ERROR, "aten::%s: the shape of its result depends on data, which tensors on meta do not have", op->base);
+    if (!run_on(op, device, args, made)) goto done;
+    for (int i = 0; i < op->nouts; i++) {
+        if (!outs[i]) {
+            outs[i] = made[i];
+            made[i] = NULL;
+            continue;
+        }
+        tw_meta m;
+        if (!tw_meta_set(&m, (tw_dtype)made[i]->dtype, made[i]->device, made[i]->sizes, made[i]->ndim)) goto done;
+        if (!check_out(op, outs[i], &m) || !tw_fit_out(outs[i], m.sizes, m.ndim) || !tw_copy(outs[i], made[i])) goto done;
+    }
+    ok = true;
+done:
+    for (int i = 0; i < op->nouts; i++) tw_release(made[i]);
+    return ok;
+}
+
+/* --- the five kinds ------------------------------------------------------------------------------------------ */
+
+bool tw_run(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
+    switch (op->kind) {
+    case TW_KIND_ELEMENTWISE: {
+        tw_device device = TW_CPU;
+        if (args[0].tag == TW_ARG_TENSOR && args[0].t->device > TW_META) { /* another device's own kernel */
+            if (!device_of(op, args, &device)) return false;
+            const tw_device_ops *ops = tw_device_of(device);
+            if (!ops) return false;
+            if (!ops->run || !ops->run[op->id])
+                return tw_fail(TW_NOT_IMPLEMENTED_ERROR, "Could not run '%s' on device '%s': it has no such kernel", op->name,
+                               tw_device_text(device));
+            return ops->run[op->id](args, outs);
+        }
+        return tw_elementwise(op->ew, args, op->ew->nin, &outs[0]);
+    }
+    case TW_KIND_REDUCE: return tw_reduce_run(op, args, outs);
+    case TW_KIND_VIEW: return (outs[0] = tw_view_new(op, args)) != NULL;
+    case TW_KIND_KERNEL: return op->flags & TW_OP_DYNAMIC ? run_dynamic(op, args, outs) : run_kernel(op, args, outs);
+    default: return tw_fail(TW_NOT_IMPLEMENTED_ERROR, "'%s' is a composite: it has no kernel to run", op->name);
+    }
+}
