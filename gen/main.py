@@ -1,11 +1,14 @@
 """The generator: python gen/main.py SPEC_FOLDER OUT_FOLDER. Reads the table, checks it, writes C (see docs/design.md)."""
 import argparse
+import json
+import re
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from check import check_table  # noqa: E402
+from emit_api import emit_api_c, emit_ops_h  # noqa: E402
 from emit_bindings import emit_bindings  # noqa: E402
 from emit_entries import emit_entries_c, emit_entries_h  # noqa: E402
 from emit_ew import Records, emit_pieces, emit_records, emit_rows  # noqa: E402
@@ -31,8 +34,15 @@ def generate(ops):
     return {"op_ids.h": emit_op_ids(ops), "ops_decl.h": emit_decl(ops), "ops_table.c": emit_table(ops, gradients.saves),
             "entries.h": emit_entries_h(ops), "entries.c": emit_entries_c(ops), "bindings.c": emit_bindings(ops),
             "gradients.h": emit_gradients_h(gradients), "gradients.c": emit_gradients_c(gradients),
+            "ops.h": emit_ops_h(ops), "api_ops.c": emit_api_c(ops), "tallow/ops.h": emit_ops_h(ops), "doctests.json": emit_doctests(ops),
             "ew_records.c": emit_records(records), "ew_rows.c": emit_rows(records.kernels),
             **emit_pieces(records.kernels)}, errors + gradients.errors
+
+
+def emit_doctests(ops):
+    """The examples between backquotes in `doc`."""
+    found = {op.key: re.findall(r"`([^`]+)`", op.columns.get("doc", "")) for op in ops}
+    return json.dumps({key: examples for key, examples in found.items() if examples}, indent=1) + "\n"
 
 
 def write(folder, files):
@@ -40,6 +50,7 @@ def write(folder, files):
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
         path = folder / name
+        path.parent.mkdir(exist_ok=True)
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             path.write_text(text, encoding="utf-8")
 

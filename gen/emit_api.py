@@ -1,0 +1,90 @@
+"""tallow/ops.h and api_ops.c: the public C functions, one per op, with scoped results."""
+from ctext import BANNER, c_name, c_params, wrap
+from emit_entries import forms
+
+DROPPED = ("layout", "pin_memory")
+TAKEN = {"bool", "int", "float", "complex", "none", "keep", "retain", "release", "error", "report"}  # names of tallow.h
+
+HEAD = """\
+/* Operators as C functions, generated from the table: tw_NAME is torch.NAME. See tallow.h for errors and ownership.
+ * A trailing _ writes into the first argument and returns it; _s takes a number for the second one. Lists are a pointer and a length.
+ * "Not given": NULL for tensors, lists, text and generators; TW_NONE for integers; NaN for floats; -1 for bools and enumerations;
+ * tw_none() for numbers. Several results go where the trailing pointers say; a NULL there drops one. */
+#ifndef TALLOW_OPS_H
+#define TALLOW_OPS_H
+#include <tallow/tallow.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+"""
+
+
+def is_public(op):
+    return op.public and (op.variants or op.words("namespaces") or op.words("aliases"))
+
+
+def api_name(op):
+    return op.c + "_tensor" if op.c in TAKEN else op.c
+
+
+def result_pointers(op):
+    return [f"out_{name}" if op.param(name) else name for name in op.result_names]
+
+
+def prototype(op, suffix, numbers, inplace):
+    params = c_params([p for p in op.params if p.name not in DROPPED], numbers)
+    if inplace or len(op.schema.results) == 1:
+        return wrap(f"tw_tensor *tw_{api_name(op)}{suffix}(", params or ["void"], ")")
+    return wrap(f"bool tw_{api_name(op)}{suffix}(", params + [f"tw_tensor **{c_name(n)}" for n in result_pointers(op)], ")")
+
+
+def absent(param):
+    return "-1" if param.type.optional else "0"
+
+
+def arguments(op):
+    out = []
+    for p in op.params:
+        if p.name in DROPPED:
+            out.append(absent(p))
+            continue
+        out.append(c_name(p.name))
+        if p.type.is_list:
+            out.append(f"{c_name(p.name)}_n")
+    return out
+
+
+def body(op, suffix, inplace):
+    args = arguments(op)
+    if inplace:
+        return "    " + wrap(f"return tw_op_{op.c}{suffix}(", args, f") ? {c_name(op.params[0].name)} : NULL;", indent="        ")
+    if len(op.schema.results) == 1:
+        return "    " + wrap(f"return tw_scoped(tw_op_{op.c}{suffix}(", args, "));", indent="        ")
+    n = len(op.schema.results)
+    call = wrap(f"if (!tw_op_{op.c}{suffix}(", args + ["outs"], ")) return false;", indent="        ")
+    names = ", ".join(c_name(name) for name in result_pointers(op))
+    into = f"    tw_tensor **const into[{max(n, 1)}] = {{{names or 'NULL'}}};"
+    return f"    tw_tensor *outs[{max(n, 1)}] = {{NULL}};\n{into}\n    {call}\n    return tw_scoped_all(outs, into, {n});"
+
+
+def emit_ops_h(ops):
+    lines = [BANNER, HEAD]
+    for op in ops:
+        if not is_public(op):
+            continue
+        doc = " ".join(op.columns.get("doc", "").split()).replace("*/", "* /")
+        if doc:
+            lines.append(f"/* {doc} */")
+        lines += ["TW_API " + prototype(op, *form) + ";" for form in forms(op)]
+    return "\n".join(lines + ["", "#ifdef __cplusplus", "}", "#endif", "#endif", ""])
+
+
+def emit_api_c(ops):
+    lines = [BANNER, '#include "api/scope.h"', '#include "entries.h"', '#include <tallow/ops.h>', ""]
+    for op in ops:
+        if is_public(op):
+            for form in forms(op):
+                lines += [prototype(op, *form) + " {", body(op, form[0], form[2]), "}", ""]
+    return "\n".join(lines)

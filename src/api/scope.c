@@ -1,0 +1,75 @@
+/* Scopes: a stack of tensors per thread, with a mark where each scope begins. */
+#include "api/scope.h"
+#include "core/memory.h"
+
+typedef struct scope_stack {
+    tw_tensor **held;       /* owned references; NULL where one was taken out */
+    size_t count, room;
+    size_t *marks;          /* count at the opening of each open scope */
+    size_t depth, marks_room;
+} scope_stack;
+
+static _Thread_local scope_stack scopes;
+
+/* Room for one more in an array that doubles. */
+static bool grow(void **array, size_t count, size_t *room, size_t item) {
+    if (count < *room) return true;
+    size_t wanted = *room ? 2 * *room : 64;
+    void *p = tw_realloc(*array, wanted * item);
+    if (!p) return false;
+    *array = p;
+    *room = wanted;
+    return true;
+}
+
+bool tw_scope_open(void) {
+    void *marks = scopes.marks;
+    bool ok = grow(&marks, scopes.depth, &scopes.marks_room, sizeof *scopes.marks);
+    scopes.marks = marks;
+    if (ok) scopes.marks[scopes.depth++] = scopes.count;
+    return ok;
+}
+
+void tw_scope_close(void) {
+    if (scopes.depth == 0) return;
+    size_t start = scopes.marks[--scopes.depth];
+    while (scopes.count > start) tw_release(scopes.held[--scopes.count]);
+    if (scopes.depth > 0) return;
+    tw_free(scopes.held);
+    tw_free(scopes.marks);
+    scopes = (scope_stack){0};
+}
+
+tw_tensor *tw_scoped(tw_tensor *t) {
+    if (!t || scopes.depth == 0) return t;
+    void *held = scopes.held;
+    bool ok = grow(&held, scopes.count, &scopes.room, sizeof *scopes.held);
+    scopes.held = held;
+    if (!ok) {
+        tw_release(t);
+        return NULL;
+    }
+    return scopes.held[scopes.count++] = t;
+}
+
+bool tw_scoped_all(tw_tensor **outs, tw_tensor **const *into, int n) {
+    bool ok = true;
+    for (int i = 0; i < n; i++) {
+        if (!into[i]) {
+            tw_release(outs[i]);
+            continue;
+        }
+        *into[i] = tw_scoped(outs[i]);
+        ok = ok && (*into[i] || !outs[i]);
+    }
+    return ok;
+}
+
+tw_tensor *tw_keep(tw_tensor *t) {
+    for (size_t i = scopes.count; t && i-- > 0;) {
+        if (scopes.held[i] != t) continue;
+        scopes.held[i] = NULL; /* the scope's reference becomes the caller's */
+        return t;
+    }
+    return tw_retain(t); /* not a scope's: a reference of its own */
+}

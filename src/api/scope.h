@@ -1,0 +1,11 @@
+/* Scopes: who owns what the public C functions return. */
+#ifndef TW_API_SCOPE_H
+#define TW_API_SCOPE_H
+#include "core/tensor.h"
+
+/* Gives an owned reference to the innermost open scope of this thread and returns it; without a scope the caller keeps it.
+ * NULL stays NULL. When the scope cannot grow, t is released and the result is NULL with an error. */
+tw_tensor *tw_scoped(tw_tensor *t);
+/* The same for n results: *into[i] is set, or the result is dropped where into[i] is NULL. */
+bool tw_scoped_all(tw_tensor **outs, tw_tensor **const *into, int n);
+#endif
