@@ -17,7 +17,8 @@ def boxes(op, numbers=()):
 
 
 def number_params(op):
-    return [p.name for p in op.params if p.number_too]
+    """Those that take a number in the _s form: not the first parameter, which the result is made like."""
+    return [p.name for p in op.params[1:] if p.number_too]
 
 
 def forms(op):

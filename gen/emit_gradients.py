@@ -122,7 +122,7 @@ class Gradients:
         if slots:
             lines.append(f"    tw_arg t[{slots}] = {{{{.tag = TW_ARG_NONE}}}};")
         text = "\n".join(blocks)
-        lines += [f"    (void){name};" for name in ("node", "a", "r", "g") if not uses(text, name) and not (name == "g" and single)]
+        lines += [f"    (void){name};" for name in ("node", "a", "r", "g", "need", "gin") if not uses(text, name) and not (name == "g" and single)]
         if single:
             lines.append(f"    if (!g[{single[0]}]) return true;")
         lines += blocks

@@ -1,0 +1,53 @@
+/* Elementwise ops made of others. */
+#include "entries.h"
+#include "ops_decl.h"
+#include <string.h>
+
+/* out = op(x, y, z) over n boxed arguments. */
+static bool one(tw_tensor **out, int op, int n, const tw_arg *args) {
+    *out = tw_call1(op, n, args);
+    return *out != NULL;
+}
+
+bool tw_positive_composite(const tw_arg *a, tw_tensor **outs) {
+    if (a[0].t->dtype == TW_BOOL) return tw_fail(TW_RUNTIME_ERROR, "The `+` operator, on a bool tensor is not supported.");
+    outs[0] = tw_retain(a[0].t);
+    return true;
+}
+
+bool tw_div_Tensor_mode_composite(const tw_arg *a, tw_tensor **outs) {
+    const char *mode = a[2].tag == TW_ARG_STRING ? a[2].s : NULL;
+    if (!mode) return one(outs, TW_OP_div, 2, a);
+    if (strcmp(mode, "floor") == 0) return one(outs, TW_OP_floor_divide, 2, a);
+    if (strcmp(mode, "trunc") == 0) return one(outs, TW_OP__trunc_divide, 2, a);
+    return tw_fail(TW_RUNTIME_ERROR, "div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '%s'", mode);
+}
+
+static bool clamp(const tw_arg *a, tw_tensor **outs) {
+    bool low = a[1].tag != TW_ARG_NONE, high = a[2].tag != TW_ARG_NONE;
+    if (!low && !high) return tw_fail(TW_RUNTIME_ERROR, "torch.clamp: At least one of 'min' or 'max' must not be None");
+    if (tw_is_complex((tw_dtype)a[0].t->dtype)) return tw_fail(TW_RUNTIME_ERROR, "clamp is not supported for complex types");
+    const tw_arg limit[] = {a[0], low ? a[1] : a[2]};
+    if (low && high) return one(outs, TW_OP__clamp, 3, a);
+    return one(outs, low ? TW_OP_clamp_min : TW_OP_clamp_max, 2, limit);
+}
+
+bool tw_clamp_composite(const tw_arg *a, tw_tensor **outs) { return clamp(a, outs); }
+bool tw_clamp_Tensor_composite(const tw_arg *a, tw_tensor **outs) { return clamp(a, outs); }
+
+/* Real: zeros. Complex, as PyTorch's sgn_backward: (grad - real(grad * conj(sgn)) * sgn) / |self|, and 0 where self is 0. */
+bool tw__sgn_backward_composite(const tw_arg *a, tw_tensor **outs) {
+    if (!tw_is_complex((tw_dtype)a[1].t->dtype)) {
+        outs[0] = tw_op_mul_s(a[0].t, tw_int(0));
+        return outs[0] != NULL;
+    }
+    tw_tensor *sgn = a[2].t, *grad = a[0].t;
+    tw_tensor *conj = tw_op_conj_physical(sgn), *turned = tw_op_mul(conj, grad), *along = tw_op_real(turned);
+    tw_tensor *part = tw_op_mul(sgn, along), *rest = tw_op_sub(grad, part, tw_int(1)), *length = tw_op_abs(a[1].t);
+    tw_tensor *ratio = tw_op_div(rest, length), *at_zero = tw_op_eq_s(length, tw_int(0));
+    const tw_arg chosen[] = {tw_a_tensor(at_zero), tw_a_int(0), tw_a_tensor(ratio)};
+    bool ok = !tw_failed() && one(outs, TW_OP_where, 3, chosen);
+    tw_tensor *made[] = {conj, turned, along, part, rest, length, ratio, at_zero};
+    for (size_t i = 0; i < sizeof made / sizeof *made; i++) tw_release(made[i]);
+    return ok;
+}
