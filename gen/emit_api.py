@@ -9,7 +9,8 @@ HEAD = """\
 /* Operators as C functions, generated from the table: tw_NAME is torch.NAME. See tallow.h for errors and ownership.
  * A trailing _ writes into the first argument and returns it; _s takes a number for the second one. Lists are a pointer and a length.
  * "Not given": NULL for tensors, lists, text and generators; TW_NONE for integers; NaN for floats; -1 for bools and enumerations;
- * tw_none() for numbers. Several results go where the trailing pointers say; a NULL there drops one. */
+ * tw_none() for numbers. Several results go where the trailing pointers say; a NULL there drops one. Where the
+ * number of results depends on the call (split), they go to outs[], which has that much room; their number is returned, -1 on failure. */
 #ifndef TALLOW_OPS_H
 #define TALLOW_OPS_H
 #include <tallow/tallow.h>
@@ -35,6 +36,8 @@ def result_pointers(op):
 
 def prototype(op, suffix, numbers, inplace):
     params = c_params([p for p in op.params if p.name not in DROPPED], numbers)
+    if op.gives_list:
+        return wrap(f"int64_t tw_{api_name(op)}{suffix}(", params + ["tw_tensor **outs", "int64_t room"], ")")
     if inplace or len(op.schema.results) == 1:
         return wrap(f"tw_tensor *tw_{api_name(op)}{suffix}(", params or ["void"], ")")
     return wrap(f"bool tw_{api_name(op)}{suffix}(", params + [f"tw_tensor **{c_name(n)}" for n in result_pointers(op)], ")")
@@ -60,6 +63,8 @@ def body(op, suffix, inplace):
     args = arguments(op)
     if inplace:
         return "    " + wrap(f"return tw_op_{op.c}{suffix}(", args, f") ? {c_name(op.params[0].name)} : NULL;", indent="        ")
+    if op.gives_list:
+        return "    " + wrap(f"return tw_scoped_list(tw_op_{op.c}{suffix}(", args, "), outs, room);", indent="        ")
     if len(op.schema.results) == 1:
         return "    " + wrap(f"return tw_scoped(tw_op_{op.c}{suffix}(", args, "));", indent="        ")
     n = len(op.schema.results)

@@ -38,6 +38,8 @@ def declaration(op, suffix, numbers, inplace):
     params = c_params(op.params, numbers)
     if inplace:
         return wrap(f"bool tw_op_{op.c}{suffix}(", params or ["void"], ")")
+    if op.gives_list:
+        return wrap(f"tw_list *tw_op_{op.c}{suffix}(", params, ")")
     if len(op.schema.results) == 1:
         return wrap(f"tw_tensor *tw_op_{op.c}{suffix}(", params or ["void"], ")")
     return wrap(f"bool tw_op_{op.c}{suffix}(", params + ["tw_tensor **outs"], ")")
@@ -48,6 +50,9 @@ def body(op, numbers, inplace):
     array = wrap("    const tw_arg args[] = {", args, "};", indent="        ") if args else "    const tw_arg args[1] = {{.tag = 0}};"
     if inplace:
         return f"{array}\n    return !tw_failed() && tw_call_inplace(&tw_ops[TW_OP_{op.c}], args);"
+    if op.gives_list:
+        return (f"{array}\n    tw_tensor *out = NULL;\n    if (tw_failed() || !tw_call(&tw_ops[TW_OP_{op.c}], args, &out)) return NULL;\n"
+                "    return (tw_list *)out;")
     if len(op.schema.results) == 1:
         return (f"{array}\n    tw_tensor *out = NULL;\n    if (tw_failed() || !tw_call(&tw_ops[TW_OP_{op.c}], args, &out)) return NULL;\n"
                 "    return out;")
@@ -56,7 +61,7 @@ def body(op, numbers, inplace):
 
 def emit_entries_h(ops):
     lines = [BANNER, "/* Entries: results are owned; NULL or false on failure, and while an error is pending. Several results go to",
-             " * outs[] in the schema's order. _s takes a number in place of the second tensor; a trailing _ writes into self. */",
+             " * outs[] in the schema's order, lists are a tw_list. _s takes a number in place of the second tensor; a trailing _ writes into self. */",
              "#ifndef TW_ENTRIES_H", "#define TW_ENTRIES_H", '#include "autograd/autograd.h"', '#include "op_ids.h"', "", HELPERS]
     for op in ops:
         lines += [declaration(op, *form) + ";" for form in forms(op)]

@@ -124,6 +124,12 @@ class Op:
         return self.words("nondiff")
 
     @property
+    def gives_list(self):
+        """The one result is a Tensor[]: split, unbind."""
+        return self.schema.result_text.replace(" ", "") .startswith("Tensor[") or \
+            bool(re.fullmatch(r"Tensor\([^)]*\)\[\]", self.schema.result_text.strip()))
+
+    @property
     def all_nondiff(self):
         """No result ever requires a gradient: comparisons, and ops all of whose results are nondiff."""
         if self.kind == "elementwise" and self.columns.get("promote") in ("compare", "bool"):

@@ -65,6 +65,19 @@ bool tw_scoped_all(tw_tensor **outs, tw_tensor **const *into, int n) {
     return ok;
 }
 
+int64_t tw_scoped_list(tw_list *list, tw_tensor **outs, int64_t room) {
+    if (!list) return -1;
+    int64_t n = list->n;
+    bool ok = true;
+    for (int64_t i = 0; i < n && i < room; i++) {
+        outs[i] = tw_scoped(list->items[i]);
+        list->items[i] = NULL;
+        ok = ok && outs[i];
+    }
+    tw_list_release(list);
+    return ok ? n : -1;
+}
+
 tw_tensor *tw_keep(tw_tensor *t) {
     for (size_t i = scopes.count; t && i-- > 0;) {
         if (scopes.held[i] != t) continue;
