@@ -3,6 +3,7 @@
 #include "kernels/kernel.h"
 #include "kernels/gemm.h"
 #include "kernels/reduce.h"
+#include "kernels/step.h"
 
 #if defined(__x86_64__)
 #define TW_FAMILY(family) \
@@ -21,3 +22,4 @@
 /* One line a family: #include "kernels/x.h" above, TW_FAMILY(x) here. */
 TW_FAMILY(gemm)
 TW_FAMILY(reducers)
+TW_FAMILY(step)
