@@ -203,9 +203,10 @@ def simplify(node, name, value):
         if node.value == "mul" and args[0].kind == "num" and args[0].value == 1:
             return args[1]
     if node.kind == "call" and node.value == "fma" and len(args) == 3:
-        for one, other in ((0, 1), (1, 0)):
-            if args[one].kind == "num" and args[one].value == 1:
-                return Node("call", "add", [args[2], args[other]])
+        if args[0].kind == "num" and args[0].value in (1, -1):
+            return Node("call", "add" if args[0].value == 1 else "sub", [args[2], args[1]])
+    if node.kind == "call" and node.value == "neg" and args[0].kind == "num":
+        return num(-args[0].value)
     return Node(node.kind, node.value, args, dict(node.kwargs), node.operator)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+from against import check_against  # noqa: E402
 from check import check_table  # noqa: E402
 from emit_api import emit_api_c, emit_ops_h  # noqa: E402
 from emit_bindings import emit_bindings  # noqa: E402
@@ -61,9 +62,12 @@ def main(argv=None):
     parser.add_argument("out", type=Path, help="folder to write C into")
     parser.add_argument("--depfile", type=Path, help="where to tell the build what was read")
     parser.add_argument("--lenient", action="store_true", help="write what can be written in spite of errors")
+    parser.add_argument("--against", type=Path, help="PyTorch's schemas, one a line: refuse public signatures that are not among them")
     args = parser.parse_args(argv)
     ops, errors = parse_table(args.spec)
     errors += check_table(ops)
+    if args.against:
+        errors += check_against(ops, args.against)
     files = {}
     if not errors or args.lenient:
         files, more = generate(ops)
