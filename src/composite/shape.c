@@ -1,0 +1,135 @@
+/* Changes of shape that are made of views and copies. */
+#include "composite/boxed.h"
+#include "ops/view.h"
+#include "ops_decl.h"
+
+bool tw__contiguous_composite(const tw_arg *a, tw_tensor **out) {
+    tw_tensor *t = a[0].t;
+    *out = tw_is_contiguous(t) && !(t->flags & (TW_CONJ | TW_NEG)) ? tw_retained(t) : CALL(clone, T(t), I(TW_CONTIGUOUS_FORMAT));
+    return *out != NULL;
+}
+
+bool tw_reshape_composite(const tw_arg *a, tw_tensor **out) {
+    int64_t sizes[TW_MAX_DIMS], strides[TW_MAX_DIMS];
+    tw_tensor *t = a[0].t;
+    if (a[1].n > TW_MAX_DIMS) return tw_fail(TW_RUNTIME_ERROR, "tensors have at most %d dimensions, got %d", TW_MAX_DIMS, a[1].n);
+    if (!tw_infer_sizes(a[1].ints, a[1].n, t->numel, sizes)) return false;
+    if (tw_view_strides(t, sizes, a[1].n, strides)) {
+        *out = CALL(view, T(t), INTS(sizes, a[1].n));
+        return *out != NULL;
+    }
+    tw_tensor *copy = CALL(clone, T(t), I(TW_CONTIGUOUS_FORMAT));
+    *out = CALL(_unsafe_view, T(copy), INTS(sizes, a[1].n));
+    tw_release(copy);
+    return *out != NULL;
+}
+
+bool tw__unsafe_view_composite(const tw_arg *a, tw_tensor **out) {
+    *out = CALL(view, a[0], a[1]);
+    return *out != NULL;
+}
+
+bool tw__permute_backward_composite(const tw_arg *a, tw_tensor **out) {
+    int64_t inverse[TW_MAX_DIMS];
+    for (int i = 0; i < a[1].n; i++) {
+        int64_t d = a[1].ints[i];
+        if (!tw_wrap_dim(&d, a[1].n)) return false;
+        inverse[d] = i;
+    }
+    *out = CALL(permute, a[0], INTS(inverse, a[1].n));
+    return *out != NULL;
+}
+
+bool tw_narrow_composite(const tw_arg *a, tw_tensor **out) {
+    const tw_tensor *t = a[0].t;
+    int64_t dim = a[1].i, start = a[2].i;
+    const int64_t length = a[3].i;
+    if (t->ndim == 0) return tw_fail(TW_RUNTIME_ERROR, "narrow() cannot be applied to a 0-dim tensor.");
+    if (length < 0) return tw_fail(TW_RUNTIME_ERROR, "narrow(): length must be non-negative.");
+    if (!tw_wrap_dim(&dim, t->ndim)) return false;
+    const int64_t n = t->sizes[dim];
+    if (start < -n || start > n)
+        return tw_fail(TW_INDEX_ERROR, "start out of range (expected to be in range of [%lld, %lld], but got %lld)", (long long)-n,
+                       (long long)n, (long long)start);
+    if (start < 0) start += n;
+    if (start > n - length)
+        return tw_fail(TW_RUNTIME_ERROR, "start (%lld) + length (%lld) exceeds dimension size (%lld).", (long long)start,
+                       (long long)length, (long long)n);
+    *out = CALL(slice_Tensor, a[0], I(dim), I(start), I(start + length), I(1));
+    return *out != NULL;
+}
+
+bool tw_expand_as_composite(const tw_arg *a, tw_tensor **out) {
+    *out = CALL(expand, a[0], INTS(a[1].t->sizes, a[1].t->ndim));
+    return *out != NULL;
+}
+bool tw_view_as_composite(const tw_arg *a, tw_tensor **out) {
+    *out = CALL(view, a[0], INTS(a[1].t->sizes, a[1].t->ndim));
+    return *out != NULL;
+}
+bool tw_reshape_as_composite(const tw_arg *a, tw_tensor **out) {
+    *out = CALL(reshape, a[0], INTS(a[1].t->sizes, a[1].t->ndim));
+    return *out != NULL;
+}
+
+bool tw_flatten_composite(const tw_arg *a, tw_tensor **out) {
+    tw_tensor *t = a[0].t;
+    int64_t sizes[TW_MAX_DIMS], start = a[1].i, end = a[2].i, product = 1;
+    int n = 0;
+    if (!tw_wrap_dim(&start, t->ndim) || !tw_wrap_dim(&end, t->ndim)) return false;
+    if (start > end) return tw_fail(TW_RUNTIME_ERROR, "flatten() has invalid args: start_dim cannot come after end_dim");
+    if (start == end && t->ndim > 0) {
+        *out = tw_retained(t);
+        return true;
+    }
+    for (int i = 0; i < t->ndim; i++) {
+        if (i >= start && i <= end) product *= t->sizes[i];
+        else sizes[n++] = t->sizes[i];
+        if (i == end) sizes[n++] = product;
+    }
+    if (t->ndim == 0) sizes[n++] = 1;
+    *out = CALL(reshape, T(t), INTS(sizes, n));
+    return *out != NULL;
+}
+
+bool tw__as_strided_backward_composite(const tw_arg *a, tw_tensor **out) {
+    (void)a;
+    (void)out;
+    return tw_fail(TW_NOT_IMPLEMENTED_ERROR, "the gradient of 'as_strided' is not implemented");
+}
+
+bool tw__unfold_backward_composite(const tw_arg *a, tw_tensor **out) {
+    (void)a;
+    (void)out;
+    return tw_fail(TW_NOT_IMPLEMENTED_ERROR, "the gradient of 'unfold' is not implemented");
+}
+
+/* --- parts of complex tensors -------------------------------------------------------------------------------- */
+
+static tw_tensor *part(tw_tensor *t, int64_t which) {
+    tw_pool p = {0};
+    tw_tensor *plain = tw_retained(t);
+    if (t->flags & TW_CONJ) plain = CALL(_conj, T(t)); /* a view without the flag; its imaginary part has the other sign */
+    tw_pool_own(&p, plain);
+    tw_tensor *pairs = TEMP(&p, view_as_real, T(plain));
+    tw_tensor *out = CALL(select_int, T(pairs), I(-1), I(which));
+    if (out && which == 1 && (t->flags & TW_CONJ)) {
+        tw_tensor *negative = CALL(neg, T(out));
+        tw_release(out);
+        out = negative;
+    }
+    tw_pool_done(&p, NULL, 0);
+    return out;
+}
+
+bool tw_real_composite(const tw_arg *a, tw_tensor **out) {
+    *out = tw_is_complex((tw_dtype)a[0].t->dtype) ? part(a[0].t, 0) : tw_retained(a[0].t);
+    return *out != NULL;
+}
+
+bool tw_imag_composite(const tw_arg *a, tw_tensor **out) {
+    if (!tw_is_complex((tw_dtype)a[0].t->dtype))
+        return tw_fail(TW_RUNTIME_ERROR, "imag is not implemented for tensors with non-complex dtypes.");
+    *out = part(a[0].t, 1);
+    return *out != NULL;
+}
