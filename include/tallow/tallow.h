@@ -10,6 +10,7 @@
 #define TALLOW_TALLOW_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -93,6 +94,72 @@ static inline void tw_scope_leave_(int *open) { if (*open) tw_scope_close(); }
 #define TW_SCOPE \
     for (int tw_scope_open_ __attribute__((cleanup(tw_scope_leave_))) = tw_scope_open() ? 1 : 0, tw_scope_once_ = 1; \
          tw_scope_once_; tw_scope_once_ = 0)
+
+/* --- tensors from data, and back ------------------------------------------------------------------------------ */
+
+/* Results are scoped as those of operators. Sizes: ndim of them; NULL for ndim 0 (one element). */
+TW_API tw_tensor *tw_from_data(const void *data, const int64_t *sizes, int ndim, tw_dtype dtype); /* copies, row-major */
+/* Uses `data` itself, row-major, aligned for its dtype. `release` (NULL: nothing to do) is called with (context, data, bytes) when
+ * no tensor needs it any more; if this call fails it is not called. */
+TW_API tw_tensor *tw_from_borrowed(void *data, const int64_t *sizes, int ndim, tw_dtype dtype,
+                                   void (*release)(void *context, void *data, size_t bytes), void *context);
+TW_API tw_tensor *tw_from_scalar(tw_scalar value, tw_dtype dtype);       /* 0-d; TW_DTYPE_NONE: PyTorch's choice for the number */
+
+/* Of a tensor: its geometry and place. NULL gives 0, NULL or TW_DTYPE_NONE. */
+TW_API int tw_ndim(const tw_tensor *t);
+TW_API int64_t tw_size(const tw_tensor *t, int64_t dim);                 /* dim may be negative; -1 and an error if out of range */
+TW_API int64_t tw_stride(const tw_tensor *t, int64_t dim);
+TW_API const int64_t *tw_sizes(const tw_tensor *t);                      /* valid as long as t and its shape */
+TW_API const int64_t *tw_strides(const tw_tensor *t);
+TW_API int64_t tw_numel(const tw_tensor *t);
+TW_API tw_dtype tw_dtype_of(const tw_tensor *t);
+TW_API tw_device tw_device_where(const tw_tensor *t);
+/* The first element, NULL for meta and empty tensors. Elements follow the strides; a tensor that is lazily conjugated or negated
+ * (tw_is_lazy) does not hold its values as they are. */
+TW_API void *tw_data_ptr(const tw_tensor *t);
+TW_API bool tw_is_lazy(const tw_tensor *t);
+/* The value of a tensor with one element, converted; 0 and an error otherwise. */
+TW_API double tw_item_double(const tw_tensor *t);
+TW_API int64_t tw_item_int64(const tw_tensor *t);
+/* Copies the values, row-major and converted to dtype, into `to`, which has room for tw_numel(t) of them. */
+TW_API bool tw_to_data(const tw_tensor *t, void *to, tw_dtype dtype);
+TW_API bool tw_print(FILE *to, const tw_tensor *t);                      /* as Python prints it, and a newline */
+
+TW_API void tw_manual_seed(uint64_t seed);                               /* of the default generator */
+TW_API tw_generator *tw_generator_new(uint64_t seed);                    /* owned; for the operators that take one */
+TW_API void tw_generator_release(tw_generator *g);                       /* NULL is legal */
+
+/* --- gradients -------------------------------------------------------------------------------------------------- */
+
+TW_API bool tw_requires_grad_(tw_tensor *t, bool on); /* floating-point leaves */
+TW_API bool tw_backward(tw_tensor *loss);             /* one element; adds to the gradients of the leaves, frees the graph */
+TW_API tw_tensor *tw_grad(tw_tensor *t);              /* t's gradient, borrowed from t; NULL if it has none */
+TW_API void tw_clear_grad(tw_tensor *t);              /* forgets it, as zero_grad */
+TW_API unsigned tw_set_no_grad(bool on);              /* stops or starts recording in this thread; returns what was, for the next */
+TW_API void tw_restore_grad_mode(unsigned was);
+/* TW_NO_GRAD { ... }: nothing inside is recorded; ends also by break, return or goto. */
+static inline void tw_grad_mode_leave_(unsigned *was) { tw_restore_grad_mode(*was); }
+#define TW_NO_GRAD \
+    for (unsigned tw_grad_mode_ __attribute__((cleanup(tw_grad_mode_leave_))) = tw_set_no_grad(true), tw_grad_once_ = 1; \
+         tw_grad_once_; tw_grad_once_ = 0)
+
+/* --- files ------------------------------------------------------------------------------------------------------ */
+
+/* Named tensors, as PyTorch's state dicts. Names and tensors are owned by the list. */
+typedef struct tw_named_tensors {
+    int64_t n;
+    char **names;
+    tw_tensor **tensors;
+} tw_named_tensors;
+/* Reads and writes what torch.save makes of a state dict (zip format, name -> tensor in order; nested dicts give "outer.inner",
+ * entries that are no tensors are left out). Files are checked: nothing in them is executed, sizes and checksums must be right.
+ * tw_save replaces `path` only when all is on disk. Tensors that share memory do so after loading. Give up by tw_named_release. */
+TW_API bool tw_save(const char *path, const char *const *names, tw_tensor *const *tensors, int64_t n);
+TW_API tw_named_tensors *tw_load(const char *path);                          /* NULL and an error if unreadable */
+TW_API tw_tensor *tw_named_get(const tw_named_tensors *list, const char *name); /* borrowed; NULL and KeyError if absent */
+TW_API void tw_named_release(tw_named_tensors *list);                        /* NULL is legal */
+/* An idx file (MNIST and its kin): uint8, int8, int16, int32, float or double; numbers come in this machine's byte order. Scoped. */
+TW_API tw_tensor *tw_load_idx(const char *path);
 
 #ifdef __cplusplus
 }
