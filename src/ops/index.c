@@ -64,7 +64,7 @@ static bool add_mask(plan *p, const tw_tensor *self, tw_tensor *mask, int positi
     int64_t divisor = mask->numel;
     for (int j = 0; j < mask->ndim; j++) {
         item *it = &p->items[p->n];
-        *it = (item){.indexed = true, .ndim = 1, .count = count, .step = mask->ndim};
+        *it = (item){.indexed = true, .ndim = 1, .count = count, .step = 1};
         divisor = mask->sizes[j] ? divisor / mask->sizes[j] : 1;
         if (!shapes_only) {
             it->t = tw_empty_new(&count, 1, TW_INT64, TW_CPU);

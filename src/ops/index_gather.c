@@ -173,6 +173,202 @@ bool tw_gather_run(const tw_arg *a, tw_tensor **outs) {
     return walk_all(&w, a[2].t->numel);
 }
 
+/* to already holds self's elements. */
+static bool scatter_into(const tw_arg *a, tw_tensor *src, tw_tensor *to, tw_scatter_mode mode) {
+    walk w = {.scatter = true, .mode = mode};
+    char value[16];
+    int64_t dim = a[1].i;
+    if (!tw_wrap_dim(&dim, to->ndim)) return false;
+    walk_init(&w, to, dim, a[2].t, src);
+    if (!src) {
+        tw_store_scalar(value, w.dtype, tw_a_to_scalar(&a[3]));
+        w.small = value;
+    }
+    return walk_all(&w, a[2].t->numel);
+}
+
+/* Half types accumulate in float and round once. */
+static bool scatter_half(const tw_arg *a, tw_tensor *src, tw_tensor *out, tw_scatter_mode mode) {
+    tw_tensor *wide = tw_clone_new(a[0].t, TW_FLOAT32, TW_CONTIGUOUS_FORMAT), *from = tw_contiguous_new(src, TW_FLOAT32);
+    bool ok = wide && from && scatter_into(a, from, wide, mode) && tw_copy(out, wide);
+    tw_release(wide);
+    tw_release(from);
+    return ok;
+}
+
+static bool scatter(const tw_arg *a, tw_tensor *src, tw_tensor *out, tw_scatter_mode mode) {
+    bool half = out->dtype == TW_FLOAT16 || out->dtype == TW_BFLOAT16;
+    if (a[2].t->numel == 0) return tw_start_from(out, a[0].t);
+    if (half && src && mode != TW_SCATTER_SET) return scatter_half(a, src, out, mode);
+    return tw_start_from(out, a[0].t) && scatter_into(a, src, out, mode);
+}
+
+bool tw_scatter_add_run(const tw_arg *a, tw_tensor **outs);
+bool tw_scatter_src_meta(const tw_arg *a, tw_meta *out);
+bool tw_scatter_src_run(const tw_arg *a, tw_tensor **outs);
+bool tw_scatter_value_meta(const tw_arg *a, tw_meta *out);
+bool tw_scatter_value_run(const tw_arg *a, tw_tensor **outs);
+
+static int64_t size_at(const tw_tensor *t, int d) { return t->ndim ? t->sizes[d] : 1; }
+
+/* --- checks ----------------------------------------------------------------------------------------------------- */
+
+static bool index_dtype(const tw_tensor *index, const char *name) {
+    if (index->numel == 0 || index->dtype == TW_INT64 || index->dtype == TW_INT32) return true;
+    return tw_fail(TW_RUNTIME_ERROR, "%s(): Expected dtype int32/int64 for index", name);
+}
+
+static int ranks(const tw_tensor *t) { return t->ndim ? t->ndim : 1; }
+
+bool tw_gather_meta(const tw_arg *a, tw_meta *out) {
+    const tw_tensor *self = a[0].t, *index = a[2].t;
+    int64_t dim = a[1].i;
+    if (!tw_wrap_dim(&dim, self->ndim) || !index_dtype(index, "gather")) return false;
+    if (index->numel) {
+        if (ranks(index) != ranks(self))
+            return tw_fail(TW_RUNTIME_ERROR, "Index tensor must have the same number of dimensions as input tensor");
+        for (int d = 0; d < ranks(self); d++)
+            if (d != dim && size_at(index, d) > size_at(self, d))
+                return tw_fail(TW_RUNTIME_ERROR, "Size does not match at dimension %d expected index %s to be no larger than self %s "
+                               "apart from dimension %lld", d, tw_sizes_text(index->sizes, index->ndim),
+                               tw_sizes_text(self->sizes, self->ndim), (long long)dim);
+    }
+    return tw_meta_set(out, (tw_dtype)self->dtype, self->device, index->sizes, index->ndim);
+}
+
+static bool scatter_shapes(const tw_tensor *self, int64_t dim, const tw_tensor *index, const tw_tensor *src) {
+    if (index->numel == 0) return true;
+    if (ranks(index) != ranks(self))
+        return tw_fail(TW_RUNTIME_ERROR, "Index tensor must have the same number of dimensions as self tensor");
+    if (src && ranks(index) != ranks(src))
+        return tw_fail(TW_RUNTIME_ERROR, "Index tensor must have the same number of dimensions as src tensor");
+    bool wrong = false;
+    for (int d = 0; d < ranks(self); d++) {
+        if (d != dim && size_at(index, d) > size_at(self, d)) wrong = true;
+        if (src && size_at(index, d) > size_at(src, d)) wrong = true;
+    }
+    if (!wrong) return true;
+    if (src)
+        return tw_fail(TW_RUNTIME_ERROR, "Expected index %s to be no larger than self %s apart from dimension %lld and to be no larger "
+                       "size than src %s", tw_sizes_text(index->sizes, index->ndim), tw_sizes_text(self->sizes, self->ndim),
+                       (long long)dim, tw_sizes_text(src->sizes, src->ndim));
+    return tw_fail(TW_RUNTIME_ERROR, "Expected index %s to be no larger than self %s apart from dimension %lld",
+                   tw_sizes_text(index->sizes, index->ndim), tw_sizes_text(self->sizes, self->ndim), (long long)dim);
+}
+
+static bool scatter_meta(const tw_arg *a, const tw_tensor *src, tw_meta *out) {
+    const tw_tensor *self = a[0].t, *index = a[2].t;
+    int64_t dim = a[1].i;
+    if (!tw_wrap_dim(&dim, self->ndim) || !index_dtype(index, "scatter")) return false;
+    if (src && self->dtype != src->dtype)
+        return tw_fail(TW_RUNTIME_ERROR, "scatter(): Expected self.dtype to be equal to src.dtype");
+    return scatter_shapes(self, dim, index, src) && tw_meta_like(out, self, (tw_dtype)self->dtype);
+}
+
+bool tw_scatter_add_meta(const tw_arg *a, tw_meta *out) { return scatter_meta(a, a[3].t, out); }
+bool tw_scatter_src_meta(const tw_arg *a, tw_meta *out) { return scatter_meta(a, a[3].t, out); }
+bool tw_scatter_value_meta(const tw_arg *a, tw_meta *out) { return scatter_meta(a, NULL, out); }
+
+/* --- the walk --------------------------------------------------------------------------------------------------- */
+
+/* Rows along the last dimension of the index. `big` is indexed along dim (gather reads it, scatter writes it), `small` lies
+ * beside the index (NULL data with strides 0: one value). */
+typedef struct walk {
+    int ndim, dim;
+    int64_t sizes[TW_MAX_DIMS];                       /* of the index */
+    int64_t index_stride[TW_MAX_DIMS], big_stride[TW_MAX_DIMS], small_stride[TW_MAX_DIMS]; /* bytes */
+    const char *index;
+    char *big, *small;
+    tw_dtype index_dtype, dtype;
+    int64_t limit, by;                                /* size and stride of big along dim */
+    bool scatter;
+    tw_scatter_mode mode;
+    int64_t bad;                                      /* a bad index was seen: bad_index */
+    int64_t bad_index;
+} walk;
+
+static void walk_init(walk *w, tw_tensor *big, int64_t dim, tw_tensor *index, tw_tensor *small) {
+    int64_t size = (int64_t)tw_dtype_size((tw_dtype)big->dtype), index_size = (int64_t)tw_dtype_size((tw_dtype)index->dtype);
+    w->ndim = ranks(index);
+    w->dim = (int)dim;
+    w->dtype = (tw_dtype)big->dtype;
+    w->index_dtype = (tw_dtype)index->dtype;
+    w->index = tw_data(index);
+    w->big = tw_data(big);
+    if (small) w->small = tw_data(small);
+    for (int d = 0; d < w->ndim; d++) {
+        w->sizes[d] = size_at(index, d);
+        w->index_stride[d] = index->ndim ? index->strides[d] * index_size : 0;
+        w->big_stride[d] = big->ndim ? big->strides[d] * size : 0;
+        w->small_stride[d] = small && small->ndim ? small->strides[d] * size : 0;
+    }
+    w->limit = size_at(big, w->dim);
+    w->by = w->big_stride[w->dim];
+    w->big_stride[w->dim] = 0;
+}
+
+enum { CHUNK = 512 };
+
+/* n elements of one row, from column c. False for a bad index. */
+static bool walk_chunk(walk *w, int64_t n, int64_t c, const char *index, char *big, char *small) {
+    int64_t at[CHUNK];
+    int last = w->ndim - 1;
+    for (int64_t i = 0; i < n; i++) at[i] = (c + i) * w->big_stride[last];
+    index += c * w->index_stride[last];
+    int64_t bad = tw_add_places(n, at, index, w->index_stride[last], w->index_dtype, w->limit, false, w->by);
+    if (bad >= 0) {
+        w->bad_index = tw_index_at(index, bad, w->index_stride[last], w->index_dtype);
+        w->bad = 1;
+        return false;
+    }
+    small += c * w->small_stride[last];
+    if (w->scatter) tw_scatter_places(n, w->dtype, w->mode, big, at, small, w->small_stride[last]);
+    else tw_gather_places(n, tw_dtype_size(w->dtype), small, w->small_stride[last], big, at);
+    return true;
+}
+
+static void walk_rows(void *context, int64_t begin, int64_t end) {
+    walk *w = context;
+    int last = w->ndim - 1;
+    for (int64_t r = begin; r < end; r++) {
+        const char *index = w->index;
+        char *big = w->big, *small = w->small;
+        int64_t rest = r;
+        for (int d = last - 1; d >= 0; d--) {
+            int64_t c = rest % w->sizes[d];
+            rest /= w->sizes[d];
+            index += c * w->index_stride[d];
+            big += c * w->big_stride[d];
+            small += c * w->small_stride[d];
+        }
+        for (int64_t c = 0; c < w->sizes[last]; c += CHUNK) {
+            int64_t n = w->sizes[last] - c < CHUNK ? w->sizes[last] - c : CHUNK;
+            if (!walk_chunk(w, n, c, index, big, small)) return;
+        }
+    }
+}
+
+static bool walk_all(walk *w, int64_t numel) {
+    if (numel == 0) return true;
+    int64_t columns = w->sizes[w->ndim - 1], rows = numel / columns;
+    if (w->scatter) walk_rows(w, 0, rows);
+    else tw_parallel(rows, 1 + 8192 / columns, walk_rows, w);
+    if (!w->bad) return true;
+    return tw_fail(TW_RUNTIME_ERROR, "index %lld is out of bounds for dimension %d with size %lld", (long long)w->bad_index, w->dim,
+                   (long long)w->limit);
+}
+
+/* --- runs ------------------------------------------------------------------------------------------------------- */
+
+bool tw_gather_run(const tw_arg *a, tw_tensor **outs) {
+    walk w = {0};
+    int64_t dim = a[1].i;
+    if (outs[0]->numel == 0) return true;
+    if (!tw_wrap_dim(&dim, a[0].t->ndim)) return false;
+    walk_init(&w, a[0].t, dim, a[2].t, outs[0]);
+    return walk_all(&w, a[2].t->numel);
+}
+
 static bool scatter(const tw_arg *a, tw_tensor *src, tw_tensor *out, tw_scatter_mode mode) {
     walk w = {.scatter = true, .mode = mode};
     char value[16];

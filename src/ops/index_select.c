@@ -63,15 +63,15 @@ bool tw_nonzero_run(const tw_arg *a, tw_tensor **outs) {
     tw_tensor *self = a[0].t, *truth = tw_contiguous_new(self, TW_BOOL), *made = NULL;
     if (!truth) return false;
     const uint8_t *p = truth->numel ? tw_data(truth) : NULL;
-    int64_t sizes[2] = {count_bytes(p, truth->numel), self->ndim}, counters[TW_MAX_DIMS] = {0};
-    made = tw_empty_new(sizes, 2, TW_INT64, self->device);
+    /* PyTorch's result is laid out column by column. */
+    int64_t n = count_bytes(p, truth->numel), sizes[2] = {n, self->ndim}, strides[2] = {1, n}, counters[TW_MAX_DIMS] = {0};
+    made = n && self->ndim ? tw_empty_strided_new(sizes, strides, 2, TW_INT64, self->device)
+                           : tw_empty_new(sizes, 2, TW_INT64, self->device);
     if (made && made->numel) {
         int64_t *to = tw_data(made);
         for (int64_t i = 0; i < truth->numel; i++) {
-            if (p[i]) {
-                memcpy(to, counters, sizeof(int64_t) * self->ndim);
-                to += self->ndim;
-            }
+            for (int d = 0; p[i] && d < self->ndim; d++) to[d * n] = counters[d];
+            to += p[i] != 0;
             for (int d = self->ndim - 1; d >= 0 && ++counters[d] == self->sizes[d]; d--) counters[d] = 0;
         }
     }

@@ -27,7 +27,8 @@ typedef struct call {
     tw_dtype wanted;                  /* dtype=, or TW_DTYPE_NONE */
     tw_dtype cast, dtype;             /* of accumulation, of (first) result */
     bool reduced[TW_MAX_DIMS], keepdim, has_dim;
-    int64_t dim;                      /* the only one given; for error texts */
+    const int64_t *dims;              /* as given; for error texts */
+    int ndims;
     double correction;
     int nouts, ndim;
     int64_t sizes[TW_MAX_DIMS];
@@ -55,8 +56,9 @@ static bool read_dim(call *c, const tw_arg *a) {
     c->has_dim = a->tag == TW_ARG_INT || (a->tag == TW_ARG_INTS && a->n > 0);
     if (!c->has_dim) return tw_reduce_dims(NULL, 0, c->in->ndim, c->reduced);
     const int64_t *dims = a->tag == TW_ARG_INT ? &a->i : a->ints;
-    c->dim = dims[0];
-    return tw_reduce_dims(dims, a->tag == TW_ARG_INT ? 1 : a->n, c->in->ndim, c->reduced);
+    c->dims = dims;
+    c->ndims = a->tag == TW_ARG_INT ? 1 : a->n;
+    return tw_reduce_dims(dims, c->ndims, c->in->ndim, c->reduced);
 }
 
 static bool read_args(call *c, const tw_op *op, const tw_arg *args) {
@@ -140,10 +142,13 @@ static bool check_empty(const call *c) {
             ? tw_fail(TW_INDEX_ERROR, "%s(): Expected reduction dim to be specified for input.numel() == 0.", c->row->name)
             : tw_fail(TW_RUNTIME_ERROR, "%s(): Expected reduction dim to be specified for input.numel() == 0. "
                       "Specify the reduction dim with the 'dim' argument.", c->row->name);
-    for (int d = 0; d < c->in->ndim; d++)
-        if (c->reduced[d] && c->in->sizes[d] == 0)
+    for (int i = 0; i < c->ndims; i++) {
+        int64_t d = c->dims[i];
+        if (!tw_wrap_dim(&d, c->in->ndim)) return false;
+        if (c->in->ndim && c->in->sizes[d] == 0)
             return tw_fail(TW_INDEX_ERROR, "%s(): Expected reduction dim %lld to have non-zero size.", c->row->name,
-                           (long long)(rule == TW_RULE_VALUE ? d : c->dim));
+                           (long long)(rule == TW_RULE_VALUE ? c->dims[i] : d));
+    }
     return true;
 }
 
@@ -235,7 +240,9 @@ bool tw_reduce_run(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
     call c = {.nouts = op->nouts};
     tw_tensor *made[2] = {NULL, NULL};
     bool ok = false;
-    if (!read_args(&c, op, args) || !find_dtypes(&c) || !check_empty(&c)) return false;
+    if (!read_args(&c, op, args)) return false;
+    bool dtype_first = op->reduce->rule == TW_RULE_INDEX;
+    if ((dtype_first && !find_dtypes(&c)) || !check_empty(&c) || (!dtype_first && !find_dtypes(&c))) return false;
     find_sizes(&c);
     for (int i = 0; i < c.nouts; i++) {
         tw_dtype dtype = i == 0 ? c.dtype : TW_INT64;

@@ -134,7 +134,7 @@ static int64_t reduced_advance(const walk *w, int64_t *counters, int64_t at, int
 
 static void row_leaf(const walk *w, const char *row, int64_t leaf, void *acc) {
     int64_t first = leaf * TW_LEAF, n = w->nred - first < TW_LEAF ? w->nred - first : TW_LEAF;
-    if (w->direct && w->nr <= 1 && (w->nr == 0 || w->rin[0] == (int64_t)w->size)) {
+    if (n <= 0 || (w->direct && w->nr <= 1 && (w->nr == 0 || w->rin[0] == (int64_t)w->size))) {
         w->k->leaf(n, row + first * (int64_t)w->size, first, acc);
         return;
     }
