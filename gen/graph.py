@@ -294,7 +294,7 @@ class Emitter:
             return Value("int", f"(int64_t)({args[0].c}).n")
         if name == "real" and len(args) == 1 and args[0].type != "tensor":
             return Value("number", f"tw_f_real({boxed(args[0])})")
-        return self.op_call(OP_OF.get(name, name) if not self.index.find(name) else name, args, kwargs)
+        return self.op_call(name if self.index.find(name) and name != "real" else OP_OF.get(name, name), args, kwargs)
 
     def compare(self, name, args):
         if all(a.type in ("int", "float", "bool") for a in args):

@@ -36,4 +36,4 @@ COMPLEX_PARTS = {"real": "v>r", "imag": "v>r", "abs": "v>r", "angle": "v>r", "co
 
 # Ops with another name than the primitive when a formula runs as ops.
 OP_OF = {"and": "logical_and", "or": "logical_or", "not": "logical_not", "bitand": "bitwise_and", "bitor": "bitwise_or",
-         "bitxor": "bitwise_xor", "bitnot": "bitwise_not"}
+         "bitxor": "bitwise_xor", "bitnot": "bitwise_not", "real": "_real"}

@@ -1,6 +1,8 @@
 /* Elementwise ops made of others. */
 #include "entries.h"
 #include "ops_decl.h"
+#include <float.h>
+#include <math.h>
 #include <string.h>
 
 /* out = op(x, y, z) over n boxed arguments. */
@@ -42,7 +44,7 @@ bool tw__sgn_backward_composite(const tw_arg *a, tw_tensor **outs) {
         return outs[0] != NULL;
     }
     tw_tensor *sgn = a[2].t, *grad = a[0].t;
-    tw_tensor *conj = tw_op_conj_physical(sgn), *turned = tw_op_mul(conj, grad), *along = tw_op_real(turned);
+    tw_tensor *conj = tw_op_conj_physical(sgn), *turned = tw_op_mul(conj, grad), *along = tw_op__real(turned);
     tw_tensor *part = tw_op_mul(sgn, along), *rest = tw_op_sub(grad, part, tw_int(1)), *length = tw_op_abs(a[1].t);
     tw_tensor *ratio = tw_op_div(rest, length), *at_zero = tw_op_eq_s(length, tw_int(0));
     const tw_arg chosen[] = {tw_a_tensor(at_zero), tw_a_int(0), tw_a_tensor(ratio)};
@@ -50,4 +52,35 @@ bool tw__sgn_backward_composite(const tw_arg *a, tw_tensor **outs) {
     tw_tensor *made[] = {conj, turned, along, part, rest, length, ratio, at_zero};
     for (size_t i = 0; i < sizeof made / sizeof *made; i++) tw_release(made[i]);
     return ok;
+}
+
+/* Largest finite value of a floating dtype. */
+static double largest(tw_dtype dtype) {
+    switch (dtype) {
+    case TW_FLOAT16: return 65504.0;
+    case TW_BFLOAT16: return 0x1.fep127;
+    case TW_FLOAT64: return DBL_MAX;
+    default: return FLT_MAX;
+    }
+}
+
+bool tw_nan_to_num_composite(const tw_arg *a, tw_tensor **outs) {
+    tw_dtype dtype = (tw_dtype)a[0].t->dtype;
+    if (tw_is_complex(dtype)) return tw_fail(TW_NOT_IMPLEMENTED_ERROR, "nan_to_num of complex tensors is not implemented");
+    if (tw_is_integral(dtype)) { /* nothing to replace: a copy */
+        outs[0] = tw_op_maximum(a[0].t, a[0].t);
+        return outs[0] != NULL;
+    }
+    double most = largest(dtype);
+    outs[0] = tw_op__nan_to_num(a[0].t, tw_a_get_double(&a[1], 0), tw_a_get_double(&a[2], most), tw_a_get_double(&a[3], -most));
+    return outs[0] != NULL;
+}
+
+bool tw_round_decimals_composite(const tw_arg *a, tw_tensor **outs) {
+    int64_t decimals = tw_a_get_int(&a[1], 0);
+    if (tw_is_integral((tw_dtype)a[0].t->dtype) && decimals != 0)
+        return tw_fail(TW_NOT_IMPLEMENTED_ERROR, "round with decimals of integers is not implemented");
+    if (decimals == 0) outs[0] = tw_op_round(a[0].t);
+    else outs[0] = tw_op__round_decimals(a[0].t, tw_float(pow(10, fabs((double)decimals))), decimals < 0);
+    return outs[0] != NULL;
 }
