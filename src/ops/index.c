@@ -166,8 +166,7 @@ static bool make_plan(plan *p, const tw_arg *a, bool shapes_only) {
     const tw_tensor *self = a[0].t;
     memset(p, 0, sizeof *p);
     if (a[1].n == 0) return tw_fail(TW_INDEX_ERROR, "at least one index must be provided");
-    if (a[1].n > self->ndim)
-        return tw_fail(TW_INDEX_ERROR, "too many indices for tensor of dimension %d (got %d)", self->ndim, a[1].n);
+    if (a[1].n > self->ndim) return too_many(self);
     for (int i = 0; i < a[1].n; i++)
         if (!add_item(p, self, a[1].ts[i], i, shapes_only)) return false;
     if (!broadcast_items(p)) return false;
