@@ -91,7 +91,7 @@ static bool broadcast_batch(const tw_tensor *x, const tw_tensor *y, int64_t *bat
 
 static tw_tensor *matmul_batched(tw_tensor *x, tw_tensor *y) {
     int64_t sizes[TW_MAX_DIMS], count = 1;
-    int n;
+    int n = 0;
     tw_tensor *row = x->ndim == 1 ? tw_op_unsqueeze(x, 0) : tw_retain(x), *column = y->ndim == 1 ? tw_op_unsqueeze(y, 1) : tw_retain(y);
     tw_tensor *left = NULL, *right = NULL, *out = NULL;
     if (!row || !column || !broadcast_batch(row, column, sizes, &n)) goto done;

@@ -119,7 +119,7 @@ static bool conv_named(const tw_arg *a, int dims, tw_tensor **out) {
     for (int i = 0; y && i < dims; i++) {
         if (odd[i]) y = tw_chain(y, tw_op_slice_Tensor(y, y->ndim - dims + i, 1, INT64_MAX, 1));
     }
-    if (y && (odd[0] || odd[1])) y = tw_chain(y, tw_op_contiguous(y, TW_CONTIGUOUS_FORMAT));
+    if (y && (odd[0] || odd[1])) y = tw_chain(y, tw_op__contiguous(y));
     return tw_give(out, y);
 }
 

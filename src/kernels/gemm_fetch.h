@@ -3,6 +3,25 @@
 #define TWN2_(name, s) TWN_(name, s)
 #define TWN(name) TWN2_(name, TS)
 
+/* memcpy for runs that are mostly short. */
+static inline void TWN(copy_run)(T *to, const T *from, int64_t n) {
+    if (n >= 128) {
+        memcpy(to, from, (size_t)n * sizeof(T));
+        return;
+    }
+    int64_t i = 0;
+    for (; i + VLEN <= n; i += VLEN) TWN(TW_STORE)(to + i, TWN(TW_LOAD)(from + i));
+    if (i == n) return;
+    if (n >= VLEN) { /* the last vector overlaps the one before */
+        TWN(TW_STORE)(to + n - VLEN, TWN(TW_LOAD)(from + n - VLEN));
+        return;
+    }
+    if (n & 8) memcpy(to + i, from + i, 8 * sizeof(T)), i += 8;
+    if (n & 4) memcpy(to + i, from + i, 4 * sizeof(T)), i += 4;
+    if (n & 2) memcpy(to + i, from + i, 2 * sizeof(T)), i += 2;
+    if (n & 1) to[i] = from[i];
+}
+
 /* n elements `step` apart, in T. */
 static void TWN(load_run)(T *to, const void *from, int dtype, int64_t offset, int64_t step, int64_t n) {
     if (dtype == TW_BFLOAT16) {
@@ -13,7 +32,7 @@ static void TWN(load_run)(T *to, const void *from, int dtype, int64_t offset, in
         for (int64_t i = 0; i < n; i++) to[i] = (T)half_to_float(p[i * step]);
     } else {
         const T *p = (const T *)from + offset;
-        if (step == 1) memcpy(to, p, (size_t)n * sizeof(T));
+        if (step == 1) TWN(copy_run)(to, p, n);
         else for (int64_t i = 0; i < n; i++) to[i] = p[i * step];
     }
 }
@@ -24,19 +43,19 @@ static void TWN(zero_run)(T *to, int64_t n) { memset(to, 0, (size_t)n * sizeof(T
 static void TWN(unfold_row)(const tw_gemm_operand *o, int64_t base, int64_t wx, int64_t x, int64_t n, T *to) {
     const tw_unfold *u = o->unfold;
     int64_t shift = wx * u->dilation_x - u->padding_x;
-    if (u->transposed && u->stride_x > 1) {
-        for (int64_t i = 0; i < n; i++) {
-            int64_t s = x + i - shift;
-            if (s < 0 || s % u->stride_x || s / u->stride_x >= u->width) to[i] = 0;
-            else TWN(load_run)(to + i, o->data, o->dtype, base + s / u->stride_x * u->x_stride, 1, 1);
+    if (u->transposed && u->stride_x > 1) { /* position x + i shows source (x + i - shift) / stride, where that is whole */
+        int64_t stride = u->stride_x, s = x - shift > 0 ? (x - shift + stride - 1) / stride : 0, i = s * stride + shift - x;
+        TWN(zero_run)(to, n);
+        for (; i < n && s < u->width; i += stride, s++) {
+            TWN(load_run)(to + i, o->data, o->dtype, base + s * u->x_stride, 1, 1);
         }
         return;
     }
     int64_t stride = u->stride_x, first = x * stride + shift;
     if (u->transposed) first = x - shift;
     /* source x of position i is first + i * stride: keep 0 <= it < width */
-    int64_t low = first >= 0 ? 0 : (-first + stride - 1) / stride;
-    int64_t high = first >= u->width ? 0 : (u->width - first + stride - 1) / stride;
+    int64_t low = first >= 0 ? 0 : stride == 1 ? -first : (-first + stride - 1) / stride;
+    int64_t high = first >= u->width ? 0 : stride == 1 ? u->width - first : (u->width - first + stride - 1) / stride;
     if (low > n) low = n;
     if (high > n) high = n;
     if (high < low) high = low;
@@ -57,8 +76,8 @@ static void TWN(unfold_line)(const tw_gemm_operand *o, int64_t line, int64_t pos
         bool inside;
         if (u->transposed) {
             int64_t s = y + u->padding_y - wy * u->dilation_y;
-            sy = s / u->stride_y;
-            inside = s >= 0 && s % u->stride_y == 0 && sy < u->height;
+            sy = u->stride_y == 1 ? s : s / u->stride_y;
+            inside = s >= 0 && (u->stride_y == 1 || s % u->stride_y == 0) && sy < u->height;
         } else {
             sy = y * u->stride_y - u->padding_y + wy * u->dilation_y;
             inside = sy >= 0 && sy < u->height;

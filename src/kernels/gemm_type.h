@@ -1,7 +1,8 @@
 /* Template: the product kernels of one element type. T, TS, TDTYPE, V (vector), VLEN, MR, NV are defined by gemm.c. */
 #include "kernels/gemm_fetch.h"
 
-enum { TWN(NR) = NV * VLEN, TWN(CHUNK) = 512 };
+/* The last panel of b is read up to HALF where it is no wider than that. */
+enum { TWN(NR) = NV * VLEN, TWN(HALF) = NV / 2 * VLEN, TWN(CHUNK) = 512 };
 
 /* One line is one k: spread its columns over the panels. */
 static void TWN(pack_rows)(const tw_gemm_operand *x, int64_t k0, int64_t kc, int64_t j, int64_t n, int width, T *to) {
@@ -21,9 +22,9 @@ static void TWN(pack_rows)(const tw_gemm_operand *x, int64_t k0, int64_t kc, int
                 }
             }
             if (i < now) {
-                int c = 0;
+                int c = 0, used = now - i <= TWN(HALF) && width == TWN(NR) ? TWN(HALF) : width;
                 for (; i + c < now; c++) panel[c] = row[i + c];
-                for (; c < width; c++) panel[c] = 0;
+                for (; c < used; c++) panel[c] = 0;
             }
         }
     }
@@ -66,10 +67,9 @@ static void TWN(pack_columns)(const tw_gemm_operand *x, int64_t k0, int64_t kc, 
                 i++;
             }
         }
-        if (now < width) {
-            for (int64_t k = 0; k < kc; k++) {
-                for (int c = now; c < width; c++) to[k * width + c] = 0;
-            }
+        int used = now <= TWN(HALF) && width == TWN(NR) ? TWN(HALF) : width;
+        if (now < used) {
+            for (int64_t k = 0; k < kc; k++) TWN(zero_run)(to + k * width + now, used - now);
         }
     }
 }
@@ -105,11 +105,9 @@ static void TWN(pack)(const tw_gemm_operand *x, int64_t k0, int64_t kc, int64_t 
 #if NV == 4
 #define TW_TILES(M) TW_TILE(M, 4) TW_TILE(M, 2)
 #define TW_TILE_ROW(M) {TWN(tile_##M##x2), TWN(tile_##M##x4)}
-enum { TWN(HALF) = 2 * VLEN };
 #else
 #define TW_TILES(M) TW_TILE(M, 2) TW_TILE(M, 1)
 #define TW_TILE_ROW(M) {TWN(tile_##M##x1), TWN(tile_##M##x2)}
-enum { TWN(HALF) = VLEN };
 #endif
 #define TW_TILE_NONE {NULL, NULL}
 typedef void (*TWN(tile_fn))(int64_t, const T *, const T *, T *, int64_t, bool);

@@ -21,6 +21,8 @@ typedef struct job {
     char *to;                /* of dtype */
     int64_t to_image, to_channel, to_place; /* strides of `to`: one of the last two is 1 */
     const void *bias;        /* dense, of dtype; NULL if none */
+    char *packed;            /* the weights as packed rows, `packed_group` bytes a group; NULL if they are columns */
+    size_t packed_group;
     char *chunks;            /* weight: partial sums */
     atomic_bool failed;
 } job;
@@ -35,19 +37,51 @@ static tw_unfold unfold_of(const tw_conv_shape *s, const tw_tensor *t) {
                        .dilation_x = s->dilation_x, .places_y = s->out_y, .places_x = s->out_x};
 }
 
+/* A window of one element over rows without gaps: a plane is one long row. */
+static void flatten_planes(tw_unfold *u) {
+    bool one = u->window_y == 1 && u->window_x == 1 && u->stride_y == 1 && u->stride_x == 1 && u->padding_y == 0 && u->padding_x == 0;
+    if (!one || u->y_stride != u->width * u->x_stride) return;
+    u->width *= u->height, u->places_x *= u->places_y;
+    u->height = u->places_y = 1, u->y_stride = 0;
+}
+
 static const char *at(const tw_tensor *t, int64_t elements) {
     return (const char *)tw_data(t) + elements * (int64_t)tw_dtype_size((tw_dtype)t->dtype);
 }
 
-/* Matrix of rows (lines of a's operand) and places to the tensor written, whichever of its strides is 1. */
-static bool store_product(const job *j, tw_gemm_operand rows, tw_gemm_operand places, int64_t m, int64_t n, int64_t k, char *to,
-                          const void *bias) {
+/* The product of weights (rows) and patches (places) to the tensor written, whichever of its strides is 1. */
+static bool store_product(const job *j, int64_t group, tw_gemm_operand rows, tw_gemm_operand places, int64_t m, int64_t n, int64_t k,
+                          char *to, const void *bias) {
     tw_gemm_call g = {.m = m, .n = n, .k = k, .a = rows, .b = places, .c = to, .c_row = j->to_channel, .dtype = j->dtype, .alpha = 1,
                       .beta = 1, .d = bias, .d_row = 1, .d_col = 0};
+    if (j->packed) g.packed_a = j->packed + (size_t)group * j->packed_group;
     if (j->to_place != 1) {
         g.m = n, g.n = m, g.a = places, g.b = rows, g.c_row = j->to_place, g.d_row = 0, g.d_col = 1;
     }
     return tw_gemm_run(&g);
+}
+
+static tw_gemm_operand weight_rows(const job *j, int mode, int64_t group) {
+    const tw_conv_shape *s = j->s;
+    int64_t cg = s->channels / s->groups, og = s->filters / s->groups, window = s->window_y * s->window_x;
+    const char *from = j->weight + (size_t)(group * og * cg * window) * j->size;
+    return mode == CONV_FORWARD ? tw_gemm_matrix(from, j->dtype, 1, cg * window) : tw_gemm_matrix(from, j->dtype, cg, 1);
+}
+
+/* Packs the weights once for all images. Does nothing where that does not pay. */
+static bool pack_weights(job *j, int mode, size_t *bytes) {
+    const tw_conv_shape *s = j->s;
+    int64_t cg = s->channels / s->groups, og = s->filters / s->groups, window = s->window_y * s->window_x;
+    tw_gemm_call g = {.m = mode == CONV_FORWARD ? og : cg, .k = (mode == CONV_FORWARD ? cg : og) * window, .dtype = j->dtype};
+    if (j->to_place != 1 || s->images < 2 || g.m > TW_GEMM_MAX_M) return true;
+    j->packed_group = tw_gemm_packed_bytes(&g);
+    *bytes = j->packed_group * (size_t)s->groups;
+    if (!(j->packed = tw_block_alloc(*bytes))) return *bytes == 0;
+    for (int64_t i = 0; i < s->groups; i++) {
+        g.a = weight_rows(j, mode, i);
+        tw_gemm_pack_a(&g, j->packed + (size_t)i * j->packed_group);
+    }
+    return true;
 }
 
 static void forward_some(void *context, int64_t begin, int64_t end) {
@@ -55,14 +89,15 @@ static void forward_some(void *context, int64_t begin, int64_t end) {
     const tw_conv_shape *s = j->s;
     int64_t cg = s->channels / s->groups, og = s->filters / s->groups, k = cg * s->window_y * s->window_x;
     tw_unfold u = unfold_of(s, j->x);
+    flatten_planes(&u);
     for (int64_t i = begin; i < end; i++) {
         int64_t image = i / s->groups, group = i % s->groups;
         tw_gemm_operand patches = {.data = at(j->x, image * u.image_stride + group * cg * u.channel_stride), .unfold = &u,
                                    .dtype = j->x->dtype, .lines_are_k = true};
-        tw_gemm_operand weight = tw_gemm_matrix(j->weight + (size_t)(group * og * k) * j->size, j->dtype, 1, k);
+        tw_gemm_operand weight = weight_rows(j, CONV_FORWARD, group);
         char *to = j->to + (image * j->to_image + group * og * j->to_channel) * (int64_t)j->size;
         const void *bias = j->bias ? (const char *)j->bias + (size_t)(group * og) * j->size : NULL;
-        if (!store_product(j, weight, patches, og, s->out_y * s->out_x, k, to, bias)) atomic_store(&j->failed, true);
+        if (!store_product(j, group, weight, patches, og, s->out_y * s->out_x, k, to, bias)) atomic_store(&j->failed, true);
     }
 }
 
@@ -72,13 +107,14 @@ static void input_some(void *context, int64_t begin, int64_t end) {
     int64_t cg = s->channels / s->groups, og = s->filters / s->groups, k = og * s->window_y * s->window_x;
     tw_unfold u = unfold_of(s, j->y);
     u.transposed = true, u.places_y = s->in_y, u.places_x = s->in_x;
+    flatten_planes(&u);
     for (int64_t i = begin; i < end; i++) {
         int64_t image = i / s->groups, group = i % s->groups;
         tw_gemm_operand patches = {.data = at(j->y, image * u.image_stride + group * og * u.channel_stride), .unfold = &u,
                                    .dtype = j->y->dtype, .lines_are_k = true};
-        tw_gemm_operand weight = tw_gemm_matrix(j->weight + (size_t)(group * k * cg) * j->size, j->dtype, cg, 1);
+        tw_gemm_operand weight = weight_rows(j, CONV_INPUT, group);
         char *to = j->to + (image * j->to_image + group * cg * j->to_channel) * (int64_t)j->size;
-        if (!store_product(j, weight, patches, cg, s->in_y * s->in_x, k, to, NULL)) atomic_store(&j->failed, true);
+        if (!store_product(j, group, weight, patches, cg, s->in_y * s->in_x, k, to, NULL)) atomic_store(&j->failed, true);
     }
 }
 
@@ -91,6 +127,8 @@ static void weight_some(void *context, int64_t begin, int64_t end) {
     tw_unfold patch = unfold_of(s, j->x), pixel = unfold_of(s, j->y);
     pixel.window_y = pixel.window_x = pixel.stride_y = pixel.stride_x = pixel.dilation_y = pixel.dilation_x = 1;
     pixel.padding_y = pixel.padding_x = 0;
+    flatten_planes(&pixel);
+    flatten_planes(&patch);
     for (int64_t i = begin; i < end; i++) {
         int64_t chunk = i / s->groups, group = i % s->groups, first = smaller(chunk * each, s->images);
         int64_t images = smaller(s->images - first, each);
@@ -174,8 +212,11 @@ static bool run_mode(job *j, int mode, int64_t numel) {
         int64_t n = s->images * s->groups;
         int64_t grain = 1 + (int64_t)(1e6 / (2.0 * (double)lines * (double)s->filters / (double)s->groups * (double)(s->out_y * s->out_x) + 1));
         void (*body)(void *, int64_t, int64_t) = mode == CONV_FORWARD ? forward_some : input_some;
+        size_t packed = 0;
+        if (!pack_weights(j, mode, &packed)) return false;
         if (n >= 2 * tw_num_threads()) tw_parallel(n, grain, body, j);
         else body(j, 0, n);
+        tw_block_free(j->packed, packed);
         return true;
     }
     bool split = s->images >= CHUNKS && numel <= 1 << 17;

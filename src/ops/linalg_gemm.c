@@ -5,7 +5,7 @@
 #include <string.h>
 
 enum {
-    MAX_N = 4096, MAX_M = 2016,  /* of what is packed at once */
+    MAX_N = 4096, MAX_M = TW_GEMM_MAX_M, /* of what is packed at once */
     STACK_BYTES = 32 << 10,      /* packed operands up to this size stay on the stack */
     DOT_LEAF = 8192
 };
@@ -170,7 +170,7 @@ static void split_tasks(panels *p, bool parallel) {
 }
 
 static void run_block(panels *p, bool pack_b, bool parallel) {
-    p->a_panels = (p->m + p->mr - 1) / p->mr;
+    p->a_panels = p->g->packed_a ? 0 : (p->m + p->mr - 1) / p->mr;
     p->b_panels = pack_b ? (p->n + p->nr - 1) / p->nr : 0;
     split_tasks(p, parallel);
     int64_t packs = p->a_panels + p->b_panels, tasks = p->tasks_m * ((p->n + p->task_n - 1) / p->task_n);
@@ -180,6 +180,21 @@ static void run_block(panels *p, bool pack_b, bool parallel) {
     } else {
         pack_some(p, 0, packs);
         multiply_some(p, 0, tasks);
+    }
+}
+
+size_t tw_gemm_packed_bytes(const tw_gemm_call *g) {
+    return (size_t)(round_up(g->m, panel_height(g->m, kernels_of(g->dtype)->mr)) * g->k) * tw_dtype_size(g->dtype);
+}
+
+void tw_gemm_pack_a(const tw_gemm_call *g, void *to) {
+    const tw_gemm_type *type = kernels_of(g->dtype);
+    int mr = panel_height(g->m, type->mr);
+    char *at = to;
+    for (int64_t k = 0; k < g->k; k += TW_GEMM_KC) {
+        int64_t kc = smaller(g->k - k, TW_GEMM_KC);
+        type->pack(&g->a, k, kc, 0, g->m, mr, at);
+        at += (size_t)(round_up(g->m, mr) * kc) * tw_dtype_size(g->dtype);
     }
 }
 
@@ -199,6 +214,7 @@ static bool packed_product(const tw_gemm_call *g) {
         p.k0 = 0;
         do {
             p.kc = smaller(g->k - p.k0, TW_GEMM_KC);
+            if (g->packed_a) p.a = (char *)(uintptr_t)g->packed_a + (size_t)(p.k0 * most_m) * p.size;
             p.finish = (tw_gemm_finish){.first = p.k0 == 0, .last = p.k0 + p.kc == g->k, .alpha = g->alpha, .beta = g->beta,
                                         .d = g->d, .d_row = g->d_row, .d_col = g->d_col};
             for (p.i0 = 0; p.i0 < g->m; p.i0 += most_m) {
@@ -215,9 +231,9 @@ static bool packed_product(const tw_gemm_call *g) {
 bool tw_gemm_run(const tw_gemm_call *g) {
     if (g->m == 0 || g->n == 0) return true;
     bool done = false;
-    if (g->m == 1) {
+    if (g->m == 1 && !g->packed_a) {
         if (!vector_product(g, &g->a, &g->b, g->n, &done)) return false;
-    } else if (g->n == 1 && g->c_row == 1) {
+    } else if (g->n == 1 && g->c_row == 1 && !g->packed_a) {
         if (!vector_product(g, &g->b, &g->a, g->m, &done)) return false;
     }
     if (!done) return packed_product(g);
