@@ -1,6 +1,7 @@
 /* Picks each kernel family's table for this processor. */
 #include "core/cpu.h"
 #include "kernels/kernel.h"
+#include "kernels/copy.h"
 #include "kernels/gemm.h"
 #include "kernels/reduce.h"
 #include "kernels/step.h"
@@ -23,3 +24,4 @@
 TW_FAMILY(gemm)
 TW_FAMILY(reducers)
 TW_FAMILY(step)
+TW_FAMILY(move)

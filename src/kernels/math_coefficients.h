@@ -1,0 +1,79 @@
+/* Coefficients of math.h. Each polynomial interpolates its function at the Chebyshev nodes of the interval, solved with 70 digits and
+ * rounded to the type: within a few percent of the minimax error. Lowest power first. */
+#ifndef TW_KERNELS_MATH_COEFFICIENTS_H
+#define TW_KERNELS_MATH_COEFFICIENTS_H
+/* (e^r - 1 - r) / r^2: exp_f32: degree 4 on [-0.34692, 0.34692], relative error 1.32e-7 */
+#define C_exp_f32(X) \
+    X(0x1.0000000000000p-1f), X(0x1.5554dc0000000p-3f), X(0x1.5555180000000p-5f), X(0x1.120be20000000p-7f), \
+    X(0x1.6d117c0000000p-10f)
+/* (e^r - 1 - r) / r^2: exp_f64: degree 10 on [-0.34692, 0.34692], relative error 2.97e-18 */
+#define C_exp_f64(X) \
+    X(0x1.0000000000000p-1), X(0x1.5555555555557p-3), X(0x1.5555555555556p-5), X(0x1.11111111100bep-7), \
+    X(0x1.6c16c16c162c3p-10), X(0x1.a01a01abf85abp-13), X(0x1.a01a01a6e1e2ap-16), X(0x1.71de01fdbf9cap-19), \
+    X(0x1.27e4db46cddd1p-22), X(0x1.af4e554377204p-26), X(0x1.1f7340dbc337ep-29)
+/* (2 atanh(s) - 2 s) / s^3 by z = s^2: log_f64: degree 7 on [0.0, 0.029496], relative error 3.1e-18 */
+#define C_log_f64(X) \
+    X(0x1.5555555555555p-1), X(0x1.9999999999a3ap-2), X(0x1.2492492476765p-2), X(0x1.c71c7201f1f41p-3), \
+    X(0x1.745cf8c4cfebep-3), X(0x1.3b1c42e222badp-3), X(0x1.0fbd2bde02b13p-3), X(0x1.0c1261fd9bdd6p-3)
+/* (2 atanh(s) - 2 s) / s^3 by z = s^2: log_f32: degree 3 on [0.0, 0.029496], relative error 1.71e-9 */
+#define C_log_f32(X) \
+    X(0x1.5555560000000p-1f), X(0x1.9999ec0000000p-2f), X(0x1.245c0a0000000p-2f), X(0x1.dddade0000000p-3f)
+/* (tanh(x) / x - 1) / z, z = x^2: tanh_f32: degree 5 on [0.0, 0.4], relative error 5.52e-9 */
+#define C_tanh_f32(X) \
+    X(-0x1.5555560000000p-2f), X(0x1.1110e40000000p-3f), X(-0x1.ba07180000000p-5f), X(0x1.648e8e0000000p-6f), \
+    X(-0x1.10bbf40000000p-7f), X(0x1.2977d80000000p-9f)
+/* (tanh(x) / x - 1) / z, z = x^2: tanh_f64: degree 13 on [0.0, 0.4], relative error 2.18e-20 */
+#define C_tanh_f64(X) \
+    X(-0x1.5555555555555p-2), X(0x1.1111111111111p-3), X(-0x1.ba1ba1ba1b975p-5), X(0x1.664f4882bbd25p-6), \
+    X(-0x1.226e355d0c2c2p-7), X(0x1.d6d3d07273a46p-9), X(-0x1.7da358f97b0e4p-10), X(0x1.355759f0a7002p-11), \
+    X(-0x1.f569ad757483cp-13), X(0x1.95ce67221ff7ep-14), X(-0x1.4528d1e098a06p-15), X(0x1.efc120ffe7a3ep-17), \
+    X(-0x1.3c965973cee4fp-18), X(0x1.e0d336c05bd2dp-21)
+/* (sin(x) / x - 1) / z: sin_f64: degree 6 on [0.0, 0.6187], relative error 7.29e-20 */
+#define C_sin_f64(X) \
+    X(-0x1.5555555555555p-3), X(0x1.1111111111110p-7), X(-0x1.a01a01a01991dp-13), X(0x1.71de3a545d5c5p-19), \
+    X(-0x1.ae64540d2e0cbp-26), X(0x1.61217a9ed8d59p-33), X(-0x1.ab1539577716ap-41)
+/* (cos(x) - 1 + z / 2) / z^2: cos_f64: degree 6 on [0.0, 0.6187], relative error 1.61e-20 */
+#define C_cos_f64(X) \
+    X(0x1.5555555555555p-5), X(-0x1.6c16c16c16c16p-10), X(0x1.a01a01a019cffp-16), X(-0x1.27e4fb7711674p-22), \
+    X(0x1.1eed8de91b087p-29), X(-0x1.9394b61d44674p-37), X(0x1.ab7609f1fdf4fp-45)
+/* (sin(x) / x - 1) / z: sin_f32: degree 3 on [0.0, 0.6187], relative error 1.75e-10 */
+#define C_sin_f32(X) \
+    X(-0x1.5555560000000p-3f), X(0x1.11110e0000000p-7f), X(-0x1.a0139e0000000p-13f), X(0x1.6dbae20000000p-19f)
+/* (cos(x) - 1 + z / 2) / z^2: cos_f32: degree 3 on [0.0, 0.6187], relative error 5.78e-11 */
+#define C_cos_f32(X) \
+    X(0x1.5555560000000p-5f), X(-0x1.6c16c00000000p-10f), X(0x1.a015be0000000p-16f), X(-0x1.2522340000000p-22f)
+/* (atan(x) / x - 1) / z: atan_f64: degree 10 on [0.0, 0.17209], relative error 9.73e-17 */
+#define C_atan_f64(X) \
+    X(-0x1.5555555555555p-2), X(0x1.999999999931fp-3), X(-0x1.2492492433d39p-3), X(0x1.c71c7183cc41ep-4), \
+    X(-0x1.745d0aee2371bp-4), X(0x1.3b125db8ea975p-4), X(-0x1.10fa2d1e20924p-4), X(0x1.dfe13bbfed1c7p-5), \
+    X(-0x1.a07f3466e2fbep-5), X(0x1.41169424f26e2p-5), X(-0x1.397767014d42ap-6)
+/* (asin(x) / x - 1) / z: asin_f64: degree 12 on [0.0, 0.2505], relative error 8.12e-17 */
+#define C_asin_f64(X) \
+    X(0x1.5555555555556p-3), X(0x1.3333333332eaap-4), X(0x1.6db6db6e35217p-5), X(0x1.f1c71c1baf1c5p-6), \
+    X(0x1.6e8bb21b0d9bap-6), X(0x1.1c4d2df172182p-6), X(0x1.c9cff8af3076fp-7), X(0x1.781cd742184c7p-7), \
+    X(0x1.52816d4983b43p-7), X(0x1.637b7e101b0dap-8), X(0x1.1e9d59329c4d3p-6), X(-0x1.eb83e904a1bfcp-7), \
+    X(0x1.d8dbb348232e7p-6)
+/* erf(x) / x: erf_f64: degree 13 on [0.0, 1.002], relative error 2.46e-21 */
+#define C_erf_f64(X) \
+    X(0x1.20dd750429b6dp+0), X(-0x1.812746b0379e7p-2), X(0x1.ce2f21a042bdep-4), X(-0x1.b82ce312889b2p-6), \
+    X(0x1.565bcd0e64e88p-8), X(-0x1.c02db3fee570ap-11), X(0x1.f9a326c15a124p-14), X(-0x1.f4d25606184e7p-17), \
+    X(0x1.b9e64f3e7518cp-20), X(-0x1.5f6d82b15cb1cp-23), X(0x1.fc426417e7dc0p-27), X(-0x1.4e5bc5869b82ep-30), \
+    X(0x1.7eebdf7deea89p-34), X(-0x1.297446e038ac8p-38)
+/* (1 + 2x) e^(x^2) erfc(x) by t = (x - 3.75) / (x + 3.75) (Shepherd and Laframboise 1981): erfcx_f64: degree 22 on [-0.66, 0.77], relative error 1.49e-19 */
+#define C_erfcx_f64(X) \
+    X(0x1.3ccda0b5d5dc2p+0), X(-0x1.1f367683f89a7p-3), X(0x1.d5f2948159da2p-9), X(0x1.510169d096811p-4), \
+    X(-0x1.bda9309a289eap-4), X(0x1.7a14188a99859p-4), X(-0x1.e0d0fa6dfb237p-5), X(0x1.d0b0037ddceefp-6), \
+    X(-0x1.3f603c354a814p-7), X(0x1.cc3a0e15ab8bep-10), X(0x1.33fb269347dd3p-12), X(-0x1.303f9c35f443ap-12), \
+    X(0x1.b143d30544f36p-15), X(0x1.7789d2319a85dp-16), X(-0x1.8000907e861d7p-17), X(-0x1.051a3b21dda25p-20), \
+    X(0x1.d5ff864c6ec79p-20), X(-0x1.f5142161fde6cp-25), X(-0x1.13503440a3d6ap-22), X(0x1.9a15589cb72c8p-26), \
+    X(0x1.31cf39b4ca204p-25), X(-0x1.e621121654eb2p-29), X(-0x1.b84d3d1e1a0c2p-29)
+/* erf(x) / x: erf_f32: degree 6 on [0.0, 1.002], relative error 1.33e-9 */
+#define C_erf_f32(X) \
+    X(0x1.20dd740000000p+0f), X(-0x1.81273e0000000p-2f), X(0x1.ce2d0c0000000p-4f), X(-0x1.b7fa5c0000000p-6f), \
+    X(0x1.540f500000000p-8f), X(-0x1.a438260000000p-11f), X(0x1.4a0fe20000000p-14f)
+/* (1 + 2x) e^(x^2) erfc(x) by t = (x - 3.75) / (x + 3.75) (Shepherd and Laframboise 1981): erfcx_f32: degree 9 on [-0.66, 0.46], relative error 3.69e-9 */
+#define C_erfcx_f32(X) \
+    X(0x1.3ccda00000000p+0f), X(-0x1.1f36800000000p-3f), X(0x1.d5f7c60000000p-9f), X(0x1.5105120000000p-4f), \
+    X(-0x1.bdace20000000p-4f), X(0x1.79dc700000000p-4f), X(-0x1.e0aece0000000p-5f), X(0x1.d5dd7c0000000p-6f), \
+    X(-0x1.3dbb480000000p-7f), X(0x1.1296160000000p-10f)
+#endif

@@ -1,0 +1,195 @@
+/* Primitives on single integers and complex numbers: the scalar twins of vec.h and math.h (see gen/primitives.py).
+ * Integers wrap. Complex functions stand on our own real ones, so that their bits do not depend on libm. */
+#ifndef TW_KERNELS_SCALAR_H
+#define TW_KERNELS_SCALAR_H
+#include "kernels/math.h"
+
+/* --- integers --------------------------------------------------------------------------------------------------- */
+
+/* Division by zero gives 0 here: the engine refuses it before (ZeroDivisionError). The lowest value by -1 wraps. */
+#define TW_INT_OPS(S, T, U, SIGNED, BITS) \
+    TW_INLINE T s_add_##S(T a, T b) { return (T)((U)a + (U)b); } \
+    TW_INLINE T s_sub_##S(T a, T b) { return (T)((U)a - (U)b); } \
+    TW_INLINE T s_mul_##S(T a, T b) { return (T)((U)a * (U)b); } \
+    TW_INLINE T s_neg_##S(T a) { return (T)(0u - (U)a); } \
+    TW_INLINE T s_abs_##S(T a) { return SIGNED && a < 0 ? (T)(0u - (U)a) : a; } \
+    TW_INLINE T s_sign_##S(T a) { return (T)((a > 0) - (SIGNED && a < 0)); } \
+    TW_INLINE T s_sgn_##S(T a) { return s_sign_##S(a); } \
+    TW_INLINE T s_square_##S(T a) { return (T)((U)a * (U)a); } \
+    TW_INLINE T s_floor_##S(T a) { return a; } \
+    TW_INLINE T s_ceil_##S(T a) { return a; } \
+    TW_INLINE T s_trunc_##S(T a) { return a; } \
+    TW_INLINE T s_round_##S(T a) { return a; } \
+    TW_INLINE T s_relu_##S(T a) { return a > 0 ? a : 0; } \
+    TW_INLINE T s_maximum_##S(T a, T b) { return a > b ? a : b; } \
+    TW_INLINE T s_minimum_##S(T a, T b) { return a < b ? a : b; } \
+    TW_INLINE T s_trunc_divide_##S(T a, T b) { \
+        if (SIGNED && b == (T)-1) return (T)(0u - (U)a); \
+        return b == 0 ? 0 : (T)(a / b); } \
+    TW_INLINE T s_fmod_##S(T a, T b) { \
+        if (SIGNED && b == (T)-1) return 0; \
+        return b == 0 ? 0 : (T)(a % b); } \
+    TW_INLINE T s_floor_divide_##S(T a, T b) { \
+        if (SIGNED && b == (T)-1) return (T)(0u - (U)a); \
+        if (b == 0) return 0; \
+        T q = (T)(a / b); \
+        return SIGNED && (a % b != 0) && ((a < 0) != (b < 0)) ? (T)(q - 1) : q; } \
+    TW_INLINE T s_remainder_##S(T a, T b) { \
+        T r = s_fmod_##S(a, b); \
+        return SIGNED && r != 0 && ((r < 0) != (b < 0)) ? (T)(r + b) : r; } \
+    /* As PyTorch: a negative exponent gives 0 but for the bases 1 and -1. */ \
+    TW_INLINE T s_pow_##S(T a, T b) { \
+        if (SIGNED && b < 0) return a == 1 ? 1 : a == (T)-1 ? (b % 2 == 0 ? (T)1 : (T)-1) : 0; \
+        U r = 1, x = (U)a; \
+        for (; b; b = (T)(b / 2)) { \
+            if (b & 1) r = (U)(r * x); \
+            x = (U)(x * x); \
+        } \
+        return (T)r; } \
+    TW_INLINE bool s_eq_##S(T a, T b) { return a == b; } \
+    TW_INLINE bool s_ne_##S(T a, T b) { return a != b; } \
+    TW_INLINE bool s_lt_##S(T a, T b) { return a < b; } \
+    TW_INLINE bool s_le_##S(T a, T b) { return a <= b; } \
+    TW_INLINE bool s_gt_##S(T a, T b) { return a > b; } \
+    TW_INLINE bool s_ge_##S(T a, T b) { return a >= b; } \
+    TW_INLINE T s_bitand_##S(T a, T b) { return (T)(a & b); } \
+    TW_INLINE T s_bitor_##S(T a, T b) { return (T)(a | b); } \
+    TW_INLINE T s_bitxor_##S(T a, T b) { return (T)(a ^ b); } \
+    TW_INLINE T s_bitnot_##S(T a) { return (T)~a; } \
+    /* Counts out of range: left gives 0, right the sign. */ \
+    TW_INLINE T s_shift_left_##S(T a, T b) { return (SIGNED && b < 0) || (uint64_t)b >= BITS ? 0 : (T)((U)a << b); } \
+    TW_INLINE T s_shift_right_##S(T a, T b) { \
+        return (T)(a >> ((SIGNED && b < 0) || (uint64_t)b >= BITS ? BITS - (SIGNED ? 1 : 0) : (uint64_t)b)); } \
+    TW_INLINE T s_select_##S(bool m, T a, T b) { return m ? a : b; } \
+    TW_INLINE T s_conj_##S(T a) { return a; }
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wtype-limits" /* "is it negative" of unsigned ones */
+TW_INT_OPS(u8, uint8_t, uint32_t, 0, 8)
+TW_INT_OPS(i8, int8_t, uint32_t, 1, 8)
+TW_INT_OPS(i16, int16_t, uint32_t, 1, 16)
+TW_INT_OPS(i32, int32_t, uint32_t, 1, 32)
+TW_INT_OPS(i64, int64_t, uint64_t, 1, 64)
+#pragma GCC diagnostic pop
+
+/* --- single floats: lane 0 of a vector, the same bits -------------------------------------------------------------- */
+
+#define TW_ONE(NAME) \
+    TW_INLINE double s_##NAME##_f64(double a) { return tw_lane_f64(v_##NAME##_f64(v_splat_f64(a))); } \
+    TW_INLINE float s_##NAME##_f32(float a) { return tw_lane_f32(v_##NAME##_f32(v_splat_f32(a))); }
+TW_ONE(exp) TW_ONE(log) TW_ONE(log1p) TW_ONE(expm1) TW_ONE(sin) TW_ONE(cos) TW_ONE(sinh) TW_ONE(cosh) TW_ONE(tan) TW_ONE(tanh)
+TW_INLINE double s_atan2_f64(double a, double b) { return tw_lane_f64(v_atan2_f64(v_splat_f64(a), v_splat_f64(b))); }
+TW_INLINE double s_hypot_f64(double a, double b) { return tw_lane_f64(v_hypot_f64(v_splat_f64(a), v_splat_f64(b))); }
+TW_INLINE double s_pow_f64(double a, double b) { return tw_lane_f64(v_pow_f64(v_splat_f64(a), v_splat_f64(b))); }
+
+/* --- complex: computed in float64, also for complex64 --------------------------------------------------------------- */
+
+typedef struct c64 { float re, im; } c64;
+typedef struct c128 { double re, im; } c128;
+
+TW_INLINE c64 s_complex_c64(float re, float im) { c64 z = {re, im}; return z; }
+TW_INLINE c128 s_complex_c128(double re, double im) { c128 z = {re, im}; return z; }
+TW_INLINE c128 tw_wide(c64 z) { return s_complex_c128((double)z.re, (double)z.im); }
+TW_INLINE c64 tw_narrow(c128 z) { return s_complex_c64((float)z.re, (float)z.im); }
+
+#define TW_COMPLEX_OPS(S, R, SQRT, FABS) \
+    TW_INLINE R s_real_##S(S z) { return z.re; } \
+    TW_INLINE R s_imag_##S(S z) { return z.im; } \
+    TW_INLINE S s_add_##S(S a, S b) { return s_complex_##S(a.re + b.re, a.im + b.im); } \
+    TW_INLINE S s_sub_##S(S a, S b) { return s_complex_##S(a.re - b.re, a.im - b.im); } \
+    TW_INLINE S s_mul_##S(S a, S b) { return s_complex_##S(a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re); } \
+    TW_INLINE S s_neg_##S(S a) { return s_complex_##S(-a.re, -a.im); } \
+    TW_INLINE S s_conj_##S(S a) { return s_complex_##S(a.re, -a.im); } \
+    TW_INLINE S s_square_##S(S a) { return s_mul_##S(a, a); } \
+    /* Smith's division: scaled by the larger part of the divisor. */ \
+    TW_INLINE S s_div_##S(S a, S b) { \
+        if (FABS(b.re) >= FABS(b.im)) { \
+            if (b.re == 0 && b.im == 0) return s_complex_##S(a.re / FABS(b.re), a.im / FABS(b.im)); \
+            R r = b.im / b.re, d = 1 / (b.re + b.im * r); \
+            return s_complex_##S((a.re + a.im * r) * d, (a.im - a.re * r) * d); \
+        } \
+        R r = b.re / b.im, d = 1 / (b.im + b.re * r); \
+        return s_complex_##S((a.re * r + a.im) * d, (a.im * r - a.re) * d); \
+    } \
+    TW_INLINE S s_reciprocal_##S(S a) { return s_div_##S(s_complex_##S(1, 0), a); } \
+    TW_INLINE bool s_eq_##S(S a, S b) { return a.re == b.re && a.im == b.im; } \
+    TW_INLINE bool s_ne_##S(S a, S b) { return a.re != b.re || a.im != b.im; } \
+    TW_INLINE bool s_isnan_##S(S a) { return a.re != a.re || a.im != a.im; } \
+    TW_INLINE S s_select_##S(bool m, S a, S b) { return m ? a : b; }
+TW_COMPLEX_OPS(c64, float, sqrtf, fabsf)
+TW_COMPLEX_OPS(c128, double, sqrt, fabs)
+
+TW_INLINE double s_abs_c128(c128 z) { return s_hypot_f64(z.re, z.im); }
+TW_INLINE float s_abs_c64(c64 z) { return (float)s_abs_c128(tw_wide(z)); }
+TW_INLINE double s_angle_c128(c128 z) { return s_atan2_f64(z.im, z.re); }
+TW_INLINE float s_angle_c64(c64 z) { return (float)s_angle_c128(tw_wide(z)); }
+
+TW_INLINE c128 s_sgn_c128(c128 z) {
+    double a = s_abs_c128(z);
+    return a == 0 ? s_complex_c128(0, 0) : s_complex_c128(z.re / a, z.im / a);
+}
+TW_INLINE c128 s_exp_c128(c128 z) {
+    double e = s_exp_f64(z.re);
+    if (z.im == 0) return s_complex_c128(e, z.im);
+    if (isinf(z.re) && !isfinite(z.im)) return z.re < 0 ? s_complex_c128(0, copysign(0, z.im)) : s_complex_c128(z.re, (double)NAN);
+    if (e == 0) return s_complex_c128(0, copysign(0, s_sin_f64(z.im)));
+    return s_complex_c128(e * s_cos_f64(z.im), e * s_sin_f64(z.im));
+}
+TW_INLINE c128 s_log_c128(c128 z) {
+    double a = fabs(z.re), b = fabs(z.im), big = a > b ? a : b, small = a > b ? b : a, r;
+    /* near the unit circle log|z| cancels: log1p of |z|^2 - 1 there */
+    if (big > 0.5 && big < 2) r = 0.5 * s_log1p_f64((big - 1) * (big + 1) + small * small);
+    else r = s_log_f64(s_hypot_f64(z.re, z.im));
+    return s_complex_c128(r, s_atan2_f64(z.im, z.re));
+}
+TW_INLINE c128 s_sqrt_c128(c128 z) {
+    if (z.re == 0 && z.im == 0) return s_complex_c128(0, z.im);
+    if (isinf(z.im)) return s_complex_c128(INFINITY, z.im);
+    if (z.re != z.re) return s_complex_c128(z.re, z.re);
+    if (isinf(z.re)) {
+        double other = z.im != z.im ? z.im : 0;
+        return z.re < 0 ? s_complex_c128(fabs(other), copysign(INFINITY, z.im)) : s_complex_c128(z.re, copysign(other, z.im));
+    }
+    double t = sqrt(0.5 * (fabs(z.re) + s_hypot_f64(z.re, z.im)));
+    if (z.re >= 0) return s_complex_c128(t, z.im / (2 * t));
+    return s_complex_c128(fabs(z.im) / (2 * t), copysign(t, z.im));
+}
+TW_INLINE c128 s_rsqrt_c128(c128 z) { return s_reciprocal_c128(s_sqrt_c128(z)); }
+TW_INLINE c128 s_tanh_c128(c128 z) {
+    if (fabs(z.re) > 20) {
+        if (!isfinite(z.im)) return s_complex_c128(copysign(1, z.re), 0);
+        double e = s_exp_f64(-2 * fabs(z.re));
+        return s_complex_c128(copysign(1, z.re), 4 * s_sin_f64(z.im) * s_cos_f64(z.im) * e);
+    }
+    double t = s_tan_f64(z.im), b = 1 + t * t, s = s_sinh_f64(z.re), r = sqrt(1 + s * s), d = 1 + b * s * s;
+    return s_complex_c128(b * r * s / d, t / d);
+}
+TW_INLINE c128 s_sin_c128(c128 z) {
+    return s_complex_c128(s_sin_f64(z.re) * s_cosh_f64(z.im), s_cos_f64(z.re) * s_sinh_f64(z.im));
+}
+TW_INLINE c128 s_cos_c128(c128 z) {
+    return s_complex_c128(s_cos_f64(z.re) * s_cosh_f64(z.im), -(s_sin_f64(z.re) * s_sinh_f64(z.im)));
+}
+TW_INLINE c128 s_sigmoid_c128(c128 z) {
+    return s_reciprocal_c128(s_add_c128(s_complex_c128(1, 0), s_exp_c128(s_neg_c128(z))));
+}
+/* |z|^b e^(i b arg z), for a complex exponent; integral real exponents by squaring. */
+TW_INLINE c128 s_pow_c128(c128 z, c128 b) {
+    if (b.re == 0 && b.im == 0) return s_complex_c128(1, 0);
+    if (z.re == 0 && z.im == 0) return b.im == 0 && b.re < 0 ? s_complex_c128(INFINITY, (double)NAN) : s_complex_c128(0, 0);
+    if (b.im == 0 && b.re == trunc(b.re) && fabs(b.re) <= 1024) {
+        int n = (int)fabs(b.re);
+        c128 r = s_complex_c128(1, 0), x = z;
+        for (; n; n >>= 1) {
+            if (n & 1) r = s_mul_c128(r, x);
+            x = s_mul_c128(x, x);
+        }
+        return b.re < 0 ? s_reciprocal_c128(r) : r;
+    }
+    return s_exp_c128(s_mul_c128(b, s_log_c128(z)));
+}
+
+#define TW_VIA_C128(NAME) TW_INLINE c64 s_##NAME##_c64(c64 z) { return tw_narrow(s_##NAME##_c128(tw_wide(z))); }
+TW_VIA_C128(sgn) TW_VIA_C128(exp) TW_VIA_C128(log) TW_VIA_C128(sqrt) TW_VIA_C128(rsqrt) TW_VIA_C128(tanh) TW_VIA_C128(sin)
+TW_VIA_C128(cos) TW_VIA_C128(sigmoid)
+TW_INLINE c64 s_pow_c64(c64 a, c64 b) { return tw_narrow(s_pow_c128(tw_wide(a), tw_wide(b))); }
+#endif
