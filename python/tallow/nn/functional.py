@@ -1,0 +1,252 @@
+"""torch.nn.functional: ops of the table under their functional names, with PyTorch's checks and warnings."""
+
+import warnings
+
+import tallow
+from tallow import Tensor, _C
+from tallow.nn import _reduction as _Reduction
+from tallow.overrides import handle_torch_function, has_torch_function
+
+_nn = _C._nn
+_ops = _C._VariableFunctions
+
+
+def _unary(x):
+    """Whether x (an argument) has to go to its own __torch_function__."""
+    return type(x) is not Tensor and has_torch_function((x,))
+
+
+def __getattr__(name):
+    """Ops that need nothing but their name (linear, conv2d, gelu, softplus, pad, ...)."""
+    if name.startswith("__"):
+        raise AttributeError(f"module 'torch.nn.functional' has no attribute '{name}'")
+    for space in (_nn, _ops):
+        op = getattr(space, name, None)
+        if op is not None:
+            globals()[name] = op
+            return op
+    raise AttributeError(f"module 'torch.nn.functional' has no attribute '{name}'")
+
+
+def _reduction_number(size_average, reduce, reduction):
+    if size_average is not None or reduce is not None:
+        return _Reduction.legacy_get_enum(size_average, reduce)
+    return _Reduction.get_enum(reduction)
+
+
+def _softmax_dim(name, ndim, stacklevel):
+    warnings.warn(
+        f"Implicit dimension choice for {name} has been deprecated. Change the call to include dim=X as an argument.",
+        stacklevel=stacklevel,
+    )
+    return 0 if ndim in (0, 1, 3) else 1
+
+
+# --- activations --------------------------------------------------------------------------------------------------
+
+
+def relu(input, inplace=False):
+    """max(x, 0)."""
+    if _unary(input):
+        return handle_torch_function(relu, (input,), input, inplace=inplace)
+    return input.relu_() if inplace else input.relu()
+
+
+def relu_(input):
+    """relu in place."""
+    return input.relu_()
+
+
+def leaky_relu(input, negative_slope=0.01, inplace=False):
+    """x where positive, else negative_slope * x."""
+    if _unary(input):
+        return handle_torch_function(leaky_relu, (input,), input, negative_slope=negative_slope, inplace=inplace)
+    return _nn.leaky_relu_(input, negative_slope) if inplace else _nn.leaky_relu(input, negative_slope)
+
+
+def elu(input, alpha=1.0, inplace=False):
+    """x where positive, else alpha * (exp(x) - 1)."""
+    if _unary(input):
+        return handle_torch_function(elu, (input,), input, alpha=alpha, inplace=inplace)
+    return _nn.elu_(input, alpha) if inplace else _nn.elu(input, alpha)
+
+
+def relu6(input, inplace=False):
+    """min(max(x, 0), 6)."""
+    if _unary(input):
+        return handle_torch_function(relu6, (input,), input, inplace=inplace)
+    return _nn.relu6_(input) if inplace else _nn.relu6(input)
+
+
+def silu(input, inplace=False):
+    """x * sigmoid(x)."""
+    if _unary(input):
+        return handle_torch_function(silu, (input,), input, inplace=inplace)
+    return _nn.silu_(input) if inplace else _nn.silu(input)
+
+
+def sigmoid(input):
+    """1 / (1 + exp(-x))."""
+    return input.sigmoid()
+
+
+def tanh(input):
+    """The hyperbolic tangent."""
+    return input.tanh()
+
+
+def softsign(input):
+    """x / (1 + |x|)."""
+    if _unary(input):
+        return handle_torch_function(softsign, (input,), input)
+    return input / (input.abs() + 1)
+
+
+def tanhshrink(input):
+    """x - tanh(x)."""
+    if _unary(input):
+        return handle_torch_function(tanhshrink, (input,), input)
+    return input - input.tanh()
+
+
+def softmax(input, dim=None, _stacklevel=3, dtype=None):
+    """exp(x) over its sum along dim."""
+    if _unary(input):
+        return handle_torch_function(softmax, (input,), input, dim=dim, _stacklevel=_stacklevel, dtype=dtype)
+    if dim is None:
+        dim = _softmax_dim("softmax", input.dim(), _stacklevel)
+    return input.softmax(dim) if dtype is None else input.softmax(dim, dtype=dtype)
+
+
+def softmin(input, dim=None, _stacklevel=3, dtype=None):
+    """softmax of -x."""
+    if _unary(input):
+        return handle_torch_function(softmin, (input,), input, dim=dim, _stacklevel=_stacklevel, dtype=dtype)
+    if dim is None:
+        dim = _softmax_dim("softmin", input.dim(), _stacklevel)
+    return (-input).softmax(dim) if dtype is None else (-input).softmax(dim, dtype=dtype)
+
+
+def log_softmax(input, dim=None, _stacklevel=3, dtype=None):
+    """The logarithm of softmax."""
+    if _unary(input):
+        return handle_torch_function(log_softmax, (input,), input, dim=dim, _stacklevel=_stacklevel, dtype=dtype)
+    if dim is None:
+        dim = _softmax_dim("log_softmax", input.dim(), _stacklevel)
+    return input.log_softmax(dim) if dtype is None else input.log_softmax(dim, dtype=dtype)
+
+
+def dropout(input, p=0.5, training=True, inplace=False):
+    """Zeroes elements with probability p and scales the others by 1 / (1 - p)."""
+    if _unary(input):
+        return handle_torch_function(dropout, (input,), input, p=p, training=training, inplace=inplace)
+    if p < 0.0 or p > 1.0:
+        raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
+    return _ops.dropout_(input, p, training) if inplace else _ops.dropout(input, p, training)
+
+
+# --- pooling ------------------------------------------------------------------------------------------------------
+
+
+def max_pool2d_with_indices(
+    input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False
+):
+    """The largest element of each window, and where it is within its plane."""
+    if _unary(input):
+        return handle_torch_function(max_pool2d_with_indices, (input,), input, kernel_size, stride=stride,
+                                     padding=padding, dilation=dilation, ceil_mode=ceil_mode,
+                                     return_indices=return_indices)  # fmt: skip
+    return _nn.max_pool2d_with_indices(input, kernel_size, [] if stride is None else stride, padding, dilation, ceil_mode)
+
+
+def max_pool2d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
+    """The largest element of each window of the last two dimensions."""
+    if _unary(input):
+        return handle_torch_function(max_pool2d, (input,), input, kernel_size, stride=stride, padding=padding,
+                                     dilation=dilation, ceil_mode=ceil_mode, return_indices=return_indices)  # fmt: skip
+    stride = [] if stride is None else stride
+    if return_indices:
+        return _nn.max_pool2d_with_indices(input, kernel_size, stride, padding, dilation, ceil_mode)
+    return _ops.max_pool2d(input, kernel_size, stride, padding, dilation, ceil_mode)
+
+
+# --- losses -------------------------------------------------------------------------------------------------------
+
+
+def _warn_of_broadcast(input, target, stacklevel=3):
+    if target.size() != input.size():
+        warnings.warn(
+            f"Using a target size ({target.size()}) that is different to the input size ({input.size()}). "
+            "This will likely lead to incorrect results due to broadcasting. "
+            "Please ensure they have the same size.",
+            stacklevel=stacklevel,
+        )
+
+
+def _weighted(loss, weight, reduction):
+    """A pointwise loss times weight, reduced: the mean is over the weights."""
+    loss = loss * weight
+    if reduction == 1:
+        return loss.sum() / weight.expand_as(loss).sum()
+    return loss.sum() if reduction == 2 else loss
+
+
+def mse_loss(input, target, size_average=None, reduce=None, reduction="mean", weight=None):
+    """Squared differences."""
+    if has_torch_function((input, target, weight)):
+        return handle_torch_function(mse_loss, (input, target, weight), input, target, size_average=size_average,
+                                     reduce=reduce, reduction=reduction, weight=weight)  # fmt: skip
+    _warn_of_broadcast(input, target)
+    number = _reduction_number(size_average, reduce, reduction)
+    if weight is not None:
+        if weight.size() != input.size():
+            raise ValueError("Weights and input must have the same size.")
+        return _weighted(_nn.mse_loss(input, target, 0), weight, number)
+    return _nn.mse_loss(input, target, number)
+
+
+def l1_loss(input, target, size_average=None, reduce=None, reduction="mean", weight=None):
+    """Absolute differences."""
+    if has_torch_function((input, target, weight)):
+        return handle_torch_function(l1_loss, (input, target, weight), input, target, size_average=size_average,
+                                     reduce=reduce, reduction=reduction, weight=weight)  # fmt: skip
+    _warn_of_broadcast(input, target)
+    number = _reduction_number(size_average, reduce, reduction)
+    if weight is not None:
+        if weight.size() != input.size():
+            raise ValueError("Weights and input must have the same size.")
+        return _weighted(_nn.l1_loss(input, target, 0), weight, number)
+    return _nn.l1_loss(input, target, number)
+
+
+def nll_loss(input, target, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction="mean"):
+    """Negative log likelihood of class indices, given log probabilities."""
+    if has_torch_function((input, target, weight)):
+        return handle_torch_function(nll_loss, (input, target, weight), input, target, weight=weight,
+                                     size_average=size_average, ignore_index=ignore_index, reduce=reduce,
+                                     reduction=reduction)  # fmt: skip
+    number = _reduction_number(size_average, reduce, reduction)
+    op = getattr(_nn, "nll_loss_nd", None) or _nn.nll_loss
+    return op(input, target, weight, number, ignore_index)
+
+
+def cross_entropy(input, target, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction="mean",
+                  label_smoothing=0.0):  # fmt: skip
+    """Cross entropy between logits and class indices or class probabilities."""
+    if has_torch_function((input, target, weight)):
+        return handle_torch_function(cross_entropy, (input, target, weight), input, target, weight=weight,
+                                     size_average=size_average, ignore_index=ignore_index, reduce=reduce,
+                                     reduction=reduction, label_smoothing=label_smoothing)  # fmt: skip
+    number = _reduction_number(size_average, reduce, reduction)
+    return _nn.cross_entropy_loss(input, target, weight, number, ignore_index, label_smoothing)
+
+
+# --- composites ---------------------------------------------------------------------------------------------------
+
+
+def one_hot(tensor, num_classes=-1):
+    """A row of zeros with a one at each index."""
+    if num_classes == -1:
+        num_classes = int(tensor.max()) + 1
+    result = tallow.zeros((*tensor.shape, num_classes), dtype=tallow.int64)
+    return result.scatter_add(-1, tensor.unsqueeze(-1), tallow.ones((*tensor.shape, 1), dtype=tallow.int64))

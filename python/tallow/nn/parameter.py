@@ -1,0 +1,92 @@
+"""Parameter and Buffer: tensors that Module.__setattr__ registers."""
+
+from collections import OrderedDict
+
+import tallow
+from tallow import Tensor
+
+
+class _ParameterMeta(type(Tensor)):
+    """A tensor of a foreign subclass that says `_is_param` counts as a Parameter too."""
+
+    def __instancecheck__(cls, instance):
+        if type.__instancecheck__(cls, instance):
+            return True
+        return cls is Parameter and isinstance(instance, Tensor) and getattr(instance, "_is_param", False)
+
+
+class Parameter(Tensor, metaclass=_ParameterMeta):
+    """A tensor that is a module's parameter: ``Parameter(data, requires_grad=True)``."""
+
+    def __new__(cls, data=None, requires_grad=True):
+        if data is None:
+            data = tallow.empty(0)
+        if type(data) is Tensor or type(data) is Parameter:
+            return Tensor._make_subclass(cls, data, requires_grad)
+        if not isinstance(data, Tensor):
+            raise TypeError(f"Cannot construct a Parameter from {type(data).__name__}")
+        t = data.detach().requires_grad_(requires_grad)
+        if type(t) is not type(data):
+            raise RuntimeError(
+                f"Creating a Parameter from an instance of type {type(data).__name__} requires that detach() returns "
+                f"an instance of the same type, but return type {type(t).__name__} was found instead. To use the type "
+                "as a Parameter, please correct the detach() semantics defined by its __torch_dispatch__() implementation."
+            )
+        t._is_param = True
+        return t
+
+    def __init__(self, data=None, requires_grad=True):
+        pass
+
+    def __deepcopy__(self, memo):
+        if id(self) in memo:
+            return memo[id(self)]
+        result = type(self)(self.data.clone(memory_format=tallow.preserve_format), self.requires_grad)
+        memo[id(self)] = result
+        return result
+
+    def __repr__(self):
+        return "Parameter containing:\n" + super().__repr__()
+
+    def __reduce_ex__(self, proto):
+        state = tallow._utils._get_obj_state(self)
+        # An empty OrderedDict of hooks is part of the format.
+        hooks = OrderedDict()
+        if not state:
+            return tallow._utils._rebuild_parameter, (self.data, self.requires_grad, hooks)
+        return tallow._utils._rebuild_parameter_with_state, (self.data, self.requires_grad, hooks, state)
+
+
+class _BufferMeta(type(Tensor)):
+    def __instancecheck__(cls, instance):
+        if type.__instancecheck__(cls, instance):
+            return True
+        return cls is Buffer and isinstance(instance, Tensor) and getattr(instance, "_is_buffer", False)
+
+
+class Buffer(Tensor, metaclass=_BufferMeta):
+    """A tensor that Module.__setattr__ registers as a buffer: ``Buffer(data, persistent=True)``."""
+
+    def __new__(cls, data=None, *, persistent=True):
+        if data is None:
+            data = tallow.empty(0)
+        t = data.detach().requires_grad_(data.requires_grad)
+        t.persistent = persistent
+        t._is_buffer = True
+        return t
+
+
+class UninitializedTensorMixin:
+    """Marks tensors whose shape a lazy module finds out later."""
+
+
+class UninitializedParameter(UninitializedTensorMixin, Parameter):
+    pass
+
+
+class UninitializedBuffer(UninitializedTensorMixin, Tensor):
+    pass
+
+
+def is_lazy(param):
+    return isinstance(param, UninitializedTensorMixin)
