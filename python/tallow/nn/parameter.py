@@ -3,7 +3,7 @@
 from collections import OrderedDict
 
 import tallow
-from tallow import Tensor
+from tallow import Tensor, _C
 
 
 class _ParameterMeta(type(Tensor)):
@@ -17,6 +17,8 @@ class _ParameterMeta(type(Tensor)):
 
 class Parameter(Tensor, metaclass=_ParameterMeta):
     """A tensor that is a module's parameter: ``Parameter(data, requires_grad=True)``."""
+
+    __torch_function__ = _C._disabled_torch_function_impl
 
     def __new__(cls, data=None, requires_grad=True):
         if data is None:
@@ -66,6 +68,8 @@ class _BufferMeta(type(Tensor)):
 
 class Buffer(Tensor, metaclass=_BufferMeta):
     """A tensor that Module.__setattr__ registers as a buffer: ``Buffer(data, persistent=True)``."""
+
+    __torch_function__ = _C._disabled_torch_function_impl
 
     def __new__(cls, data=None, *, persistent=True):
         if data is None:

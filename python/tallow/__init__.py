@@ -1,0 +1,80 @@
+"""tallow: PyTorch's API on a small C core. ``import tallow as torch``.
+
+Everything but the tensor itself is loaded when it is first named."""
+
+import sys as _sys
+
+from tallow import _C
+from tallow._tensor import Tensor
+
+__version__ = "2.13.0+tallow.0.1"
+
+# Where names live that the extension does not have. Submodules stand for themselves.
+_HOMES = {
+    "_lazy": """FloatTensor DoubleTensor HalfTensor BFloat16Tensor ByteTensor CharTensor ShortTensor IntTensor LongTensor
+        BoolTensor ComplexFloatTensor ComplexDoubleTensor finfo iinfo set_default_tensor_type typename is_tensor
+        is_storage set_default_device get_default_device compile set_printoptions inf nan pi e newaxis einsum tensordot
+        split meshgrid broadcast_tensors broadcast_shapes atleast_1d atleast_2d atleast_3d block_diag cartesian_prod
+        chain_matmul norm unique unique_consecutive use_deterministic_algorithms are_deterministic_algorithms_enabled
+        is_deterministic_algorithms_warn_only_enabled set_float32_matmul_precision get_float32_matmul_precision
+        set_warn_always is_warn_always_enabled get_device_module set_flush_denormal set_deterministic_debug_mode
+        get_deterministic_debug_mode
+        is_grad_enabled is_inference_mode_enabled get_default_dtype set_default_dtype get_num_threads set_num_threads
+        get_num_interop_threads set_num_interop_threads tensortype compiled_with_cxx11_abi
+        cdist""",
+    "autograd.grad_mode": "no_grad enable_grad inference_mode set_grad_enabled",
+    "random": "manual_seed seed initial_seed get_rng_state set_rng_state",
+    "serialization": "save load",
+    "_functorch": "vmap",
+    "storage": """UntypedStorage TypedStorage FloatStorage DoubleStorage HalfStorage BFloat16Storage ByteStorage
+        CharStorage ShortStorage IntStorage LongStorage BoolStorage ComplexFloatStorage ComplexDoubleStorage""",
+    "amp": "autocast",
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
+_SUBMODULES = frozenset(
+    """autograd nn optim utils func linalg special cuda backends serialization random storage overrides types version
+    amp return_types fft jit distributed multiprocessing testing hub onnx mps xpu cpu accelerator library compiler
+    distributions _utils _tensor _lazy _functorch __future__ _six""".split()
+)
+_MISSING_SUBMODULES = frozenset(
+    "fft jit distributed multiprocessing testing hub onnx library distributions _six".split()
+)
+
+
+def __getattr__(name):
+    home = _HOME_OF.get(name)
+    if home is not None:
+        value = getattr(_load(home), name)
+    elif name in _SUBMODULES and name not in _MISSING_SUBMODULES:
+        return _load(name)
+    elif name == "__all__":
+        return [n for n in __dir__() if not n.startswith("_")]
+    else:
+        value = getattr(_C._VariableFunctions, name, None)
+        if value is None and not name.startswith("__"):
+            value = getattr(_C, name, None)
+        if value is None:
+            # `obj` lets callers see that it is the module that lacks the name.
+            raise AttributeError(f"module 'torch' has no attribute '{name}'", name=name, obj=_sys.modules[__name__])
+    globals()[name] = value
+    return value
+
+
+def _load(name):
+    from importlib import import_module
+
+    return import_module("tallow." + name)
+
+
+def __dir__():
+    names = set(globals()) | set(_HOME_OF) | (_SUBMODULES - _MISSING_SUBMODULES)
+    names.update(n for n in dir(_C._VariableFunctions) if not n.startswith("__"))
+    names.update(n for n in dir(_C) if not n.startswith("_"))
+    return sorted(names)
+
+
+def install_as_torch():
+    """Makes `import torch`, and everything below it, mean tallow in this process and those it spawns."""
+    from tallow._as_torch import install
+
+    install()

@@ -1,0 +1,591 @@
+"""Names of the torch namespace that are rarely needed at once: types, settings, functions in Python."""
+
+import math
+
+import tallow
+from tallow import Tensor, _C
+from tallow._utils import public_module
+from tallow.overrides import handle_torch_function, has_torch_function
+
+inf, nan, pi, e, newaxis = math.inf, math.nan, math.pi, math.e, None
+
+is_grad_enabled = _C.is_grad_enabled
+is_inference_mode_enabled = _C.is_inference_mode_enabled
+get_default_dtype = _C.get_default_dtype
+get_num_threads = _C.get_num_threads
+set_num_threads = _C.set_num_threads
+
+# --- tensor types ---------------------------------------------------------------------------------------------------
+
+
+class tensortype(type):
+    """The type of torch.FloatTensor and its like: a tensor of the right dtype on the CPU is an instance."""
+
+    def __instancecheck__(cls, instance):
+        return isinstance(instance, Tensor) and instance.dtype == cls.dtype and instance.device.type == "cpu"
+
+    def __call__(cls, *args, **kwargs):
+        device = kwargs.pop("device", None)
+        if kwargs:
+            raise TypeError(f"new() received an invalid keyword argument '{next(iter(kwargs))}'")
+        if not args:
+            return tallow.empty(0, dtype=cls.dtype, device=device)
+        if len(args) == 1 and not isinstance(args[0], (int, tallow.Size)):
+            if isinstance(args[0], Tensor):
+                return args[0].detach().to(cls.dtype)
+            return tallow.tensor(args[0], dtype=cls.dtype, device=device)
+        sizes = args[0] if isinstance(args[0], tallow.Size) else args
+        return tallow.empty(*sizes, dtype=cls.dtype, device=device)
+
+    def __str__(cls):
+        return f"torch.{cls.__name__}"
+
+    def __repr__(cls):
+        return f"<class 'torch.{cls.__name__}'>"
+
+
+_TYPES = {
+    "Float": "float32", "Double": "float64", "Half": "float16", "BFloat16": "bfloat16", "Byte": "uint8", "Char": "int8",
+    "Short": "int16", "Int": "int32", "Long": "int64", "Bool": "bool", "ComplexFloat": "complex64",
+    "ComplexDouble": "complex128",
+}  # fmt: skip
+_NAME_OF_DTYPE = {getattr(_C, dtype): f"torch.{name}Tensor" for name, dtype in _TYPES.items()}
+for _name, _dtype in _TYPES.items():
+    globals()[f"{_name}Tensor"] = tensortype(
+        f"{_name}Tensor", (), {"dtype": getattr(_C, _dtype), "__module__": "torch", "is_cuda": False}
+    )
+_DTYPE_OF_NAME = {name: dtype for dtype, name in _NAME_OF_DTYPE.items()}
+
+
+def tensor_type(self, dtype, non_blocking):
+    """Tensor.type()."""
+    if dtype is None:
+        name = _NAME_OF_DTYPE.get(self.dtype)
+        if name is None:
+            name = f"torch.{str(self.dtype).removeprefix('torch.').capitalize()}Tensor"
+        return name if not self.is_meta else name.replace("torch.", "torch.meta.")
+    if isinstance(dtype, str):
+        if dtype not in _DTYPE_OF_NAME:
+            raise ValueError(f"invalid type: '{dtype}'")
+        return self.to(_DTYPE_OF_NAME[dtype])
+    if isinstance(dtype, tensortype):
+        return self.to(dtype.dtype)
+    if isinstance(dtype, tallow.dtype):
+        return self.to(dtype)
+    if dtype is Tensor:
+        return self.to(get_default_dtype())
+    raise RuntimeError("dtype must be a type, str, or dtype object")
+
+
+def set_default_dtype(d):
+    """Sets the dtype of Python floats: float32 until now."""
+    if not isinstance(d, tallow.dtype):
+        raise TypeError("invalid dtype object: only floating-point types are supported as the default type")
+    if not d.is_floating_point:
+        raise TypeError("only floating-point types are supported as the default type")
+    _C._set_default_dtype(d)
+
+
+def set_default_tensor_type(t, /):
+    """Sets the default dtype by a tensor type or its name."""
+    if isinstance(t, str):
+        if t not in _DTYPE_OF_NAME:
+            raise TypeError(f"invalid type object: {t}")
+        return set_default_dtype(_DTYPE_OF_NAME[t])
+    return set_default_dtype(t.dtype)
+
+
+def is_tensor(obj, /):
+    """Whether obj is a tensor."""
+    return isinstance(obj, Tensor)
+
+
+def is_storage(obj, /):
+    """Whether obj is a storage."""
+    return isinstance(obj, (tallow.storage.TypedStorage, tallow.storage.UntypedStorage))
+
+
+def typename(obj, /):
+    """The name of an object's type: 'torch.FloatTensor' for tensors."""
+    if isinstance(obj, Tensor):
+        return obj.type()
+    module = getattr(obj, "__module__", None) or ""
+    name = getattr(obj, "__qualname__", None)
+    if name is None:
+        module, name = getattr(type(obj), "__module__", "") or "", type(obj).__qualname__
+    return name if module in ("", "builtins") else f"{public_module(module)}.{name}"
+
+
+# --- limits of dtypes -----------------------------------------------------------------------------------------------
+
+# IEEE 754 and the OCP float8 formats: bits, eps = 2**a, tiny = 2**b, (largest mantissa, exponent), decimal digits.
+_FLOATS = {
+    "float64": (64, -52, -1022, (2 - 2.0**-52, 1023), 15, -1074),
+    "float32": (32, -23, -126, (2 - 2.0**-23, 127), 6, -149),
+    "float16": (16, -10, -14, (2 - 2.0**-10, 15), 3, -24),
+    "bfloat16": (16, -7, -126, (2 - 2.0**-7, 127), 2, -133),
+    "float8_e4m3fn": (8, -3, -6, (1.75, 8), 1, -9),
+    "float8_e5m2": (8, -2, -14, (1.75, 15), 1, -16),
+    "float8_e4m3fnuz": (8, -3, -7, (1.875, 7), 1, -10),
+    "float8_e5m2fnuz": (8, -2, -15, (1.75, 15), 1, -17),
+}
+_REAL = {"complex32": "float16", "complex64": "float32", "complex128": "float64"}
+
+
+class finfo:
+    """Limits of a floating-point dtype."""
+
+    def __init__(self, type=None):
+        dtype = get_default_dtype() if type is None else type
+        if not isinstance(dtype, tallow.dtype):
+            raise TypeError(f"finfo(): argument 'type' (position 1) must be torch.dtype, not {dtype.__class__.__name__}")
+        name = str(dtype).removeprefix("torch.")
+        name = _REAL.get(name, name)
+        if name not in _FLOATS:
+            raise TypeError("torch.finfo() requires a floating point input type. Use torch.iinfo to handle 'torch.finfo'")
+        bits, eps, tiny, (mantissa, exponent), digits, least = _FLOATS[name]
+        self.bits, self.eps, self.dtype = bits, 2.0**eps, name
+        self.max = mantissa * 2.0**exponent
+        self.min = -self.max
+        self.tiny = self.smallest_normal = 2.0**tiny
+        self.resolution = 10.0**-digits if digits != 15 else 1e-15
+        self.smallest_subnormal = 2.0**least
+
+    def __repr__(self):
+        def show(x):
+            return f"{x:g}"
+
+        return (
+            f"finfo(resolution={show(self.resolution)}, min={show(self.min)}, max={show(self.max)}, "
+            f"eps={show(self.eps)}, smallest_normal={show(self.smallest_normal)}, tiny={show(self.tiny)}, "
+            f"dtype={self.dtype})"
+        )
+
+    def __eq__(self, other):
+        return isinstance(other, finfo) and self.dtype == other.dtype
+
+    def __hash__(self):
+        return hash(("finfo", self.dtype))
+
+
+class iinfo:
+    """Limits of an integer dtype."""
+
+    def __init__(self, type):
+        if not isinstance(type, tallow.dtype):
+            raise TypeError(f"iinfo(): argument 'type' (position 1) must be torch.dtype, not {type.__class__.__name__}")
+        if type.is_floating_point or type.is_complex:
+            raise TypeError("torch.iinfo() requires an integer input type. Use torch.finfo to handle 'torch.iinfo'")
+        if type == tallow.bool:
+            raise TypeError("torch.bool is not supported by torch.iinfo")
+        self.bits = type.itemsize * 8
+        self.dtype = str(type).removeprefix("torch.")
+        signed = not self.dtype.startswith("u")
+        self.max = 2 ** (self.bits - signed) - 1
+        self.min = -(2 ** (self.bits - 1)) if signed else 0
+
+    def __repr__(self):
+        return f"iinfo(min={self.min}, max={self.max}, dtype={self.dtype})"
+
+    def __eq__(self, other):
+        return isinstance(other, iinfo) and self.dtype == other.dtype
+
+    def __hash__(self):
+        return hash(("iinfo", self.dtype))
+
+
+# --- settings -------------------------------------------------------------------------------------------------------
+
+_print = {"precision": 4, "threshold": 1000.0, "edgeitems": 3, "linewidth": 80, "sci_mode": None}
+_PROFILES = {
+    "default": dict(precision=4, threshold=1000, edgeitems=3, linewidth=80),
+    "short": dict(precision=2, threshold=1000, edgeitems=2, linewidth=80),
+    "full": dict(precision=4, threshold=math.inf, edgeitems=3, linewidth=80),
+}
+
+
+def set_printoptions(precision=None, threshold=None, edgeitems=None, linewidth=None, profile=None, sci_mode=None):
+    """How tensors are printed."""
+    if profile is not None:
+        _print.update(_PROFILES[profile])
+    given = dict(precision=precision, threshold=threshold, edgeitems=edgeitems, linewidth=linewidth)
+    _print.update({key: value for key, value in given.items() if value is not None})
+    _print["sci_mode"] = sci_mode
+    _C._set_printoptions(
+        _print["precision"], float(_print["threshold"]), _print["edgeitems"], _print["linewidth"], sci_mode
+    )
+
+
+_default_device = None
+
+
+def set_default_device(device):
+    """Only the CPU can be the default."""
+    if device is not None and tallow.device(device).type != "cpu":
+        raise NotImplementedError("torch.set_default_device: a device other than the CPU")
+
+
+def get_default_device():
+    """The device on which tensors are made."""
+    return tallow.device("cpu")
+
+
+def get_device_module(device=None):
+    """The module of a device's settings."""
+    return tallow.cpu
+
+
+_settings = {"deterministic": False, "warn_only": False, "precision": "highest", "warn_always": False, "interop": 1}
+
+
+def use_deterministic_algorithms(mode, *, warn_only=False):
+    """Every algorithm here is deterministic; the setting is only remembered."""
+    _settings.update(deterministic=mode, warn_only=warn_only)
+
+
+def are_deterministic_algorithms_enabled():
+    """What use_deterministic_algorithms() was told."""
+    return _settings["deterministic"]
+
+
+def is_deterministic_algorithms_warn_only_enabled():
+    """What use_deterministic_algorithms() was told."""
+    return _settings["warn_only"]
+
+
+def set_deterministic_debug_mode(debug_mode):
+    """0 or "default", 1 or "warn", 2 or "error"."""
+    mode = {"default": 0, "warn": 1, "error": 2}.get(debug_mode, debug_mode)
+    use_deterministic_algorithms(mode > 0, warn_only=mode == 1)
+
+
+def get_deterministic_debug_mode():
+    """0, 1 or 2."""
+    return (1 if _settings["warn_only"] else 2) if _settings["deterministic"] else 0
+
+
+def set_float32_matmul_precision(precision):
+    """float32 products are always computed in float32; the setting is only remembered."""
+    _settings["precision"] = precision
+
+
+def get_float32_matmul_precision():
+    """What set_float32_matmul_precision() was told."""
+    return _settings["precision"]
+
+
+def set_warn_always(b, /):
+    """Whether warnings repeat; only remembered."""
+    _settings["warn_always"] = b
+
+
+def is_warn_always_enabled():
+    """What set_warn_always() was told."""
+    return _settings["warn_always"]
+
+
+def set_flush_denormal(mode):
+    """Denormal numbers are always kept."""
+    return False
+
+
+def get_num_interop_threads():
+    """Operators run one after the other."""
+    return _settings["interop"]
+
+
+def set_num_interop_threads(n):
+    """Only remembered."""
+    _settings["interop"] = n
+
+
+def compiled_with_cxx11_abi():
+    """There is no C++ here."""
+    return True
+
+
+def compile(model=None, *, fullgraph=False, dynamic=None, backend="inductor", mode=None, options=None, name=None,
+            disable=False, recompile_limit=None, isolate_recompiles=False, shapes_spec=None):  # fmt: skip
+    """Returns the function or module as it is; without one, a decorator."""
+    return model if model is not None else lambda function: function
+
+
+# --- functions ------------------------------------------------------------------------------------------------------
+
+
+def _sequence(tensors):
+    return tensors[0] if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)) else tensors
+
+
+def split(tensor, split_size_or_sections, dim=0):
+    """Views of split_size (or of the listed sizes) along dim."""
+    if has_torch_function((tensor,)):
+        return handle_torch_function(split, (tensor,), tensor, split_size_or_sections, dim=dim)
+    ndim = tensor.dim()
+    if ndim == 0:
+        raise RuntimeError("split expects at least a 1-dimensional tensor")
+    if not -ndim <= dim < ndim:
+        raise IndexError(f"Dimension out of range (expected to be in range of [{-ndim}, {ndim - 1}], but got {dim})")
+    size = tensor.size(dim)
+    if isinstance(split_size_or_sections, int):
+        step = split_size_or_sections
+        if step < 0:
+            raise RuntimeError(f"split expects split_size be non-negative, but got split_size={step}")
+        if step == 0 and size != 0:
+            raise RuntimeError(f"split_size can only be 0 if dimension size is 0, but got dimension size of {size}")
+        count = max(1, -(-size // step)) if step else 1
+        sections = [step] * (count - 1) + [size - step * (count - 1)]
+    else:
+        sections = list(split_size_or_sections)
+        if any(s < 0 for s in sections):
+            raise RuntimeError(
+                f"split_with_sizes expects split_sizes have only non-negative entries, but got split_sizes={sections}"
+            )
+        if sum(sections) != size:
+            raise RuntimeError(
+                f"split_with_sizes expects split_sizes to sum exactly to {size} (input tensor's size at dimension "
+                f"{dim}), but got split_sizes={sections}"
+            )
+    native = getattr(_C._VariableFunctions, "split_with_sizes", None)
+    if native is not None:
+        return tuple(native(tensor, sections, dim))
+    starts, total = [], 0
+    for section in sections:
+        starts.append(total)
+        total += section
+    return tuple(tensor.narrow(dim, start, section) for start, section in zip(starts, sections))
+
+
+def broadcast_shapes(*shapes):
+    """The shape that tensors of these shapes broadcast to."""
+
+    shapes = [(s,) if isinstance(s, int) else tuple(s) for s in shapes]
+    ndim = max((len(s) for s in shapes), default=0)
+    result = [1] * ndim
+    for shape in shapes:
+        for i in range(-1, -1 - len(shape), -1):
+            if shape[i] < 0:
+                raise RuntimeError(f"Trying to create tensor with negative dimension ({shape[i]}): ({shape[i]})")
+            if shape[i] == 1 or shape[i] == result[i]:
+                continue
+            if result[i] != 1:
+                raise RuntimeError(
+                    "Shape mismatch: objects cannot be broadcast to a single shape"
+                )
+            result[i] = shape[i]
+    return tallow.Size(result)
+
+
+def broadcast_tensors(*tensors):
+    """The tensors, expanded to one shape."""
+    tensors = _sequence(tensors)
+    if has_torch_function(tensors):
+        return handle_torch_function(broadcast_tensors, tensors, *tensors)
+    result = []
+    for t in tensors:
+        for i, (a, b) in enumerate(zip(reversed(result), reversed(t.shape))):
+            if a != b and a != 1 and b != 1:
+                raise RuntimeError(
+                    f"The size of tensor a ({a}) must match the size of tensor b ({b}) at non-singleton dimension "
+                    f"{max(len(result), t.dim()) - 1 - i}"
+                )
+        result = list(broadcast_shapes(tuple(result), tuple(t.shape)))
+    return tuple(t.expand(result) for t in tensors)
+
+
+def meshgrid(*tensors, indexing=None):
+    """Coordinate grids."""
+    tensors = _sequence(tensors)
+    if has_torch_function(tensors):
+        return handle_torch_function(meshgrid, tensors, *tensors, indexing=indexing)
+    if indexing is None:
+        import warnings
+
+        warnings.warn(
+            "torch.meshgrid: in an upcoming release, it will be required to pass the indexing argument.", stacklevel=2
+        )
+        indexing = "ij"
+    if indexing not in ("ij", "xy"):
+        raise RuntimeError(
+            f'torch.meshgrid: indexing must be one of "xy" or "ij", but received: {indexing}'
+        )
+    if not tensors:
+        raise RuntimeError("meshgrid expects a non-empty TensorList")
+    order = list(tensors)
+    swap = indexing == "xy" and len(order) >= 2
+    if swap:
+        order[0], order[1] = order[1], order[0]
+    shape = [t.numel() for t in order]
+    grids = []
+    for i, t in enumerate(order):
+        if t.dim() > 1:
+            raise RuntimeError(f"torch.meshgrid: Expected 0D or 1D tensor in the tensor list but got: {t}")
+        grids.append(t.reshape([-1 if j == i else 1 for j in range(len(order))]).expand(shape))
+    if swap:
+        grids = [g.transpose(0, 1) for g in grids]
+        grids[0], grids[1] = grids[1], grids[0]
+    return tuple(grids)
+
+
+def _each(function, tensors):
+    tensors = _sequence(tensors)
+    return function(tensors[0]) if len(tensors) == 1 else tuple(map(function, tensors))
+
+
+def atleast_1d(*tensors):
+    """0-d tensors as vectors."""
+    return _each(lambda t: t.reshape(1) if t.dim() == 0 else t, tensors)
+
+
+def atleast_2d(*tensors):
+    """Tensors as matrices at least."""
+    return _each(
+        lambda t: t.reshape(1, 1) if t.dim() == 0 else t.unsqueeze(0) if t.dim() == 1 else t, tensors
+    )
+
+
+def atleast_3d(*tensors):
+    """Tensors with three dimensions at least."""
+
+    def lift(t):
+        if t.dim() == 0:
+            return t.reshape(1, 1, 1)
+        if t.dim() == 1:
+            return t.unsqueeze(0).unsqueeze(-1)
+        return t.unsqueeze(-1) if t.dim() == 2 else t
+
+    return _each(lift, tensors)
+
+
+def block_diag(*tensors):
+    """The matrix with the given matrices along its diagonal."""
+    blocks = [atleast_2d(t) for t in tensors] or [tallow.empty(1, 0)]
+    columns = sum(b.size(1) for b in blocks)
+    rows, before = [], 0
+    for b in blocks:
+        left = b.new_zeros(b.size(0), before)
+        before += b.size(1)
+        rows.append(tallow.cat([left, b, b.new_zeros(b.size(0), columns - before)], 1))
+    return tallow.cat(rows, 0)
+
+
+def cartesian_prod(*tensors):
+    """All combinations of one element of each vector."""
+    tensors = _sequence(tensors)
+    if len(tensors) == 1:
+        return tensors[0]
+    return tallow.stack([g.reshape(-1) for g in meshgrid(*tensors, indexing="ij")], -1)
+
+
+def chain_matmul(*matrices, out=None):
+    """The product of several matrices."""
+    result = matrices[0]
+    for m in matrices[1:]:
+        result = result @ m
+    return result if out is None else out.copy_(result)
+
+
+def tensordot(a, b, dims=2, out=None):
+    """The sum of products over the given dimensions of a and b."""
+    if has_torch_function((a, b)):
+        return handle_torch_function(tensordot, (a, b), a, b, dims=dims, out=out)
+    if isinstance(dims, Tensor):
+        dims = dims.tolist()
+    if isinstance(dims, int):
+        if dims < 0:
+            raise RuntimeError(f"tensordot expects dims >= 0, but got dims={dims}")
+        if dims > min(a.dim(), b.dim()):
+            raise RuntimeError(f"tensordot expects dims < ndim_a or ndim_b, but got dims={dims}")
+        dims_a, dims_b = list(range(a.dim() - dims, a.dim())), list(range(dims))
+    else:
+        dims_a, dims_b = ([d] if isinstance(d, int) else list(d) for d in dims)
+    dims_a, dims_b = [d % a.dim() for d in dims_a], [d % b.dim() for d in dims_b]
+    for da, db in zip(dims_a, dims_b):
+        if a.size(da) != b.size(db):
+            raise RuntimeError(
+                f"contracted dimensions need to match, but first has size {a.size(da)} in dim {da} and second has size "
+                f"{b.size(db)} in dim {db}"
+            )
+    free_a = [d for d in range(a.dim()) if d not in dims_a]
+    free_b = [d for d in range(b.dim()) if d not in dims_b]
+    inner = math.prod(a.size(d) for d in dims_a)
+    left = a.permute(free_a + dims_a).reshape(math.prod(a.size(d) for d in free_a), inner)
+    right = b.permute(dims_b + free_b).reshape(inner, math.prod(b.size(d) for d in free_b))
+    result = (left @ right).reshape([a.size(d) for d in free_a] + [b.size(d) for d in free_b])
+    return result if out is None else out.copy_(result)
+
+
+def einsum(*args):
+    """Sums of products by Einstein's notation: einsum("ij,jk->ik", a, b)."""
+    from tallow._einsum import einsum as run
+
+    if len(args) < 2:
+        raise ValueError(
+            "einsum(): must specify the equation string and at least one operand, "
+            "or at least one operand and its subscripts list"
+        )
+    operands = args[1:]
+    if isinstance(args[0], str):
+        operands = _sequence(operands)
+        if has_torch_function(operands):
+            return handle_torch_function(einsum, operands, args[0], *operands)
+    return run(*args)
+
+
+def norm(input, p="fro", dim=None, keepdim=False, out=None, dtype=None):
+    """The p-norm of all elements, or along dim."""
+    if has_torch_function((input,)):
+        return handle_torch_function(norm, (input,), input, p=p, dim=dim, keepdim=keepdim, out=out, dtype=dtype)
+    x = input if dtype is None else input.to(dtype)
+    if p == "nuc":
+        raise NotImplementedError("torch.norm: the nuclear norm")
+    if not (x.is_floating_point() or x.is_complex()):
+        raise RuntimeError(f"linalg.vector_norm: Expected a floating point or complex tensor as input. Got {x.dtype}")
+    dims = tuple(range(x.dim())) if dim is None else (dim,) if isinstance(dim, int) else tuple(dim)
+    native = getattr(getattr(_C, "_linalg", None), "vector_norm", None)
+    power = 2.0 if p in ("fro", None) else float(p)
+    if native is not None:
+        result = native(x, power, dims, keepdim)
+    elif power == 2.0:
+        result = (x * x.conj() if x.is_complex() else x * x).sum(dims, keepdim=keepdim).sqrt()
+    elif power == math.inf:
+        result = x.abs().amax(dims, keepdim)
+    elif power == -math.inf:
+        result = x.abs().amin(dims, keepdim)
+    elif power == 0:
+        result = (x != 0).sum(dims, keepdim=keepdim).to(x.dtype)
+    elif power == 1.0:
+        result = x.abs().sum(dims, keepdim=keepdim)
+    else:
+        result = (x.abs() ** power).sum(dims, keepdim=keepdim) ** (1.0 / power)
+    return result if out is None else out.copy_(result)
+
+
+def cdist(x1, x2, p=2.0, compute_mode="use_mm_for_euclid_dist_if_necessary"):
+    """Distances between the rows of x1 and x2."""
+    return norm(x1.unsqueeze(-2) - x2.unsqueeze(-3), p, -1)
+
+
+def unique(input, sorted=True, return_inverse=False, return_counts=False, dim=None):
+    """The distinct elements, in order; with inverse and counts where asked."""
+    if has_torch_function((input,)):
+        return handle_torch_function(unique, (input,), input, sorted=sorted, return_inverse=return_inverse,
+                                     return_counts=return_counts, dim=dim)  # fmt: skip
+    if dim is not None:
+        raise NotImplementedError("torch.unique: dim")
+    native = getattr(_C._VariableFunctions, "_unique2", None)
+    if native is None:
+        raise NotImplementedError("torch.unique")
+    values, inverse, counts = native(input, sorted, return_inverse, return_counts)
+    result = (values,) + ((inverse,) if return_inverse else ()) + ((counts,) if return_counts else ())
+    return values if len(result) == 1 else result
+
+
+def unique_consecutive(input, return_inverse=False, return_counts=False, dim=None):
+    """The elements without repetitions of their predecessor."""
+    native = getattr(_C._VariableFunctions, "unique_consecutive", None)
+    if native is None:
+        raise NotImplementedError("torch.unique_consecutive")
+    values, inverse, counts = native(input, return_inverse, return_counts, dim)
+    result = (values,) + ((inverse,) if return_inverse else ()) + ((counts,) if return_counts else ())
+    return values if len(result) == 1 else result

@@ -1,0 +1,150 @@
+"""Tensor: what the extension's type does not do. No arithmetic here: operators are slots of TensorBase."""
+
+from tallow import _C
+
+_TensorBase = _C.TensorBase
+
+
+def _torch():
+    import tallow
+
+    return tallow
+
+
+class Tensor(_TensorBase):
+    """An n-dimensional array of one dtype, with gradients."""
+
+    __hash__ = _TensorBase.__hash__
+
+    def __deepcopy__(self, memo):
+        from tallow._copy import deepcopy
+
+        return deepcopy(self, memo)
+
+    def __reduce_ex__(self, proto):
+        from tallow._copy import reduce
+
+        return reduce(self)
+
+    def __setstate__(self, state):
+        from tallow._copy import set_state
+
+        set_state(self, state)
+
+    def __format__(self, spec):
+        if self.dim() == 0 and not self.is_meta and issubclass(type(self), Tensor):
+            return self.item().__format__(spec)
+        return object.__format__(self, spec)
+
+    def __dir__(self):
+        names = dir(type(self)) + list(self.__dict__)
+        return sorted(n for n in names if not n[:1].isdigit())
+
+    def backward(self, gradient=None, retain_graph=None, create_graph=False, inputs=None):
+        """Computes gradients of this tensor with respect to the leaves (or the given inputs) and adds them up there."""
+        if type(self) is not Tensor:
+            from tallow.overrides import handle_torch_function, has_torch_function
+
+            if has_torch_function((self,)):
+                return handle_torch_function(
+                    Tensor.backward, (self,), self, gradient=gradient, retain_graph=retain_graph,
+                    create_graph=create_graph, inputs=inputs,
+                )  # fmt: skip
+        from tallow.autograd import backward
+
+        backward(self, gradient, retain_graph, create_graph, inputs=inputs)
+
+    def split(self, split_size, dim=0):
+        """Views of split_size (or of the listed sizes) along dim."""
+        return _torch().split(self, split_size, dim)
+
+    def norm(self, p="fro", dim=None, keepdim=False, dtype=None):
+        """The p-norm of all elements, or along dim."""
+        return _torch().norm(self, p, dim, keepdim, dtype=dtype)
+
+    def unflatten(self, dim, sizes):
+        """Splits one dimension into several."""
+        if not sizes:
+            raise RuntimeError("unflatten: sizes must be non-empty")
+        return _unflatten(self, dim, sizes)
+
+    def type(self, dtype=None, non_blocking=False, **kwargs):
+        """The type's name; or the tensor cast to a dtype or a type such as torch.DoubleTensor."""
+        from tallow._lazy import tensor_type
+
+        return tensor_type(self, dtype, non_blocking)
+
+    def storage(self):
+        """The storage, typed."""
+        return _torch().storage.TypedStorage(wrap_storage=self.untyped_storage(), dtype=self.dtype, _internal=True)
+
+    def share_memory_(self):
+        """Nothing to do: forked workers see the memory."""
+        return self
+
+    def is_shared(self):
+        """Whether the storage is in shared memory."""
+        return False
+
+    def unique(self, sorted=True, return_inverse=False, return_counts=False, dim=None):
+        """The distinct elements."""
+        return _torch().unique(self, sorted, return_inverse, return_counts, dim)
+
+    def unique_consecutive(self, return_inverse=False, return_counts=False, dim=None):
+        """The elements without repetitions of their predecessor."""
+        return _torch().unique_consecutive(self, return_inverse, return_counts, dim)
+
+    def refine_names(self, *names):
+        raise NotImplementedError("Tensor.refine_names: named tensors")
+
+    def module_load(self, other, assign=False):
+        """What load_state_dict() puts in the place of this tensor."""
+        return other.detach() if assign else self.copy_(other).detach()
+
+    @classmethod
+    def __torch_function__(cls, func, types, args=(), kwargs=None):
+        """Runs func on subclasses as on tensors; results become the subclass."""
+        from tallow.overrides import default_torch_function
+
+        return default_torch_function(cls, func, types, args, kwargs or {})
+
+
+def _unflatten(self, dim, sizes):
+    if isinstance(sizes[0], (tuple, list)):
+        raise NotImplementedError("Tensor.unflatten: named dimensions")
+    own = getattr(_TensorBase, "unflatten", None)
+    if own is not None:
+        return own(self, dim, sizes)
+    ndim = self.dim()
+    if not -ndim <= dim < max(ndim, 1):
+        raise IndexError(
+            f"Dimension out of range (expected to be in range of [{-max(ndim, 1)}, {max(ndim, 1) - 1}], but got {dim})"
+        )
+    dim %= max(ndim, 1)
+    sizes, size, known, free = list(sizes), self.size(dim), 1, None
+    for i, s in enumerate(sizes):
+        if s == -1 and free is None:
+            free = i
+        elif s == -1:
+            raise RuntimeError("only one dimension can be inferred")
+        else:
+            known *= s
+    if free is not None and known and size % known == 0:
+        sizes[free] = size // known
+    elif free is not None or known != size:
+        shown = list(sizes)
+        raise RuntimeError(
+            f"unflatten: Provided sizes {shown} don't multiply up to the size of dim {dim} ({size}) in the input tensor"
+        )
+    return self.view(*self.shape[:dim], *sizes, *self.shape[dim + 1 :])
+
+
+_C._set_tensor_class(Tensor)
+
+
+def __getattr__(name):
+    if name == "_rebuild_from_type_v2":
+        from tallow._copy import _rebuild_from_type_v2
+
+        return _rebuild_from_type_v2
+    raise AttributeError(f"module 'torch._tensor' has no attribute '{name}'")
