@@ -33,11 +33,7 @@ _HOMES = {
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 _SUBMODULES = frozenset(
     """autograd nn optim utils func linalg special cuda backends serialization random storage overrides types version
-    amp return_types fft jit distributed multiprocessing testing hub onnx mps xpu cpu accelerator library compiler
-    distributions _utils _tensor _lazy _functorch __future__ _six""".split()
-)
-_MISSING_SUBMODULES = frozenset(
-    "fft jit distributed multiprocessing testing hub onnx library distributions _six".split()
+    amp return_types mps xpu cpu accelerator _utils _lazy _functorch __future__""".split()
 )
 
 
@@ -45,7 +41,7 @@ def __getattr__(name):
     home = _HOME_OF.get(name)
     if home is not None:
         value = getattr(_load(home), name)
-    elif name in _SUBMODULES and name not in _MISSING_SUBMODULES:
+    elif name in _SUBMODULES:
         return _load(name)
     elif name == "__all__":
         return [n for n in __dir__() if not n.startswith("_")]
@@ -67,7 +63,7 @@ def _load(name):
 
 
 def __dir__():
-    names = set(globals()) | set(_HOME_OF) | (_SUBMODULES - _MISSING_SUBMODULES)
+    names = set(globals()) | set(_HOME_OF) | _SUBMODULES
     names.update(n for n in dir(_C._VariableFunctions) if not n.startswith("__"))
     names.update(n for n in dir(_C) if not n.startswith("_"))
     return sorted(names)

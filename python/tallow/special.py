@@ -1,0 +1,11 @@
+"""torch.special: ops of the table."""
+
+from tallow import _C
+
+
+def __getattr__(name):
+    op = getattr(_C._special, name, None)
+    if op is None:
+        raise AttributeError(f"module 'torch.special' has no attribute '{name}'")
+    globals()[name] = op
+    return op

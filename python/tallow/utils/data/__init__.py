@@ -1,0 +1,23 @@
+"""torch.utils.data: data sets, the order in which they are read, and batches."""
+
+from tallow.utils.data._utils.collate import default_collate as default_collate, default_convert as default_convert
+from tallow.utils.data._utils.worker import get_worker_info as get_worker_info
+from tallow.utils.data.dataloader import DataLoader as DataLoader
+from tallow.utils.data.dataset import (
+    ChainDataset as ChainDataset,
+    ConcatDataset as ConcatDataset,
+    Dataset as Dataset,
+    IterableDataset as IterableDataset,
+    StackDataset as StackDataset,
+    Subset as Subset,
+    TensorDataset as TensorDataset,
+    random_split as random_split,
+)
+from tallow.utils.data.sampler import (
+    BatchSampler as BatchSampler,
+    RandomSampler as RandomSampler,
+    Sampler as Sampler,
+    SequentialSampler as SequentialSampler,
+    SubsetRandomSampler as SubsetRandomSampler,
+    WeightedRandomSampler as WeightedRandomSampler,
+)

@@ -1,0 +1,6 @@
+"""torch.xpu without an Intel GPU."""
+
+
+def is_available():
+    """False."""
+    return False
