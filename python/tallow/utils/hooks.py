@@ -1,5 +1,6 @@
 """Handles that remove hooks, and the hooks of modules that run in the backward pass."""
 
+import warnings
 import weakref
 from collections import OrderedDict
 
@@ -44,8 +45,6 @@ class RemovableHandle:
 def warn_if_has_hooks(tensor):
     hooks = getattr(tensor, "_backward_hooks", None)
     if hooks:
-        import warnings
-
         for key in hooks:
             hook = hooks[key]
             if not hasattr(hook, "__torch_unserializable__"):
@@ -134,6 +133,12 @@ class BackwardHook:
                         self.grad_outputs = out
                 local = self.grad_outputs
                 if self.input_places is None:  # no input needs a gradient: the module's hooks run here
+                    warnings.warn(
+                        "Full backward hook is firing when gradients are computed with respect to module outputs since "
+                        "no inputs require gradients. See https://docs.pytorch.org/docs/main/generated/torch.nn.Module."
+                        "html#torch.nn.Module.register_full_backward_hook for more details.",
+                        stacklevel=5,
+                    )
                     nothing = self._spread([], [], self.n_inputs)
                     for user_hook in self.user_hooks:
                         if user_hook(self.module, nothing, self.grad_outputs) is not None:

@@ -275,13 +275,13 @@ def _update(target, given, kind, element):
         target[pair[0]] = pair[1]
 
 
-def _describe(key, value):
+def _describe(key, value, in_list=False):
     """A line of a ParameterList's or ParameterDict's repr."""
     if not isinstance(value, tallow.Tensor):
         return f"  ({key}): Object of type: {type(value).__name__}"
     size = "x".join(str(s) for s in value.size())
     kind = "Parameter" if isinstance(value, Parameter) else "Tensor"
-    return f"  ({key}): {kind} containing: [{tallow.typename(value)} of size {size}]"
+    return f"  ({key}): {kind} containing: [{value.dtype if in_list else tallow.typename(value)} of size {size}]"
 
 
 class ParameterList(Module):
@@ -332,7 +332,7 @@ class ParameterList(Module):
         return self
 
     def extra_repr(self):
-        return "\n".join(_describe(k, p) for k, p in enumerate(self))
+        return "\n".join(_describe(k, p, True) for k, p in enumerate(self))
 
     def __call__(self, *args, **kwargs):
         raise RuntimeError("ParameterList should not be called.")
