@@ -96,8 +96,8 @@ bool tw__prod_dim_backward_composite(const tw_arg *a, tw_tensor **outs) {
         return tw_pool_done(&p, outs, 1);
     }
     tw_tensor *grad = tw_pool_own(&p, keep_dims(a[0].t, &a[3], self->ndim, a[4].i != 0));
-    tw_tensor *x = TEMP(&p, transpose, T(self), a[3], I(-1));
-    tw_tensor *others = TEMP(&p, transpose, T(products_of_others(&p, x)), a[3], I(-1));
+    tw_tensor *x = TEMP(&p, transpose_int, T(self), a[3], I(-1));
+    tw_tensor *others = TEMP(&p, transpose_int, T(products_of_others(&p, x)), a[3], I(-1));
     outs[0] = CALL(mul, T(grad), T(TEMP(&p, conj, T(others))));
     return tw_pool_done(&p, outs, 1);
 }
@@ -369,10 +369,10 @@ bool tw__cumprod_backward_composite(const tw_arg *a, tw_tensor **outs) {
         outs[0] = CALL(clone, a[0]);
         return tw_pool_done(&p, outs, 1);
     }
-    tw_tensor *slopes = TEMP(&p, conj, T(cumprod_slopes(&p, TEMP(&p, transpose, a[1], a[2], I(-1)))));
-    tw_tensor *grad = TEMP(&p, unsqueeze, T(TEMP(&p, transpose, a[0], a[2], I(-1))), I(-2));
+    tw_tensor *slopes = TEMP(&p, conj, T(cumprod_slopes(&p, TEMP(&p, transpose_int, a[1], a[2], I(-1)))));
+    tw_tensor *grad = TEMP(&p, unsqueeze, T(TEMP(&p, transpose_int, a[0], a[2], I(-1))), I(-2));
     tw_tensor *sum = TEMP(&p, sum_dim_IntList, T(TEMP(&p, mul, T(slopes), T(grad))), INTS(&last, 1));
-    outs[0] = CALL(transpose, T(sum), a[2], I(-1));
+    outs[0] = CALL(transpose_int, T(sum), a[2], I(-1));
     return tw_pool_done(&p, outs, 1);
 }
 
@@ -384,9 +384,9 @@ bool tw__cumprod_jvp_composite(const tw_arg *a, tw_tensor **outs) {
         outs[0] = CALL(clone, a[0]);
         return tw_pool_done(&p, outs, 1);
     }
-    tw_tensor *slopes = cumprod_slopes(&p, TEMP(&p, transpose, a[1], a[2], I(-1)));
-    tw_tensor *tangent = TEMP(&p, unsqueeze, T(TEMP(&p, transpose, a[0], a[2], I(-1))), I(-1));
+    tw_tensor *slopes = cumprod_slopes(&p, TEMP(&p, transpose_int, a[1], a[2], I(-1)));
+    tw_tensor *tangent = TEMP(&p, unsqueeze, T(TEMP(&p, transpose_int, a[0], a[2], I(-1))), I(-1));
     tw_tensor *sum = TEMP(&p, sum_dim_IntList, T(TEMP(&p, mul, T(slopes), T(tangent))), INTS(&rows, 1));
-    outs[0] = CALL(transpose, T(sum), a[2], I(-1));
+    outs[0] = CALL(transpose_int, T(sum), a[2], I(-1));
     return tw_pool_done(&p, outs, 1);
 }

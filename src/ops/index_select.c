@@ -65,7 +65,7 @@ bool tw_nonzero_run(const tw_arg *a, tw_tensor **outs) {
     const uint8_t *p = truth->numel ? tw_data(truth) : NULL;
     /* PyTorch's result is laid out column by column. */
     int64_t n = count_bytes(p, truth->numel), sizes[2] = {n, self->ndim}, strides[2] = {1, n}, counters[TW_MAX_DIMS] = {0};
-    made = n && self->ndim ? tw_empty_strided_new(sizes, strides, 2, TW_INT64, self->device)
+    made = self->ndim ? tw_empty_strided_new(sizes, strides, 2, TW_INT64, self->device)
                            : tw_empty_new(sizes, 2, TW_INT64, self->device);
     if (made && made->numel) {
         int64_t *to = tw_data(made);
