@@ -187,20 +187,43 @@ ARG(argmin_d, double, d, min_d, <)
         for (int w = 16; w; w /= 2) \
             for (int j = 0; j < w; j++) square[j] += square[j + w]; \
         a->mean = mean; \
+        a->mean_im = 0; \
         a->m2 = square[0]; \
         a->n = (double)n; \
     }
 VAR_LEAF(var_f, float)
 VAR_LEAF(var_d, double)
+/* Of complex numbers: parts side by side, even lanes real. */
+#define COMPLEX_VAR_LEAF(name, T) \
+    static void name##_leaf(int64_t n, const void *from, int64_t first, void *acc) { \
+        const T *x = from; \
+        tw_acc_var *a = acc; \
+        double lane[32] = {0}, square = 0; \
+        (void)first; \
+        for (int64_t i = 0; i < 2 * n; i++) lane[i & 31] += (double)x[i]; \
+        for (int w = 16; w > 1; w /= 2) \
+            for (int j = 0; j < w; j++) lane[j] += lane[j + w]; \
+        a->mean = n ? lane[0] / (double)n : 0; \
+        a->mean_im = n ? lane[1] / (double)n : 0; \
+        for (int64_t i = 0; i < n; i++) { \
+            double re = (double)x[2 * i] - a->mean, im = (double)x[2 * i + 1] - a->mean_im; \
+            square += re * re + im * im; \
+        } \
+        a->m2 = square; \
+        a->n = (double)n; \
+    }
+COMPLEX_VAR_LEAF(var_cf, float)
+COMPLEX_VAR_LEAF(var_cd, double)
 static void var_combine(int64_t n, void *to, const void *from) {
     tw_acc_var *a = to;
     const tw_acc_var *b = from;
     for (int64_t i = 0; i < n; i++) {
-        double total = a[i].n + b[i].n, delta = b[i].mean - a[i].mean;
+        double total = a[i].n + b[i].n, delta = b[i].mean - a[i].mean, delta_im = b[i].mean_im - a[i].mean_im;
         if (total == 0) continue;
         double part = b[i].n / total;
         a[i].mean = a[i].mean + delta * part;
-        a[i].m2 = a[i].m2 + b[i].m2 + delta * delta * a[i].n * part;
+        a[i].mean_im = a[i].mean_im + delta_im * part;
+        a[i].m2 = a[i].m2 + b[i].m2 + (delta * delta + delta_im * delta_im) * a[i].n * part;
         a[i].n = total;
     }
 }
@@ -221,5 +244,6 @@ const tw_reducers_kernels TW_K(tw_reducers_kernels) = {{
     [TW_R_ARGMIN] = {[TW_RC_INT] = ARG_ROW(argmin_i), [TW_RC_FLOAT] = ARG_ROW(argmin_f), [TW_RC_DOUBLE] = ARG_ROW(argmin_d)},
     [TW_R_ANY] = {[TW_RC_BOOL] = PLAIN_ROW(any, uint8_t)},
     [TW_R_ALL] = {[TW_RC_BOOL] = PLAIN_ROW(all, uint8_t)},
-    [TW_R_VAR] = {[TW_RC_FLOAT] = VAR_ROW(var_f), [TW_RC_DOUBLE] = VAR_ROW(var_d)},
+    [TW_R_VAR] = {[TW_RC_FLOAT] = VAR_ROW(var_f), [TW_RC_DOUBLE] = VAR_ROW(var_d),
+                  [TW_RC_CFLOAT] = VAR_ROW(var_cf), [TW_RC_CDOUBLE] = VAR_ROW(var_cd)},
 }};

@@ -16,7 +16,7 @@ typedef enum tw_reducer_kind {
 typedef enum tw_reduce_class { TW_RC_BOOL, TW_RC_INT, TW_RC_FLOAT, TW_RC_DOUBLE, TW_RC_CFLOAT, TW_RC_CDOUBLE, TW_RC_COUNT } tw_reduce_class;
 
 typedef struct tw_acc_arg { union { double d; float f; int64_t i; } value; int64_t index; } tw_acc_arg; /* ARGMAX, ARGMIN */
-typedef struct tw_acc_var { double mean, m2, n; } tw_acc_var;                                          /* VAR */
+typedef struct tw_acc_var { double mean, mean_im, m2, n; } tw_acc_var;                                 /* VAR */
 
 typedef struct tw_reducer {
     size_t acc_size;

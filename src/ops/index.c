@@ -12,6 +12,8 @@ bool tw_index_Tensor_meta(const tw_arg *a, tw_meta *out);
 bool tw_index_Tensor_run(const tw_arg *a, tw_tensor **outs);
 bool tw_index_put__meta(const tw_arg *a, tw_meta *out);
 bool tw_index_put__run(const tw_arg *a, tw_tensor **outs);
+bool tw__index_put_impl__meta(const tw_arg *a, tw_meta *out);
+bool tw__index_put_impl__run(const tw_arg *a, tw_tensor **outs);
 
 /* One indexed dimension. */
 typedef struct item {
@@ -211,11 +213,13 @@ bool tw_index_Tensor_meta(const tw_arg *a, tw_meta *out) {
 
 bool tw_meta_like(tw_meta *m, const tw_tensor *t, tw_dtype dtype) { return tw_meta_set(m, dtype, t->device, t->sizes, t->ndim); }
 
+/* index_put_ writes its argument: it has no result of its own. */
 bool tw_index_put__meta(const tw_arg *a, tw_meta *out) {
-    if (!tw_meta_like(out, a[0].t, (tw_dtype)a[0].t->dtype)) return false;
-    memcpy(out->strides, a[0].t->strides, sizeof(int64_t) * a[0].t->ndim);
+    (void)a;
+    out->absent = true;
     return true;
 }
+bool tw__index_put_impl__meta(const tw_arg *a, tw_meta *out) { return tw_index_put__meta(a, out); }
 
 /* --- moving ----------------------------------------------------------------------------------------------------------- */
 
@@ -398,7 +402,6 @@ bool tw_index_put__run(const tw_arg *a, tw_tensor **outs) {
     tw_tensor *self = a[0].t, *values = a[2].t;
     plan p;
     bool ok = false;
-    (void)outs;
     if (self->dtype != values->dtype)
         return tw_fail(TW_RUNTIME_ERROR, "Index put requires the source and destination dtypes match, got %s for the destination and %s "
                        "for the source.", tw_dtypes[self->dtype].type_name, tw_dtypes[values->dtype].type_name);
@@ -408,5 +411,7 @@ bool tw_index_put__run(const tw_arg *a, tw_tensor **outs) {
     ok = make_plan(&p, a, false) && values_fit(&p, values) &&
          move_all(&p, self, values, true, tw_a_get_int(&a[3], 0) ? TW_SCATTER_ADD : TW_SCATTER_SET);
     plan_clear(&p);
+    if (ok && !outs[0]) outs[0] = tw_retain(self);
     return ok;
 }
+bool tw__index_put_impl__run(const tw_arg *a, tw_tensor **outs) { return tw_index_put__run(a, outs); }

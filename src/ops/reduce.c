@@ -3,6 +3,7 @@
 #include "kernels/copy.h"
 #include "ops/copy.h"
 #include "ops/reduce_engine.h"
+#include "ops/view.h"
 #include <math.h>
 #include <string.h>
 
@@ -231,9 +232,17 @@ static bool deliver(const call *c, tw_tensor *made, tw_tensor *out) {
     if (!tw_can_cast((tw_dtype)made->dtype, (tw_dtype)out->dtype))
         return tw_fail(TW_RUNTIME_ERROR, "result type %s can't be cast to the desired output type %s",
                        tw_dtypes[made->dtype].type_name, tw_dtypes[out->dtype].type_name);
-    bool same = out->ndim == c->ndim && memcmp(out->sizes, c->sizes, sizeof(int64_t) * (size_t)c->ndim) == 0;
-    if (!same && !tw_resize(out, c->sizes, c->ndim)) return false;
+    if (!tw_fit_out(out, c->sizes, c->ndim)) return false;
     return !tw_device_of(out->device)->has_data || tw_copy(out, made);
+}
+
+/* Another device's own kernel; the meta device has nothing to do. */
+static bool elsewhere(const tw_op *op, const tw_arg *args, tw_device device, tw_tensor **targets) {
+    const tw_device_ops *ops = tw_device_of(device);
+    if (!ops) return false;
+    if (!ops->has_data) return true;
+    if (ops->run && ops->run[op->id]) return ops->run[op->id](args, targets);
+    return tw_fail(TW_NOT_IMPLEMENTED_ERROR, "Could not run '%s' on device '%s': it has no such kernel", op->name, tw_device_text(device));
 }
 
 bool tw_reduce_run(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
@@ -251,7 +260,7 @@ bool tw_reduce_run(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
         c.target[i] = made[i] = tw_empty_new(c.sizes, c.ndim, dtype, c.in->device);
         if (!made[i]) goto done;
     }
-    if (tw_device_of(c.in->device)->has_data && !execute(&c)) goto done;
+    if (!(c.in->device == TW_CPU ? execute(&c) : elsewhere(op, args, c.in->device, c.target))) goto done;
     for (int i = 0; i < c.nouts; i++) {
         if (outs[i] && made[i] && !deliver(&c, made[i], outs[i])) goto done;
         if (outs[i]) continue;
