@@ -58,6 +58,10 @@ def literal(value, compute):
 
 
 def real_literal(value, compute):
+    if value != value:
+        return "NAN"
+    if value in (float("inf"), float("-inf")):
+        return "INFINITY" if value > 0 else "-INFINITY"
     return repr(float(value)) + ("f" if compute.real == "f32" else "")
 
 
@@ -94,20 +98,26 @@ class Lowering:
 
     def call(self, name, args):
         c = self.c
-        shape = self.shape(name)
+        if c.kind == "c" and name in COMPARISONS and name not in ("eq", "ne"):
+            shape = "vv>m"
+        else:
+            shape = self.shape(name)
         wants, result = shape.split(">")
         if len(wants) != len(args):
             raise ValueError(f"'{name}' takes {len(wants)} arguments, not {len(args)}")
         done = [self.lower(a) for a in args]
-        if c.kind == "c" and result == "v" and wants == "vv" and all(k in "r" for _, k in done) and name in ("add", "sub", "mul", "div"):
-            wants, result = "rr", "r"
+        if c.kind == "c" and "r" in [k for _, k in done] and name in REAL_OF:
+            if all(k == "r" or a.kind == "num" for a, (_, k) in zip(args, done)):
+                parts = [real_literal(a.value, c) if a.kind == "num" else text for a, (text, _) in zip(args, done)]
+                fabs = "fabsf" if c.real == "f32" else "fabs"
+                return "(" + REAL_OF[name].format(*parts, fabs=fabs) + ")", "m" if name in COMPARISONS else "r"
+        if c.kind == "c" and name in COMPARISONS and name not in ("eq", "ne"):
+            raise CannotLower(f"'{name}' has no kernel for {c.tag}")
         texts = [self.as_kind(text, kind, want) for (text, kind), want in zip(done, wants)]
         if c.kind != "c" and name in ("real", "conj"):
             return texts[0], "v"
         if c.kind != "c" and name == "imag":
             return literal(0, c), "v"
-        if result == "r" and wants == "rr":
-            return f"({texts[0]} {dict(add='+', sub='-', mul='*', div='/')[name]} {texts[1]})", "r"
         if name in ("and", "or", "not"):
             if c.kind == "f":
                 return f"m_{name}_{c.suffix}({', '.join(texts)})", "m"
@@ -140,6 +150,9 @@ class Lowering:
         raise CannotLower("what only runs as ops")
 
 
+COMPARISONS = {"eq": "{} == {}", "ne": "{} != {}", "lt": "{} < {}", "le": "{} <= {}", "gt": "{} > {}", "ge": "{} >= {}"}
+# Of the parts of complex numbers.
+REAL_OF = {"add": "{} + {}", "sub": "{} - {}", "mul": "{} * {}", "div": "{} / {}", "neg": "-{}", "abs": "{fabs}({})", **COMPARISONS}
 SYNONYMS = {"logical_and": "and", "logical_or": "or", "logical_not": "not", "bitwise_and": "bitand", "bitwise_or": "bitor",
             "bitwise_xor": "bitxor", "bitwise_not": "bitnot", "clamp_min": "maximum", "clamp_max": "minimum"}
 
