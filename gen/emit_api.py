@@ -87,7 +87,8 @@ def emit_ops_h(ops):
 
 
 def emit_api_c(ops):
-    lines = [BANNER, '#include "api/scope.h"', '#include "entries.h"', '#include <tallow/ops.h>', ""]
+    lines = [BANNER, "/* Inside, tw_view is a struct (ops/op.h); here it is the public function. */", "#define tw_view tw_view_geometry",
+             '#include "api/scope.h"', '#include "entries.h"', "#undef tw_view", '#include <tallow/ops.h>', ""]
     for op in ops:
         if is_public(op):
             for form in forms(op):

@@ -172,8 +172,8 @@ bool tw_select_backward_run(const tw_arg *a, tw_tensor **out) {
     begin_at(out[0], &v);
     return select_geometry(&v, a[2].i, a[3].i) && write_view(out[0], a[0].t, &v);
 }
-bool tw_slice_backward_meta(const tw_arg *a, tw_meta *out) { return zeros_meta(a, out); }
-bool tw_slice_backward_run(const tw_arg *a, tw_tensor **out) {
+bool tw__slice_backward_meta(const tw_arg *a, tw_meta *out) { return zeros_meta(a, out); }
+bool tw__slice_backward_run(const tw_arg *a, tw_tensor **out) {
     tw_view v;
     begin_at(out[0], &v);
     return slice_geometry(&v, a + 2) && write_view(out[0], a[0].t, &v);
