@@ -66,11 +66,38 @@ static void TWN(unfold_row)(const tw_gemm_operand *o, int64_t base, int64_t wx, 
     for (int64_t i = high; i < n; i++) to[i] = 0;
 }
 
+/* Strides of 1 over contiguous rows: each row of places is a run of the image, with zeros around it. */
+static void TWN(unfold_dense)(const tw_gemm_operand *o, const T *plane, int64_t wy, int64_t wx, int64_t y, int64_t x, int64_t n, T *to) {
+    const tw_unfold *u = o->unfold;
+    int64_t dy = wy * u->dilation_y - u->padding_y, dx = wx * u->dilation_x - u->padding_x;
+    if (u->transposed) dy = -dy, dx = -dx;
+    int64_t low = dx < 0 ? -dx : 0, high = u->width - dx < u->places_x ? u->width - dx : u->places_x;
+    while (n > 0) {
+        int64_t run = u->places_x - x < n ? u->places_x - x : n, sy = y + dy;
+        if (sy < 0 || sy >= u->height) {
+            TWN(zero_run)(to, run);
+        } else {
+            int64_t from = low - x < 0 ? 0 : low - x < run ? low - x : run, end = high - x < run ? high - x : run;
+            if (end < from) end = from;
+            for (int64_t i = 0; i < from; i++) to[i] = 0;
+            TWN(copy_run)(to + from, plane + sy * u->y_stride + x + from + dx, end - from);
+            for (int64_t i = end; i < run; i++) to[i] = 0;
+        }
+        to += run, n -= run, x = 0;
+        if (++y == u->places_y) y = 0, plane += u->image_stride;
+    }
+}
+
 static void TWN(unfold_line)(const tw_gemm_operand *o, int64_t line, int64_t position, int64_t n, T *to) {
     const tw_unfold *u = o->unfold;
     int64_t wx = line % u->window_x, wy = line / u->window_x % u->window_y, channel = line / (u->window_x * u->window_y);
     int64_t x = position % u->places_x, y = position / u->places_x % u->places_y;
     int64_t image = position / (u->places_x * u->places_y);
+    if (u->stride_x == 1 && u->stride_y == 1 && u->x_stride == 1 && o->dtype == TDTYPE) {
+        const T *plane = (const T *)o->data + image * u->image_stride + channel * u->channel_stride;
+        TWN(unfold_dense)(o, plane, wy, wx, y, x, n, to);
+        return;
+    }
     while (n > 0) {
         int64_t run = u->places_x - x < n ? u->places_x - x : n, sy;
         bool inside;
