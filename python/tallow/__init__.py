@@ -12,7 +12,7 @@ __version__ = "2.13.0+tallow.0.1"
 # Where names live that the extension does not have. Submodules stand for themselves.
 _HOMES = {
     "_lazy": """FloatTensor DoubleTensor HalfTensor BFloat16Tensor ByteTensor CharTensor ShortTensor IntTensor LongTensor
-        BoolTensor ComplexFloatTensor ComplexDoubleTensor finfo iinfo set_default_tensor_type typename is_tensor
+        BoolTensor ComplexFloatTensor ComplexDoubleTensor set_default_tensor_type typename is_tensor
         is_storage set_default_device get_default_device compile set_printoptions inf nan pi e newaxis einsum tensordot
         split meshgrid broadcast_tensors broadcast_shapes atleast_1d atleast_2d atleast_3d block_diag cartesian_prod
         chain_matmul norm unique unique_consecutive use_deterministic_algorithms are_deterministic_algorithms_enabled

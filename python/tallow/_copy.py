@@ -65,9 +65,7 @@ def _reduce(self):
         return _utils._rebuild_meta_tensor_no_storage, args
     dtype = self.dtype
     if dtype in _utils.UNTYPED:  # dtypes younger than typed storages
-        storage = tallow.storage.TypedStorage(
-            wrap_storage=self.untyped_storage(), dtype=tallow.uint8, _internal=True
-        )
+        storage = self.untyped_storage()
         args = (storage, self.storage_offset(), tuple(self.size()), self.stride(), self.requires_grad, OrderedDict(), dtype)
         return _utils._rebuild_tensor_v3, args
     storage = tallow.storage.TypedStorage(wrap_storage=self.untyped_storage(), dtype=dtype, _internal=True)

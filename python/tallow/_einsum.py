@@ -9,12 +9,8 @@ def _parse(equation, operands):
     left, arrow, right = equation.partition("->")
     terms = left.split(",")
     if len(terms) != len(operands):
-        more = "more" if len(operands) < len(terms) else "fewer"
-        raise RuntimeError(
-            f"einsum(): {more} subscripts were specified in the equation than there are operands"
-            if more == "more"
-            else "einsum(): more operands were provided than specified in the equation"
-        )
+        few = len(operands) < len(terms)
+        raise RuntimeError(f"einsum(): {'fewer' if few else 'more'} operands were provided than specified in the equation")
     wide, parsed = 0, []
     for i, (term, x) in enumerate(zip(terms, operands)):
         bare = term.replace("...", "")

@@ -57,6 +57,11 @@ for _name, _dtype in _TYPES.items():
 _DTYPE_OF_NAME = {name: dtype for dtype, name in _NAME_OF_DTYPE.items()}
 
 
+def _scalar_type(x):
+    """The dtype's name in error texts: Long."""
+    return _NAME_OF_DTYPE.get(x.dtype, str(x.dtype)).removeprefix("torch.").removesuffix("Tensor")
+
+
 def tensor_type(self, dtype, non_blocking):
     """Tensor.type()."""
     if dtype is None:
@@ -114,84 +119,6 @@ def typename(obj, /):
     if name is None:
         module, name = getattr(type(obj), "__module__", "") or "", type(obj).__qualname__
     return name if module in ("", "builtins") else f"{public_module(module)}.{name}"
-
-
-# --- limits of dtypes -----------------------------------------------------------------------------------------------
-
-# IEEE 754 and the OCP float8 formats: bits, eps = 2**a, tiny = 2**b, (largest mantissa, exponent), decimal digits.
-_FLOATS = {
-    "float64": (64, -52, -1022, (2 - 2.0**-52, 1023), 15, -1074),
-    "float32": (32, -23, -126, (2 - 2.0**-23, 127), 6, -149),
-    "float16": (16, -10, -14, (2 - 2.0**-10, 15), 3, -24),
-    "bfloat16": (16, -7, -126, (2 - 2.0**-7, 127), 2, -133),
-    "float8_e4m3fn": (8, -3, -6, (1.75, 8), 1, -9),
-    "float8_e5m2": (8, -2, -14, (1.75, 15), 1, -16),
-    "float8_e4m3fnuz": (8, -3, -7, (1.875, 7), 1, -10),
-    "float8_e5m2fnuz": (8, -2, -15, (1.75, 15), 1, -17),
-}
-_REAL = {"complex32": "float16", "complex64": "float32", "complex128": "float64"}
-
-
-class finfo:
-    """Limits of a floating-point dtype."""
-
-    def __init__(self, type=None):
-        dtype = get_default_dtype() if type is None else type
-        if not isinstance(dtype, tallow.dtype):
-            raise TypeError(f"finfo(): argument 'type' (position 1) must be torch.dtype, not {dtype.__class__.__name__}")
-        name = str(dtype).removeprefix("torch.")
-        name = _REAL.get(name, name)
-        if name not in _FLOATS:
-            raise TypeError("torch.finfo() requires a floating point input type. Use torch.iinfo to handle 'torch.finfo'")
-        bits, eps, tiny, (mantissa, exponent), digits, least = _FLOATS[name]
-        self.bits, self.eps, self.dtype = bits, 2.0**eps, name
-        self.max = mantissa * 2.0**exponent
-        self.min = -self.max
-        self.tiny = self.smallest_normal = 2.0**tiny
-        self.resolution = 10.0**-digits if digits != 15 else 1e-15
-        self.smallest_subnormal = 2.0**least
-
-    def __repr__(self):
-        def show(x):
-            return f"{x:g}"
-
-        return (
-            f"finfo(resolution={show(self.resolution)}, min={show(self.min)}, max={show(self.max)}, "
-            f"eps={show(self.eps)}, smallest_normal={show(self.smallest_normal)}, tiny={show(self.tiny)}, "
-            f"dtype={self.dtype})"
-        )
-
-    def __eq__(self, other):
-        return isinstance(other, finfo) and self.dtype == other.dtype
-
-    def __hash__(self):
-        return hash(("finfo", self.dtype))
-
-
-class iinfo:
-    """Limits of an integer dtype."""
-
-    def __init__(self, type):
-        if not isinstance(type, tallow.dtype):
-            raise TypeError(f"iinfo(): argument 'type' (position 1) must be torch.dtype, not {type.__class__.__name__}")
-        if type.is_floating_point or type.is_complex:
-            raise TypeError("torch.iinfo() requires an integer input type. Use torch.finfo to handle 'torch.iinfo'")
-        if type == tallow.bool:
-            raise TypeError("torch.bool is not supported by torch.iinfo")
-        self.bits = type.itemsize * 8
-        self.dtype = str(type).removeprefix("torch.")
-        signed = not self.dtype.startswith("u")
-        self.max = 2 ** (self.bits - signed) - 1
-        self.min = -(2 ** (self.bits - 1)) if signed else 0
-
-    def __repr__(self):
-        return f"iinfo(min={self.min}, max={self.max}, dtype={self.dtype})"
-
-    def __eq__(self, other):
-        return isinstance(other, iinfo) and self.dtype == other.dtype
-
-    def __hash__(self):
-        return hash(("iinfo", self.dtype))
 
 
 # --- settings -------------------------------------------------------------------------------------------------------
@@ -362,7 +289,7 @@ def broadcast_shapes(*shapes):
     shapes = [(s,) if isinstance(s, int) else tuple(s) for s in shapes]
     ndim = max((len(s) for s in shapes), default=0)
     result = [1] * ndim
-    for shape in shapes:
+    for number, shape in enumerate(shapes):
         for i in range(-1, -1 - len(shape), -1):
             if shape[i] < 0:
                 raise RuntimeError(f"Trying to create tensor with negative dimension ({shape[i]}): ({shape[i]})")
@@ -370,7 +297,8 @@ def broadcast_shapes(*shapes):
                 continue
             if result[i] != 1:
                 raise RuntimeError(
-                    "Shape mismatch: objects cannot be broadcast to a single shape"
+                    f"Attempting to broadcast a dimension of length {shape[i]} at {i}! Mismatching argument at index "
+                    f"{number} had {shape}; but expected shape should be broadcastable to {result}"
                 )
             result[i] = shape[i]
     return tallow.Size(result)
@@ -414,7 +342,7 @@ def meshgrid(*tensors, indexing=None):
     order = list(tensors)
     swap = indexing == "xy" and len(order) >= 2
     if swap:
-        order[0], order[1] = order[1], order[0]
+        order[:2] = order[1::-1]
     shape = [t.numel() for t in order]
     grids = []
     for i, t in enumerate(order):
@@ -422,8 +350,7 @@ def meshgrid(*tensors, indexing=None):
             raise RuntimeError(f"torch.meshgrid: Expected 0D or 1D tensor in the tensor list but got: {t}")
         grids.append(t.reshape([-1 if j == i else 1 for j in range(len(order))]).expand(shape))
     if swap:
-        grids = [g.transpose(0, 1) for g in grids]
-        grids[0], grids[1] = grids[1], grids[0]
+        grids[:2] = grids[1::-1]
     return tuple(grids)
 
 
@@ -540,7 +467,7 @@ def norm(input, p="fro", dim=None, keepdim=False, out=None, dtype=None):
     if p == "nuc":
         raise NotImplementedError("torch.norm: the nuclear norm")
     if not (x.is_floating_point() or x.is_complex()):
-        raise RuntimeError(f"linalg.vector_norm: Expected a floating point or complex tensor as input. Got {x.dtype}")
+        raise RuntimeError(f"linalg.vector_norm: Expected a floating point or complex tensor as input. Got {_scalar_type(x)}")
     dims = tuple(range(x.dim())) if dim is None else (dim,) if isinstance(dim, int) else tuple(dim)
     native = getattr(getattr(_C, "_linalg", None), "vector_norm", None)
     power = 2.0 if p in ("fro", None) else float(p)

@@ -101,13 +101,6 @@ class Tensor(_TensorBase):
         """What load_state_dict() puts in the place of this tensor."""
         return other.detach() if assign else self.copy_(other).detach()
 
-    @classmethod
-    def __torch_function__(cls, func, types, args=(), kwargs=None):
-        """Runs func on subclasses as on tensors; results become the subclass."""
-        from tallow.overrides import default_torch_function
-
-        return default_torch_function(cls, func, types, args, kwargs or {})
-
 
 def _unflatten(self, dim, sizes):
     if isinstance(sizes[0], (tuple, list)):

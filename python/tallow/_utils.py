@@ -13,6 +13,8 @@ UNTYPED = frozenset(
 
 
 def _rebuild_tensor(storage, storage_offset, size, stride):
+    if tallow.serialization._OnMeta.on:
+        return tallow.empty_strided(size, stride, dtype=storage.dtype, device="meta")
     t = tallow.empty(0, dtype=storage.dtype, device="cpu")
     return t.set_(storage._untyped_storage, storage_offset, size, stride)
 
@@ -26,7 +28,10 @@ def _rebuild_tensor_v2(storage, storage_offset, size, stride, requires_grad, bac
 
 
 def _rebuild_tensor_v3(storage, storage_offset, size, stride, requires_grad, backward_hooks, dtype, metadata=None):
-    tensor = tallow.empty(0, dtype=dtype).set_(storage._untyped_storage, storage_offset, size, stride)
+    untyped = getattr(storage, "_untyped_storage", storage)
+    if tallow.serialization._OnMeta.on:
+        return tallow.empty_strided(size, stride, dtype=dtype, device="meta")
+    tensor = tallow.empty(0, dtype=dtype).set_(untyped, storage_offset, size, stride)
     tensor = _flagged(tensor, metadata)
     if requires_grad:
         tensor.requires_grad_()

@@ -13,6 +13,13 @@ class Refused(UnpicklingError):
     """The pickle wants something that is not on the list."""
 
 
+class Blocked(UnpicklingError):
+    """The pickle wants something of a module that no list of safe globals may open."""
+
+
+_BLOCKED = ("sys", "os", "posix", "nt")
+
+
 def _encode(text, encoding):
     if encoding not in ("latin1", "latin-1"):
         raise Refused(f"_codecs.encode with {encoding}")
@@ -67,9 +74,11 @@ def _find(module, name):
         if full == f"{module}.{name}" or f"{_utils.public_module(module)}.{name}" == _utils.public_module(full):
             return value
     full = f"{module}.{name}"
+    if module.split(".")[0] in _BLOCKED:
+        raise Blocked(f"Trying to load unsupported GLOBAL {full} whose module {module} is blocked.")
     raise Refused(
         f"Unsupported global: GLOBAL {full} was not an allowed global by default. Please use "
-        f"`torch.serialization.add_safe_globals([{name}])` or the `torch.serialization.safe_globals([{name}])` context "
+        f"`torch.serialization.add_safe_globals([{full}])` or the `torch.serialization.safe_globals([{full}])` context "
         "manager to allowlist this global if you trust this class/function."
     )
 

@@ -11,6 +11,17 @@ _UTF8 = 0x800
 _DATE = (1 << 5) | 1  # 1980-01-01: files depend on nothing but their contents
 
 
+_CORRUPT = (
+    "This is an internal miniz error. If you are seeing this error, there is a high likelihood that your checkpoint file "
+    "is corrupted. This can happen if the checkpoint was not saved properly, was transferred incorrectly, or the file was "
+    "modified after saving."
+)
+
+
+def _corrupt(what):
+    return BadZip(f"PytorchStreamReader failed {what}. {_CORRUPT}")
+
+
 class Writer:
     """Writes entries one after the other to a file that can only be written."""
 
@@ -78,7 +89,7 @@ class Reader:
 
     def _read(self, offset, count):
         if offset < 0 or offset + count > self._size:
-            raise BadZip("PytorchStreamReader failed reading zip archive: failed finding central directory")
+            raise _corrupt("reading zip archive: failed finding central directory")
         self._file.seek(offset)
         return self._file.read(count)
 
@@ -87,18 +98,18 @@ class Reader:
         tail = self._read(self._size - tail_length, tail_length)
         place = tail.rfind(_END)
         if place < 0 or len(tail) - place < 22:
-            raise BadZip("PytorchStreamReader failed reading zip archive: failed finding central directory")
+            raise _corrupt("reading zip archive: failed finding central directory")
         count, length, start = struct.unpack_from("<HII", tail, place + 10)
         if start == _MAX32 or count == 0xFFFF or length == _MAX32:
             locator = tail[place - 20 : place]
             if locator[:4] != _LOCATOR64:
-                raise BadZip("PytorchStreamReader failed reading zip archive: failed finding central directory")
+                raise _corrupt("reading zip archive: failed finding central directory")
             record = self._read(struct.unpack_from("<Q", locator, 8)[0], 56)
             count, length, start = struct.unpack_from("<QQQ", record, 32)
         data, at, entries = self._read(start, length), 0, {}
         for _ in range(count):
             if data[at : at + 4] != _CENTRAL:
-                raise BadZip("PytorchStreamReader failed reading zip archive: invalid header or archive is corrupted")
+                raise _corrupt("reading zip archive: invalid header or archive is corrupted")
             method, crc, packed, size, nname, nextra, ncomment = struct.unpack_from("<H4xIIIHHH", data, at + 10)
             offset = struct.unpack_from("<I", data, at + 42)[0]
             name = data[at + 46 : at + 46 + nname].decode()
@@ -136,11 +147,11 @@ class Reader:
             raise BadZip(f"PytorchStreamReader failed reading file {name}: compressed entries are not supported")
         header = self._read(offset, 30)
         if header[:4] != _LOCAL:
-            raise BadZip("PytorchStreamReader failed reading zip archive: invalid header or archive is corrupted")
+            raise _corrupt("reading zip archive: invalid header or archive is corrupted")
         nname, nextra = struct.unpack_from("<HH", header, 26)
         start = offset + 30 + nname + nextra
         if start + size > self._size:
-            raise BadZip(f"PytorchStreamReader failed reading file {name}: file read failed")
+            raise _corrupt(f"reading file {name}: file read failed")
         return start, size
 
     def read(self, name):
@@ -148,7 +159,7 @@ class Reader:
         start, size = self.place(name)
         data = self._read(start, size)
         if zlib.crc32(data) != self._entries[name][1]:
-            raise BadZip(f"PytorchStreamReader failed reading file {name}: file read failed")
+            raise _corrupt(f"reading file {name}: file read failed")
         return data
 
     def read_into(self, name, target):
@@ -156,7 +167,7 @@ class Reader:
         start, size = self.place(name)
         view = memoryview(target).cast("B")
         if view.nbytes != size:
-            raise BadZip(f"PytorchStreamReader failed reading file {name}: file read failed")
+            raise _corrupt(f"reading file {name}: file read failed")
         self._file.seek(start)
         into, done = getattr(self._file, "readinto", None), 0
         while done < size:
@@ -167,5 +178,5 @@ class Reader:
                 count = len(block)
                 view[done : done + count] = block
             if not count:
-                raise BadZip(f"PytorchStreamReader failed reading file {name}: file read failed")
+                raise _corrupt(f"reading file {name}: file read failed")
             done += count

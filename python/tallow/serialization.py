@@ -95,7 +95,7 @@ class _Storages:
 
     def persistent_id(self, obj):
         if isinstance(obj, TypedStorage):
-            storage, name, count = obj._untyped_storage, obj.pickle_storage_type(), len(obj)
+            storage, name, count = obj._untyped_storage, obj._pickle_storage_type(), len(obj)
         elif isinstance(obj, UntypedStorage):
             storage, name, count = obj, "UntypedStorage", obj.nbytes()
         else:
@@ -221,7 +221,7 @@ class _LegacyStorages:
         storage = obj._untyped_storage
         key = str(storage.data_ptr() or id(storage))
         self.found.setdefault(key, (storage, obj.dtype.itemsize))
-        return ("storage", _StorageName(obj.pickle_storage_type()), key, "cpu", len(obj), None)
+        return ("storage", _StorageName(obj._pickle_storage_type()), key, "cpu", len(obj), None)
 
 
 def _legacy_bytes(storage):
@@ -267,7 +267,7 @@ def _map_location(map_location):
 
 
 _WEIGHTS_ONLY_HELP = (
-    "Weights only load failed. {}Please file an issue with the following so that we can make `weights_only=True` "
+    "Weights only load failed. Please file an issue with the following so that we can make `weights_only=True` "
     "compatible with your use case: WeightsUnpickler error: {}\n\nCheck the documentation of torch.load to learn more "
     "about types accepted by default with weights_only https://pytorch.org/docs/stable/generated/torch.load.html."
 )
@@ -279,6 +279,15 @@ _UNSAFE_HELP = (
     "trusted source.\n\t(2) Alternatively, to load with `weights_only=True` please check the recommended steps in the "
     "following error message.\n\tWeightsUnpickler error: {}\n\nCheck the documentation of torch.load to learn more about "
     "types accepted by default with weights_only https://pytorch.org/docs/stable/generated/torch.load.html."
+)
+
+
+_BLOCKED_HELP = (
+    "Weights only load failed. In PyTorch 2.6, we changed the default value of the `weights_only` argument in "
+    "`torch.load` from `False` to `True`. Re-running `torch.load` with `weights_only` set to `False` will likely "
+    "succeed, but it can result in arbitrary code execution. Do it only if you got the file from a trusted source.\n\n\n"
+    "{}\n\nCheck the documentation of torch.load to learn more about types accepted by default with weights_only "
+    "https://pytorch.org/docs/stable/generated/torch.load.html."
 )
 
 
@@ -337,10 +346,12 @@ def _unpickle(file, persistent_load, pickle_module, weights_only, arguments):
         return _FullUnpickler(file, persistent_load, **arguments).load()
     try:
         return _weights_only.Unpickler(file, persistent_load, arguments["encoding"]).load()
+    except _weights_only.Blocked as error:
+        raise pickle.UnpicklingError(_BLOCKED_HELP.format(error)) from None
     except _weights_only.Refused as error:
         raise pickle.UnpicklingError(_UNSAFE_HELP.format(error)) from None
     except pickle.UnpicklingError as error:
-        raise pickle.UnpicklingError(_WEIGHTS_ONLY_HELP.format("", error)) from None
+        raise pickle.UnpicklingError(_WEIGHTS_ONLY_HELP.format(error)) from None
 
 
 class _FullUnpickler(pickle.Unpickler):

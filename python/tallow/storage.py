@@ -1,5 +1,7 @@
 """Typed storages: what old pickles name, and Tensor.storage(). The memory is _C.UntypedStorage's."""
 
+import copyreg
+
 import tallow
 from tallow import _C
 from tallow._lazy import _TYPES
@@ -99,7 +101,7 @@ class TypedStorage:
 
     def type(self, dtype=None, non_blocking=False):
         """The type's name."""
-        return f"torch.{self.pickle_storage_type()}"
+        return f"torch.{self._pickle_storage_type()}"
 
     def is_shared(self):
         return False
@@ -107,7 +109,7 @@ class TypedStorage:
     def share_memory_(self):
         return self
 
-    def pickle_storage_type(self):
+    def _pickle_storage_type(self):
         """The name under which pickles know the type: FloatStorage."""
         return NAME_OF_DTYPE[self.dtype]
 
@@ -134,6 +136,8 @@ def _load_from_bytes(b):
 
     return tallow.load(io.BytesIO(b), weights_only=False)
 
+
+copyreg.pickle(UntypedStorage, lambda storage: TypedStorage(wrap_storage=storage, dtype=tallow.uint8).__reduce__())
 
 NAME_OF_DTYPE, DTYPE_OF_NAME = {}, {}
 for _name, _dtype in _TYPES.items():

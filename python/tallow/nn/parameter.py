@@ -48,7 +48,8 @@ class Parameter(Tensor, metaclass=_ParameterMeta):
         return result
 
     def __repr__(self):
-        return "Parameter containing:\n" + super().__repr__()
+        shown = Tensor._make_subclass(Tensor, self, self.requires_grad) if type(self) is Parameter else super()
+        return "Parameter containing:\n" + shown.__repr__()
 
     def __reduce_ex__(self, proto):
         state = tallow._utils._get_obj_state(self)
