@@ -229,6 +229,9 @@ def parse_type(text):
     return Type(base, optional=bool(outer), is_list=True, list_size=int(size or 0), optional_items=bool(inner), written=written)
 
 
+DTYPES = {"long": 5}  # tw_dtype values of the dtypes that PyTorch's schemas name as defaults: TW_INT64
+
+
 def parse_value(text, type_):
     """A default, as a Python value. ValueError if it makes no sense."""
     text = text.strip()
@@ -236,6 +239,8 @@ def parse_value(text, type_):
         return FORMATS[text]
     if type_.base == "Layout" and text == "strided":
         return 0
+    if type_.base == "ScalarType" and text in DTYPES:
+        return DTYPES[text]
     if text in WORDS:
         return WORDS[text]
     if text.startswith("["):

@@ -3,6 +3,7 @@
 #include "kernels/kernel.h"
 #include "kernels/copy.h"
 #include "kernels/gemm.h"
+#include "kernels/random.h"
 #include "kernels/reduce.h"
 #include "kernels/step.h"
 
@@ -22,6 +23,7 @@
 
 /* One line a family: #include "kernels/x.h" above, TW_FAMILY(x) here. */
 TW_FAMILY(gemm)
+TW_FAMILY(random)
 TW_FAMILY(reducers)
 TW_FAMILY(step)
 TW_FAMILY(move)

@@ -108,6 +108,17 @@ static bool check_out(const tw_op *op, const tw_tensor *out, const tw_meta *m) {
                    tw_dtypes[out->dtype].type_name);
 }
 
+/* Ops that write their first argument: run gets it as its result. */
+static bool run_inplace(const tw_op *op, tw_device device, const tw_arg *args, tw_tensor **outs) {
+    tw_tensor *self = args[0].t;
+    if (tw_internal_overlap(self))
+        return tw_fail(TW_RUNTIME_ERROR, "unsupported operation: more than one element of the written-to tensor refers to a single memory "
+                       "location. Please clone() the tensor before performing the operation.");
+    if (!run_on(op, device, args, &self)) return false;
+    outs[0] = tw_retain(args[0].t);
+    return true;
+}
+
 static bool run_kernel(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
     tw_meta meta[TW_MAX_OUTS];
     tw_tensor *target[TW_MAX_OUTS] = {NULL};
@@ -116,6 +127,7 @@ static bool run_kernel(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
     if (!device_of(op, args, &device)) return false;
     for (int i = 0; i < op->nouts; i++) meta[i].absent = false;
     if (!op->meta(args, meta)) return false;
+    if (op->flags & TW_OP_INPLACE) return run_inplace(op, device, args, outs);
     for (int i = 0; i < op->nouts; i++) {
         if (meta[i].absent) continue;
         if (!outs[i]) {

@@ -1,0 +1,13 @@
+/* The arithmetic of random numbers; drawing itself is core/rng.c's. */
+#ifndef TW_KERNELS_RANDOM_H
+#define TW_KERNELS_RANDOM_H
+#include "kernels/kernel.h"
+
+typedef struct tw_random_kernels {
+    /* 16 uniform numbers in [0, 1) become 16 normal ones, in place, `groups` times. Element i pairs with element i + 8. */
+    void (*normal16)(float *data, int64_t groups, float mean, float std);
+    /* n words become floats in [from, to), of 24 random bits. */
+    void (*uniform)(int64_t n, const uint32_t *words, float *out, float from, float to);
+} tw_random_kernels;
+const tw_random_kernels *tw_random(void);
+#endif
