@@ -84,3 +84,8 @@ bool tw_round_decimals_composite(const tw_arg *a, tw_tensor **outs) {
     else outs[0] = tw_op__round_decimals(a[0].t, tw_float(pow(10, fabs((double)decimals))), decimals < 0);
     return outs[0] != NULL;
 }
+
+bool tw_conj_composite(const tw_arg *a, tw_tensor **outs) {
+    outs[0] = tw_is_complex((tw_dtype)a[0].t->dtype) ? tw_op__conj(a[0].t) : tw_retain(a[0].t);
+    return outs[0] != NULL;
+}
