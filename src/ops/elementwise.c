@@ -188,12 +188,17 @@ static const char *c_name(tw_dtype d) {
     }
 }
 
+bool tw_check_number(tw_scalar s, tw_dtype d) {
+    if (tw_scalar_fits(s, d)) return true;
+    return tw_fail(TW_RUNTIME_ERROR, "value cannot be converted to type %s without overflow", c_name(d));
+}
+
 /* Comparing with a number that the tensor's dtype cannot hold is refused. */
 static bool check_comparand(const tw_arg *in, int nin) {
     if (nin != 2 || in[0].tag != TW_ARG_TENSOR || !tw_a_is_number(&in[1])) return true;
     tw_dtype d = (tw_dtype)in[0].t->dtype;
-    if (d == TW_BOOL || tw_scalar_fits(tw_a_to_scalar(&in[1]), d)) return true;
-    return tw_fail(TW_RUNTIME_ERROR, "value cannot be converted to type %s without overflow", c_name(d));
+    if (d == TW_BOOL) return true;
+    return tw_check_number(tw_a_to_scalar(&in[1]), d);
 }
 
 static bool not_implemented(const tw_ew *ew, tw_dtype d) {
