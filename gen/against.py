@@ -1,7 +1,9 @@
 """Compares the table's signatures with PyTorch's own schemas: names, types, order and defaults of the arguments."""
 import difflib
 
-from parse import SpecError, parse_schema
+from parse import DTYPES, SpecError, parse_schema
+
+PYTORCH_DTYPES = ("uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64", "complex32", "complex64", "complex128", "bool")
 
 
 def read_schemas(path):
@@ -12,6 +14,9 @@ def read_schemas(path):
             schema = parse_schema(line)
         except ValueError:
             continue
+        for param in schema.params:  # dtypes are PyTorch's own numbers there
+            if param.type.base == "ScalarType" and isinstance(param.default, int):
+                param.default = DTYPES[PYTORCH_DTYPES[param.default]]
         if line.startswith(("aten::", schema.name)):
             out.setdefault(schema.name, []).append((line.strip(), schema))
     return out
@@ -19,9 +24,10 @@ def read_schemas(path):
 
 def shape(param):
     t = param.type
-    default = tuple(param.default) if isinstance(param.default, list) else param.default
-    return (param.name, t.base, t.is_list, t.list_size, t.optional, t.optional_items, param.keyword_only,
-            repr(default) if not isinstance(default, float) else default)
+    default = param.default
+    if t.base in ("float", "Scalar") and isinstance(default, int) and not isinstance(default, bool):
+        default = float(default)
+    return (param.name, t.base, t.is_list, t.list_size, t.optional, t.optional_items, param.keyword_only, repr(default))
 
 
 def same(ours, theirs):

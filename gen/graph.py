@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from ctext import c_double, c_string
 from emit_table import Defaults, fallback
 from formula import Node
+from parse import DTYPES
 from primitives import OP_OF, PRIMITIVES
 
-DTYPES = {"bool": 0, "uint8": 1, "int8": 2, "int16": 3, "int32": 4, "int64": 5, "float16": 6, "bfloat16": 7, "float32": 8, "float64": 9}
 HELPERS = {"add": 2, "sub": 2, "mul": 2, "div": 2, "pow": 2, "neg": 1, "conj": 1}  # tw_f_add, ...: tensors and numbers alike
 COMPARE = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 ARITHMETIC = {"add": "+", "sub": "-", "mul": "*"}

@@ -209,6 +209,10 @@ COMPLEX = ("complex32", "complex64", "complex128")
 DTYPE_WORDS = {"bool": ("bool",), "int": INTS, "float": ("float32", "float64"), "half": ("float16", "bfloat16"),
                "complex": ("complex64", "complex128"), **{name: (name,) for name in INTS + FLOATS + COMPLEX}}
 
+# tw_dtype, and the names that PyTorch's schemas use in defaults.
+DTYPES = {name: i for i, name in enumerate(("bool", *INTS, *FLOATS, *COMPLEX))}
+SCHEMA_DTYPES = {"long": "int64", "int": "int32", "float": "float32", "double": "float64", "half": "float16"}
+
 BASES = {"Tensor", "Scalar", "int", "float", "bool", "str", "ScalarType", "Layout", "Device", "MemoryFormat", "Generator"}
 WORDS = {"None": None, "True": True, "False": False, "Mean": 1, "Sum": 2, "inf": float("inf"), "-inf": float("-inf")}
 FORMATS = {"contiguous_format": 0, "preserve_format": 1, "channels_last": 2, "channels_last_3d": 3}
@@ -229,7 +233,6 @@ def parse_type(text):
     return Type(base, optional=bool(outer), is_list=True, list_size=int(size or 0), optional_items=bool(inner), written=written)
 
 
-DTYPES = {"long": 5}  # tw_dtype values of the dtypes that PyTorch's schemas name as defaults: TW_INT64
 
 
 def parse_value(text, type_):
@@ -237,10 +240,10 @@ def parse_value(text, type_):
     text = text.strip()
     if type_.base == "MemoryFormat" and text in FORMATS:
         return FORMATS[text]
+    if type_.base == "ScalarType" and SCHEMA_DTYPES.get(text, text) in DTYPES:
+        return DTYPES[SCHEMA_DTYPES.get(text, text)]
     if type_.base == "Layout" and text == "strided":
         return 0
-    if type_.base == "ScalarType" and text in DTYPES:
-        return DTYPES[text]
     if text in WORDS:
         return WORDS[text]
     if text.startswith("["):
