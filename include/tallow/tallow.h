@@ -41,6 +41,9 @@ typedef enum tw_dtype {
 /* "Not given" for an optional integer argument, and for an optional floating-point one any NaN. */
 #define TW_NONE INT64_MIN
 
+/* A list of integers where an operator takes a pointer and a count: tw_zeros(TW_INTS(2, 3), TW_FLOAT32, TW_CPU). */
+#define TW_INTS(...) (const int64_t[]){__VA_ARGS__}, (int64_t)(sizeof((const int64_t[]){__VA_ARGS__}) / sizeof(int64_t))
+
 typedef enum tw_reduction { TW_REDUCTION_NONE, TW_REDUCTION_MEAN, TW_REDUCTION_SUM } tw_reduction;
 typedef enum tw_memory_format {
     TW_FORMAT_NONE = -1, TW_CONTIGUOUS_FORMAT, TW_PRESERVE_FORMAT, TW_CHANNELS_LAST, TW_CHANNELS_LAST_3D
