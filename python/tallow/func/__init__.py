@@ -302,7 +302,7 @@ def functional_call(module, parameter_and_buffer_dicts, args=None, kwargs=None, 
     try:
         for name, value in values.items():
             if name not in places:
-                raise KeyError(name.rpartition(".")[2])
+                continue
             registry, key = places[name]
             before.append((registry, key, registry[key]))
             registry[key] = value
