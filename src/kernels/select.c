@@ -5,6 +5,7 @@
 #include "kernels/gemm.h"
 #include "kernels/random.h"
 #include "kernels/reduce.h"
+#include "kernels/softmax.h"
 #include "kernels/step.h"
 
 #if defined(__x86_64__)
@@ -25,5 +26,6 @@
 TW_FAMILY(gemm)
 TW_FAMILY(random)
 TW_FAMILY(reducers)
+TW_FAMILY(softmax)
 TW_FAMILY(step)
 TW_FAMILY(move)

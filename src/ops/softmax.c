@@ -4,9 +4,11 @@
 #include "core/threads.h"
 #include "kernels/copy.h"
 #include "kernels/reduce.h"
+#include "kernels/softmax.h"
 #include "ops/copy.h"
 #include "ops/elementwise.h"
 #include "ops/op.h"
+#include <string.h>
 
 bool tw__softmax_meta(const tw_arg *a, tw_meta *out);
 bool tw__softmax_run(const tw_arg *a, tw_tensor **outs);
@@ -26,7 +28,7 @@ static bool forward_meta(const tw_arg *a, tw_meta *out, const char *name) {
     int64_t dim = a[1].i;
     if (!tw_wrap_dim(&dim, self->ndim)) return false;
     bool last = dim == self->ndim - 1 || self->ndim == 0;
-    if (!tw_is_float(dtype) || !tw_dtypes[dtype].computes)
+    if (self->numel && (!tw_is_float(dtype) || !tw_dtypes[dtype].computes))
         return tw_fail(TW_NOT_IMPLEMENTED_ERROR, "\"%s_%skernel_impl\" not implemented for '%s'", name, last ? "lastdim_" : "",
                        tw_dtypes[dtype].type_name);
     return tw_meta_set(out, a[2].i ? TW_FLOAT32 : dtype, self->device, self->sizes, self->ndim);
@@ -79,81 +81,95 @@ static void reduce(const rows *w, tw_reducer_kind kind, const void *x, void *acc
     }
 }
 
-#define ROWS(T, suffix) \
-    static void softmax_##suffix(const rows *w, void *xp, void *yp) { \
-        T *x = xp, most, sum; \
-        (void)yp; \
-        reduce(w, TW_R_MAX, x, &most); \
-        for (int64_t i = 0; i < w->n; i++) x[i] -= most; \
-        unary(&tw_ew_exp, w->compute, w->n, x, x); \
-        reduce(w, TW_R_SUM, x, &sum); \
-        for (int64_t i = 0; i < w->n; i++) x[i] /= sum; \
-    } \
-    static void log_softmax_##suffix(const rows *w, void *xp, void *yp) { \
-        T *x = xp, most, sum; \
-        reduce(w, TW_R_MAX, x, &most); \
-        for (int64_t i = 0; i < w->n; i++) x[i] -= most; \
-        unary(&tw_ew_exp, w->compute, w->n, yp, x); \
-        reduce(w, TW_R_SUM, yp, &sum); \
-        unary(&tw_ew_log, w->compute, 1, &sum, &sum); \
-        for (int64_t i = 0; i < w->n; i++) x[i] -= sum; \
-    } \
-    static void softmax_grad_##suffix(const rows *w, void *xp, void *yp) { \
-        T *x = xp, *y = yp, sum; \
-        for (int64_t i = 0; i < w->n; i++) x[i] *= y[i]; \
-        reduce(w, TW_R_SUM, x, &sum); \
-        for (int64_t i = 0; i < w->n; i++) x[i] -= y[i] * sum; \
-    } \
-    static void log_softmax_grad_##suffix(const rows *w, void *xp, void *yp) { \
-        T *x = xp, *y = yp, sum; \
-        unary(&tw_ew_exp, w->compute, w->n, y, y); \
-        reduce(w, TW_R_SUM, x, &sum); \
-        for (int64_t i = 0; i < w->n; i++) x[i] -= y[i] * sum; \
-    }
-ROWS(float, f)
-ROWS(double, d)
+static int wide(const rows *w) { return w->compute == TW_FLOAT64; }
 
-static void gather_row(const rows *w, const tw_tensor *t, int64_t first, char *to) {
-    size_t size = tw_dtype_size((tw_dtype)t->dtype), wide = tw_dtype_size(w->compute);
+static void softmax_row(const rows *w, void *x, void *y) {
+    double most[2], sum[2];
+    (void)y;
+    reduce(w, TW_R_MAX, x, most);
+    tw_softmax()->shift[wide(w)](w->n, x, most);
+    unary(&tw_ew_exp, w->compute, w->n, x, x);
+    reduce(w, TW_R_SUM, x, sum);
+    tw_softmax()->divide[wide(w)](w->n, x, sum);
+}
+
+static void log_softmax_row(const rows *w, void *x, void *y) {
+    double most[2], sum[2];
+    reduce(w, TW_R_MAX, x, most);
+    tw_softmax()->shift[wide(w)](w->n, x, most);
+    unary(&tw_ew_exp, w->compute, w->n, y, x);
+    reduce(w, TW_R_SUM, y, sum);
+    unary(&tw_ew_log, w->compute, 1, sum, sum);
+    tw_softmax()->shift[wide(w)](w->n, x, sum);
+}
+
+static void softmax_grad_row(const rows *w, void *x, void *y) {
+    double sum[2];
+    tw_softmax()->multiply[wide(w)](w->n, x, y);
+    reduce(w, TW_R_SUM, x, sum);
+    tw_softmax()->less[wide(w)](w->n, x, y, sum);
+}
+
+static void log_softmax_grad_row(const rows *w, void *x, void *y) {
+    double sum[2];
+    unary(&tw_ew_exp, w->compute, w->n, y, y);
+    reduce(w, TW_R_SUM, x, sum);
+    tw_softmax()->less[wide(w)](w->n, x, y, sum);
+}
+
+enum { COLUMNS = 16 };
+
+/* `count` neighbouring rows (columns of the matrix, when inner > 1) to rows of n in `to`. */
+static void gather_rows(const rows *w, const tw_tensor *t, int64_t first, int64_t count, char *to) {
+    size_t size = tw_dtype_size((tw_dtype)t->dtype), step = tw_dtype_size(w->compute);
     const char *from = (const char *)tw_data(t) + (size_t)first * size;
+    char across[COLUMNS * 8];
     if (w->inner == 1) {
         tw_cast(w->n, to, w->compute, from, (tw_dtype)t->dtype);
         return;
     }
-    for (int64_t i = 0; i < w->n; i++)
-        tw_cast(1, to + (size_t)i * wide, w->compute, from + (size_t)(i * w->inner) * size, (tw_dtype)t->dtype);
+    for (int64_t i = 0; i < w->n; i++) {
+        tw_cast(count, across, w->compute, from + (size_t)(i * w->inner) * size, (tw_dtype)t->dtype);
+        for (int64_t c = 0; c < count; c++) memcpy(to + (size_t)(c * w->n + i) * step, across + (size_t)c * step, step);
+    }
 }
 
-static void put_row(const rows *w, int64_t first, const char *from) {
-    size_t size = tw_dtype_size((tw_dtype)w->out->dtype), wide = tw_dtype_size(w->compute);
+static void put_rows(const rows *w, int64_t first, int64_t count, const char *from) {
+    size_t size = tw_dtype_size((tw_dtype)w->out->dtype), step = tw_dtype_size(w->compute);
     char *to = (char *)tw_data(w->out) + (size_t)first * size;
+    char across[COLUMNS * 8];
     if (w->inner == 1) {
         tw_cast(w->n, to, (tw_dtype)w->out->dtype, from, w->compute);
         return;
     }
-    for (int64_t i = 0; i < w->n; i++)
-        tw_cast(1, to + (size_t)(i * w->inner) * size, (tw_dtype)w->out->dtype, from + (size_t)i * wide, w->compute);
+    for (int64_t i = 0; i < w->n; i++) {
+        for (int64_t c = 0; c < count; c++) memcpy(across + (size_t)c * step, from + (size_t)(c * w->n + i) * step, step);
+        tw_cast(count, to + (size_t)(i * w->inner) * size, (tw_dtype)w->out->dtype, across, w->compute);
+    }
 }
 
 static void row_range(void *context, int64_t begin, int64_t end) {
     rows *w = context;
     size_t bytes = (size_t)w->n * tw_dtype_size(w->compute);
-    char *x = tw_malloc(2 * bytes), *y = x ? x + bytes : NULL;
+    int64_t most = w->inner == 1 ? 1 : COLUMNS;
+    char *x = tw_malloc(2 * bytes * (size_t)most), *y = x ? x + bytes * (size_t)most : NULL;
     if (!x) {
         atomic_store(&w->failed, true);
         return;
     }
-    for (int64_t r = begin; r < end; r++) {
-        int64_t first = r / w->inner * w->n * w->inner + r % w->inner;
-        gather_row(w, w->in, first, x);
-        if (w->other) gather_row(w, w->other, first, y);
-        w->row(w, x, y);
-        put_row(w, first, x);
+    for (int64_t r = begin, count; r < end; r += count) {
+        int64_t first = r / w->inner * w->n * w->inner + r % w->inner, left = w->inner - r % w->inner;
+        count = left < most ? left : most;
+        if (count > end - r) count = end - r;
+        gather_rows(w, w->in, first, count, x);
+        if (w->other) gather_rows(w, w->other, first, count, y);
+        for (int64_t c = 0; c < count; c++) w->row(w, x + (size_t)c * bytes, y + (size_t)c * bytes);
+        put_rows(w, first, count, x);
     }
     tw_free(x);
 }
 
-static bool run(tw_tensor *in, tw_tensor *other, int64_t dim, row_fn single, row_fn twice, tw_tensor *given) {
+static bool run(tw_tensor *in, tw_tensor *other, int64_t dim, row_fn row, tw_tensor *given) {
     rows w = {.n = 1, .inner = 1, .compute = tw_dtypes[in->dtype].compute};
     tw_tensor *made = NULL, *packed = NULL, *second = NULL;
     int64_t outer = 1;
@@ -172,7 +188,7 @@ static bool run(tw_tensor *in, tw_tensor *other, int64_t dim, row_fn single, row
         for (int d = 0; d < dim; d++) outer *= in->sizes[d];
         for (int d = (int)dim + 1; d < in->ndim; d++) w.inner *= in->sizes[d];
     }
-    w.row = w.compute == TW_FLOAT64 ? twice : single;
+    w.row = row;
     tw_parallel(outer * w.inner, 1 + 8192 / w.n, row_range, &w);
     ok = atomic_load(&w.failed) ? tw_fail_memory((size_t)w.n * 8) : !made || tw_copy(given, made);
 done:
@@ -182,13 +198,13 @@ done:
     return ok;
 }
 
-bool tw__softmax_run(const tw_arg *a, tw_tensor **outs) { return run(a[0].t, NULL, a[1].i, softmax_f, softmax_d, outs[0]); }
+bool tw__softmax_run(const tw_arg *a, tw_tensor **outs) { return run(a[0].t, NULL, a[1].i, softmax_row, outs[0]); }
 bool tw__log_softmax_run(const tw_arg *a, tw_tensor **outs) {
-    return run(a[0].t, NULL, a[1].i, log_softmax_f, log_softmax_d, outs[0]);
+    return run(a[0].t, NULL, a[1].i, log_softmax_row, outs[0]);
 }
 bool tw__softmax_backward_data_run(const tw_arg *a, tw_tensor **outs) {
-    return run(a[0].t, a[1].t, a[2].i, softmax_grad_f, softmax_grad_d, outs[0]);
+    return run(a[0].t, a[1].t, a[2].i, softmax_grad_row, outs[0]);
 }
 bool tw__log_softmax_backward_data_run(const tw_arg *a, tw_tensor **outs) {
-    return run(a[0].t, a[1].t, a[2].i, log_softmax_grad_f, log_softmax_grad_d, outs[0]);
+    return run(a[0].t, a[1].t, a[2].i, log_softmax_grad_row, outs[0]);
 }
