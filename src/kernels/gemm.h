@@ -8,7 +8,7 @@
 #define TW_KERNELS_GEMM_H
 #include "kernels/kernel.h"
 
-enum { TW_GEMM_KC = 256, TW_GEMM_MAX_MR = 16 };
+enum { TW_GEMM_KC = 256, TW_GEMM_MAX_MR = 16, TW_GEMM_LANES = 16, TW_GEMM_FEW = 2, TW_GEMM_RUN = 512 };
 
 /* The patches of images as a matrix. A line is one (channel, y, x) of the window, a position one (image, y, x) of the places
  * where the window is put. transposed: the window slides over the result of a strided convolution instead (input gradients). */
@@ -50,6 +50,13 @@ typedef struct tw_gemm_type {   /* float32 or float64 */
     void (*row_times_rows)(int64_t k, int64_t n, const void *x, int64_t x_step, const void *b, int64_t b_row, void *y);
     /* One dot product of contiguous vectors. Element i goes to lane i mod 64; lanes fold by halves: not the order of the note. */
     double (*dot)(int64_t k, const void *x, const void *y);
+    /* c (m <= TW_GEMM_FEW rows, n) = w @ patches (its lines are k) + bias (one for each row; NULL: none), without packing. */
+    void (*few_rows)(const tw_gemm_operand *patches, int64_t m, int64_t n, int64_t k, const void *w, int64_t w_row, int64_t w_col, void *c,
+                     int64_t c_row, const void *bias);
+    /* c (m x n) from operands whose positions are k, as dot products without packing. Room: m * n * TW_GEMM_LANES elements for the
+     * lanes, m * TW_GEMM_RUN for rows. */
+    void (*few_results)(const tw_gemm_operand *a, const tw_gemm_operand *b, int64_t m, int64_t n, int64_t k, void *c, int64_t c_row,
+                        void *lanes, void *rows);
 } tw_gemm_type;
 
 typedef struct tw_gemm_kernels { tw_gemm_type f32, f64; } tw_gemm_kernels;

@@ -237,6 +237,7 @@ static double TWN(dot)(int64_t k, const void *xv, const void *yv) {
     return (double)lanes[0];
 }
 
+#include "kernels/gemm_few.h"
 #undef TWN
 #undef TWN_
 #undef TWN2_

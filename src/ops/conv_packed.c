@@ -10,7 +10,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
-enum { CHUNKS = 8 };
+enum { CHUNKS = 8, FEW_RESULTS = 8192 };
 
 typedef struct job {
     const tw_conv_shape *s;
@@ -49,11 +49,18 @@ static const char *at(const tw_tensor *t, int64_t elements) {
     return (const char *)tw_data(t) + elements * (int64_t)tw_dtype_size((tw_dtype)t->dtype);
 }
 
+static const tw_gemm_type *kernels_of(const job *j) { return j->dtype == TW_FLOAT32 ? &tw_gemm()->f32 : &tw_gemm()->f64; }
+
 /* The product of weights (rows) and patches (places) to the tensor written, whichever of its strides is 1. */
 static bool store_product(const job *j, int64_t group, tw_gemm_operand rows, tw_gemm_operand places, int64_t m, int64_t n, int64_t k,
                           char *to, const void *bias) {
     tw_gemm_call g = {.m = m, .n = n, .k = k, .a = rows, .b = places, .c = to, .c_row = j->to_channel, .dtype = j->dtype, .alpha = 1,
                       .beta = 1, .d = bias, .d_row = 1, .d_col = 0};
+    if (m <= TW_GEMM_FEW && j->to_place == 1) {
+        int64_t w_row = rows.lines_are_k ? rows.step : rows.line_stride, w_col = rows.lines_are_k ? rows.line_stride : rows.step;
+        kernels_of(j)->few_rows(&places, m, n, k, rows.data, w_row, w_col, to, j->to_channel, bias);
+        return true;
+    }
     if (j->packed) g.packed_a = j->packed + (size_t)group * j->packed_group;
     if (j->to_place != 1) {
         g.m = n, g.n = m, g.a = places, g.b = rows, g.c_row = j->to_place, g.d_row = 0, g.d_col = 1;
@@ -73,7 +80,7 @@ static bool pack_weights(job *j, int mode, size_t *bytes) {
     const tw_conv_shape *s = j->s;
     int64_t cg = s->channels / s->groups, og = s->filters / s->groups, window = s->window_y * s->window_x;
     tw_gemm_call g = {.m = mode == CONV_FORWARD ? og : cg, .k = (mode == CONV_FORWARD ? cg : og) * window, .dtype = j->dtype};
-    if (j->to_place != 1 || s->images < 2 || g.m > TW_GEMM_MAX_M) return true;
+    if (j->to_place != 1 || s->images < 2 || g.m > TW_GEMM_MAX_M || g.m <= TW_GEMM_FEW) return true;
     j->packed_group = tw_gemm_packed_bytes(&g);
     *bytes = j->packed_group * (size_t)s->groups;
     if (!(j->packed = tw_block_alloc(*bytes))) return *bytes == 0;
@@ -118,6 +125,19 @@ static void input_some(void *context, int64_t begin, int64_t end) {
     }
 }
 
+static bool weight_product(const job *j, tw_gemm_operand a, tw_gemm_operand b, int64_t m, int64_t n, int64_t k, char *to) {
+    if (m * n > FEW_RESULTS) {
+        tw_gemm_call g = {.m = m, .n = n, .k = k, .a = a, .b = b, .c = to, .c_row = n, .dtype = j->dtype, .alpha = 1, .beta = 1};
+        return tw_gemm_run(&g);
+    }
+    size_t lanes = (size_t)(m * n * TW_GEMM_LANES) * j->size, bytes = lanes + (size_t)(m * TW_GEMM_RUN) * j->size;
+    char *room = tw_block_alloc(bytes);
+    if (!room) return false;
+    kernels_of(j)->few_results(&a, &b, m, n, k, to, n, room, room + lanes);
+    tw_block_free(room, bytes);
+    return true;
+}
+
 /* One chunk of images into its partial sum. */
 static void weight_some(void *context, int64_t begin, int64_t end) {
     job *j = context;
@@ -138,9 +158,7 @@ static void weight_some(void *context, int64_t begin, int64_t end) {
                              .dtype = j->x->dtype};
         char *to = j->chunks ? j->chunks + (size_t)((chunk * s->filters + group * og) * lines) * j->size
                              : j->to + (size_t)(group * og * lines) * j->size;
-        tw_gemm_call g = {.m = og, .n = lines, .k = images * places, .a = a, .b = b, .c = to, .c_row = lines, .dtype = j->dtype,
-                          .alpha = 1, .beta = 1};
-        if (!tw_gemm_run(&g)) atomic_store(&j->failed, true);
+        if (!weight_product(j, a, b, og, lines, images * places, to)) atomic_store(&j->failed, true);
     }
 }
 
