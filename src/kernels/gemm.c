@@ -47,6 +47,6 @@ static inline float half_to_float(uint16_t h) {
 #include "kernels/gemm_type.h"
 
 const tw_gemm_kernels TW_K(tw_gemm_kernels) = {
-    .f32 = {MR, NV * (TW_VB / 4), pack_f32, block_f32, finish_all_f32, row_times_rows_f32, dot_f32, few_rows_f32, few_results_f32},
-    .f64 = {MR, NV * (TW_VB / 8), pack_f64, block_f64, finish_all_f64, row_times_rows_f64, dot_f64, few_rows_f64, few_results_f64},
+    .f32 = {MR, NV * (TW_VB / 4), pack_f32, block_f32, finish_all_f32, row_times_rows_f32, dot_f32, few_rows_f32, few_results_f32, fold_f32},
+    .f64 = {MR, NV * (TW_VB / 8), pack_f64, block_f64, finish_all_f64, row_times_rows_f64, dot_f64, few_rows_f64, few_results_f64, fold_f64},
 };

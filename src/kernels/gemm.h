@@ -57,6 +57,8 @@ typedef struct tw_gemm_type {   /* float32 or float64 */
      * lanes, m * TW_GEMM_RUN for rows. */
     void (*few_results)(const tw_gemm_operand *a, const tw_gemm_operand *b, int64_t m, int64_t n, int64_t k, void *c, int64_t c_row,
                         void *lanes, void *rows);
+    /* Adds `lines` of n positions each to one image (its strides are u's): the transpose of unfolding. */
+    void (*fold)(const tw_unfold *u, int64_t lines, int64_t position, int64_t n, const void *from, int64_t from_row, void *image);
 } tw_gemm_type;
 
 typedef struct tw_gemm_kernels { tw_gemm_type f32, f64; } tw_gemm_kernels;

@@ -1,6 +1,7 @@
 /* Convolutions as packed products: patches are gathered while packing, never stored as a whole.
  *   forward: y(o, place) = w(o, line) @ patches(line, place) for each image; a line is one (channel, y, x) of the window
- *   input:   x(c, pixel) = w'(c, line) @ patches of y(line, pixel), the window sliding over y
+ *   input:   x(c, pixel) = w'(c, line) @ patches of y(line, pixel), the window sliding over y; or, with strides or few channels,
+ *            w'(line, o) @ y(o, place) added back to the pixels that the lines were taken from
  *   weight:  w(o, line) = y(o, place) @ patches(place, line) summed over chunks of images that depend on the shape only */
 #include "core/memory.h"
 #include "core/threads.h"
@@ -10,14 +11,15 @@
 #include <stdatomic.h>
 #include <string.h>
 
-enum { CHUNKS = 8, FEW_RESULTS = 8192 };
+enum { CHUNKS = 8, FEW_RESULTS = 8192, FOLD_LINES = 512, FOLD_BYTES = 1 << 19 };
 
 typedef struct job {
     const tw_conv_shape *s;
     tw_dtype dtype;          /* that it is computed in: float32 or float64 */
     size_t size;
     const tw_tensor *x, *y;  /* the read ones; the one written is `to` */
-    char *weight;            /* dense, of dtype; forward: (o, c, ky, kx), input: (group, o, ky, kx, c) */
+    bool fold;               /* input: the second way */
+    char *weight;            /* dense, of dtype; forward and fold: (o, c, ky, kx), input: (group, o, ky, kx, c) */
     char *to;                /* of dtype */
     int64_t to_image, to_channel, to_place; /* strides of `to`: one of the last two is 1 */
     const void *bias;        /* dense, of dtype; NULL if none */
@@ -72,6 +74,7 @@ static tw_gemm_operand weight_rows(const job *j, int mode, int64_t group) {
     const tw_conv_shape *s = j->s;
     int64_t cg = s->channels / s->groups, og = s->filters / s->groups, window = s->window_y * s->window_x;
     const char *from = j->weight + (size_t)(group * og * cg * window) * j->size;
+    if (j->fold) return tw_gemm_matrix(from, j->dtype, cg * window, 1);
     return mode == CONV_FORWARD ? tw_gemm_matrix(from, j->dtype, 1, cg * window) : tw_gemm_matrix(from, j->dtype, cg, 1);
 }
 
@@ -80,7 +83,8 @@ static bool pack_weights(job *j, int mode, size_t *bytes) {
     const tw_conv_shape *s = j->s;
     int64_t cg = s->channels / s->groups, og = s->filters / s->groups, window = s->window_y * s->window_x;
     tw_gemm_call g = {.m = mode == CONV_FORWARD ? og : cg, .k = (mode == CONV_FORWARD ? cg : og) * window, .dtype = j->dtype};
-    if (j->to_place != 1 || s->images < 2 || g.m > TW_GEMM_MAX_M || g.m <= TW_GEMM_FEW) return true;
+    if (j->fold) g.m = cg * window, g.k = og;
+    if (j->to_place != 1 || s->images < 2 || g.m > TW_GEMM_MAX_M || (g.m <= TW_GEMM_FEW && !j->fold)) return true;
     j->packed_group = tw_gemm_packed_bytes(&g);
     *bytes = j->packed_group * (size_t)s->groups;
     if (!(j->packed = tw_block_alloc(*bytes))) return *bytes == 0;
@@ -123,6 +127,52 @@ static void input_some(void *context, int64_t begin, int64_t end) {
         char *to = j->to + (image * j->to_image + group * cg * j->to_channel) * (int64_t)j->size;
         if (!store_product(j, group, weight, patches, cg, s->in_y * s->in_x, k, to, NULL)) atomic_store(&j->failed, true);
     }
+}
+
+static bool fold_image(job *j, const char *from, int64_t group, char *to) {
+    const tw_conv_shape *s = j->s;
+    int64_t cg = s->channels / s->groups, og = s->filters / s->groups, lines = cg * s->window_y * s->window_x;
+    int64_t rows = FOLD_BYTES / (lines * s->out_x * (int64_t)j->size), n = s->out_y * s->out_x;
+    tw_unfold u = unfold_of(s, j->x);
+    u.channel_stride = j->to_channel, u.y_stride = s->in_x, u.x_stride = 1;
+    rows = rows < 1 ? 1 : smaller(rows, s->out_y);
+    size_t bytes = (size_t)(lines * rows * s->out_x) * j->size, item = tw_dtype_size((tw_dtype)j->y->dtype);
+    char *columns = tw_block_alloc(bytes);
+    if (!columns) return false;
+    memset(to, 0, (size_t)(cg * j->to_channel) * j->size);
+    bool ok = true;
+    for (int64_t p = 0; ok && p < n; p += rows * s->out_x) {
+        int64_t now = smaller(n - p, rows * s->out_x);
+        tw_gemm_call g = {.m = lines, .n = now, .k = og, .a = weight_rows(j, CONV_INPUT, group), .c = columns, .c_row = now,
+                          .b = tw_gemm_matrix(from + (size_t)p * item, (tw_dtype)j->y->dtype, j->y->strides[1], 1), .dtype = j->dtype,
+                          .alpha = 1, .beta = 1};
+        if (j->packed) g.packed_a = j->packed + (size_t)group * j->packed_group;
+        ok = tw_gemm_run(&g);
+        if (ok) kernels_of(j)->fold(&u, lines, p, now, columns, now, to);
+    }
+    tw_block_free(columns, bytes);
+    return ok;
+}
+
+static void fold_some(void *context, int64_t begin, int64_t end) {
+    job *j = context;
+    const tw_conv_shape *s = j->s;
+    int64_t cg = s->channels / s->groups, og = s->filters / s->groups;
+    for (int64_t i = begin; i < end; i++) {
+        int64_t image = i / s->groups, group = i % s->groups;
+        char *to = j->to + (image * j->to_image + group * cg * j->to_channel) * (int64_t)j->size;
+        const char *from = at(j->y, image * j->y->strides[0] + group * og * j->y->strides[1]);
+        if (!fold_image(j, from, group, to)) atomic_store(&j->failed, true);
+    }
+}
+
+/* Whether to fold: strides would waste most of the sliding window's products, few channels its packing. */
+static bool folds(const job *j) {
+    const tw_conv_shape *s = j->s;
+    const int64_t *st = j->y->strides;
+    bool rows = j->to_place == 1 && j->to_channel == s->in_y * s->in_x && st[3] == 1 && st[2] == s->out_x;
+    int64_t lines = s->channels / s->groups * s->window_y * s->window_x;
+    return rows && s->filters / s->groups > TW_GEMM_FEW && (s->stride_y > 1 || s->stride_x > 1 || lines <= FOLD_LINES);
 }
 
 static bool weight_product(const job *j, tw_gemm_operand a, tw_gemm_operand b, int64_t m, int64_t n, int64_t k, char *to) {
@@ -229,7 +279,7 @@ static bool run_mode(job *j, int mode, int64_t numel) {
     if (mode != CONV_WEIGHT) {
         int64_t n = s->images * s->groups;
         int64_t grain = 1 + (int64_t)(1e6 / (2.0 * (double)lines * (double)s->filters / (double)s->groups * (double)(s->out_y * s->out_x) + 1));
-        void (*body)(void *, int64_t, int64_t) = mode == CONV_FORWARD ? forward_some : input_some;
+        void (*body)(void *, int64_t, int64_t) = mode == CONV_FORWARD ? forward_some : j->fold ? fold_some : input_some;
         size_t packed = 0;
         if (!pack_weights(j, mode, &packed)) return false;
         if (n >= 2 * tw_num_threads()) tw_parallel(n, grain, body, j);
@@ -262,7 +312,11 @@ bool tw_conv_packed(const tw_conv_shape *s, int mode, const tw_tensor *x, const 
     if (weight_bytes && !(j.weight = tw_block_alloc(weight_bytes))) goto done;
     if (!in_place && !(dense = tw_block_alloc(to_bytes))) goto done;
     if (bias_bytes && !(bias_copy = tw_block_alloc(bias_bytes))) goto done;
-    if (weight_bytes) gather(w, orders[mode == CONV_INPUT], j.dtype, j.weight);
+    if (!in_place && mode != CONV_WEIGHT) {
+        j.to_place = 1, j.to_channel = to->sizes[2] * to->sizes[3], j.to_image = j.to_channel * to->sizes[1];
+    }
+    j.fold = mode == CONV_INPUT && folds(&j);
+    if (weight_bytes) gather(w, orders[mode == CONV_INPUT && !j.fold], j.dtype, j.weight);
     if (bias) {
         tw_tensor row = *bias;
         int64_t sizes[] = {1, 1, 1, bias->sizes[0]}, strides[] = {0, 0, 0, bias->strides[0]};
@@ -271,9 +325,6 @@ bool tw_conv_packed(const tw_conv_shape *s, int mode, const tw_tensor *x, const 
         j.bias = bias_copy;
     }
     j.to = in_place ? tw_data(to) : dense;
-    if (!in_place && mode != CONV_WEIGHT) {
-        j.to_place = 1, j.to_channel = to->sizes[2] * to->sizes[3], j.to_image = j.to_channel * to->sizes[1];
-    }
     ok = run_mode(&j, mode, to->numel);
     if (atomic_load(&j.failed)) ok = tw_failed() ? false : tw_fail_memory(0);
     if (ok && dense) scatter(to, j.dtype, dense);
