@@ -3,6 +3,7 @@
 from tallow import _C
 
 _TensorBase = _C.TensorBase
+_run_backward = _C._run_backward
 
 
 def _torch():
@@ -42,7 +43,12 @@ class Tensor(_TensorBase):
 
     def backward(self, gradient=None, retain_graph=None, create_graph=False, inputs=None):
         """Computes gradients of this tensor with respect to the leaves (or the given inputs) and adds them up there."""
-        if type(self) is not Tensor:
+        if type(self) is Tensor:
+            if gradient is None and inputs is None:  # the usual case, without what else autograd.backward() takes
+                _run_backward((self,), (None,), create_graph if retain_graph is None else retain_graph, create_graph, (),
+                              True, True)  # fmt: skip
+                return
+        else:
             from tallow.overrides import handle_torch_function, has_torch_function
 
             if has_torch_function((self,)):
