@@ -197,6 +197,12 @@ class Gradients:
         if op.native_jvp:
             self.jvps.add(op.key)
             return
+        given = [op.derivative(p.name)[1] for p in op.tensor_params if op.has_gradient(p.name)]
+        if all(text == "zero" for text in given) and not op.linear and not any(c.startswith("jvp.") for c in op.formulas):
+            self.jvps.add(op.key)  # no tangent at all
+            self.functions.append(wrap(f"bool tw_{op.c}_jvp(", JVP_ARGS.split(", "), ") {") +
+                                  "\n    (void)a;\n    (void)r;\n    (void)dt;\n    (void)tout;\n    return true;\n}\n")
+            return
         trees = self.tangent_trees(op)
         if trees is None and (op.linear or op.kind == "view") and not op.all_nondiff:
             linear = op.linear or [op.params[0].name]

@@ -159,7 +159,7 @@ class Op:
         found = self.derivative(name)
         if self.kind == "composite" or not found or self.all_nondiff:
             return False
-        return found[1] not in ("zero", "nondiff")
+        return found[1] != "nondiff"
 
     @property
     def native_grad(self):
@@ -231,8 +231,6 @@ def parse_type(text):
     if not brackets:
         return Type(base, optional=bool(inner or outer), written=written)
     return Type(base, optional=bool(outer), is_list=True, list_size=int(size or 0), optional_items=bool(inner), written=written)
-
-
 
 
 def parse_value(text, type_):

@@ -187,12 +187,14 @@ tw_tensor *tw_f_fused(const tw_ew *ew, const tw_arg *in, int nin) {
 
 static const int64_t *input_sizes(const tw_input_meta *m) { return m->sizes ? m->sizes : m->sizes_inline; }
 
-tw_tensor *tw_f_zeros(const tw_input_meta *like) {
-    tw_tensor *zero = tw_scalar_new(tw_int(0), (tw_dtype)like->dtype, like->device);
-    const int64_t strides[TW_MAX_DIMS] = {0};
-    tw_tensor *out = zero ? tw_alias_new(zero, input_sizes(like), strides, like->ndim, 0, (tw_dtype)like->dtype) : NULL;
-    tw_release(zero);
+static tw_tensor *zeros(const int64_t *sizes, int ndim, tw_dtype dtype, tw_device device) {
+    tw_tensor *out = tw_empty_new(sizes, ndim, dtype, device);
+    if (out && out->numel > 0 && out->storage->data) memset(tw_data(out), 0, (size_t)out->numel * tw_dtype_size(dtype));
     return out;
+}
+
+tw_tensor *tw_f_zeros(const tw_input_meta *like) {
+    return zeros(input_sizes(like), like->ndim, (tw_dtype)like->dtype, like->device);
 }
 
 /* --- shapes --- */
@@ -233,13 +235,7 @@ static bool has_tangent(const tw_arg *tangent) {
     return false;
 }
 
-static tw_tensor *zeros_like(tw_tensor *t) {
-    tw_tensor *zero = tw_scalar_new(tw_int(0), (tw_dtype)t->dtype, t->device);
-    const int64_t strides[TW_MAX_DIMS] = {0};
-    tw_tensor *out = zero ? tw_alias_new(zero, t->sizes, strides, t->ndim, 0, (tw_dtype)t->dtype) : NULL;
-    tw_release(zero);
-    return out;
-}
+static tw_tensor *zeros_like(const tw_tensor *t) { return zeros(t->sizes, t->ndim, (tw_dtype)t->dtype, t->device); }
 
 enum { MANY = 64 };
 

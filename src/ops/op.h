@@ -84,7 +84,7 @@ typedef struct tw_op {
     tw_meta_fn meta;
     tw_run_fn run;           /* the CPU's */
     tw_composite_fn composite;
-    uint64_t differentiable; /* bit per parameter: a Tensor(s) parameter with a gradient ("zero" and "nondiff" ones are not set) */
+    uint64_t differentiable; /* bit per parameter: a Tensor(s) parameter with a gradient ("nondiff" ones are not set) */
     uint32_t out_nondiff;    /* bit per result that never requires grad (indices) */
     tw_grad_fn grad;
     const uint32_t *save;    /* per parameter: bits 0-15 args, bits 16-19 results that its gradient reads as tensors */
