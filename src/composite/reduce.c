@@ -323,7 +323,7 @@ bool tw_topk_composite(const tw_arg *a, tw_tensor **outs) {
     int64_t dim = a[2].i, k = a[1].i;
     if (!tw_wrap_dim(&dim, self->ndim)) return false;
     if (k < 0 || k > (self->ndim ? self->sizes[dim] : 1)) return tw_fail(TW_RUNTIME_ERROR, "selected index k out of range");
-    if (!tw_call(&tw_ops[TW_OP_sort_stable], (const tw_arg[]){a[0], B(true), I(dim), B(!a[3].i)}, both)) return false;
+    if (!tw_call(&tw_ops[TW_OP_sort_stable], (const tw_arg[]){a[0], B(true), I(dim), B(a[3].i != 0)}, both)) return false;
     for (int i = 0; i < 2; i++) {
         tw_pool_own(&p, both[i]);
         outs[i] = self->ndim == 0 ? tw_retained(both[i])

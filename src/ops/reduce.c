@@ -196,7 +196,10 @@ static void finish_arg(void *context, int64_t n, void *acc, int64_t o, int64_t s
     const tw_acc_arg *a = acc;
     for (int64_t i = 0; i < n; i++) {
         int64_t at = o + i * step;
-        if (c->row->rule == TW_RULE_EXTREME) store(c->target[0], at, 1, 1, &a[i].value, c->class_dtype);
+        if (c->row->rule == TW_RULE_EXTREME) {
+            if (c->target[0]->dtype == TW_FLOAT32) ((float *)tw_data(c->target[0]))[at] = a[i].value.f;
+            else store(c->target[0], at, 1, 1, &a[i].value, c->class_dtype);
+        }
         ((int64_t *)tw_data(c->target[c->nouts - 1]))[at] = a[i].index;
     }
 }

@@ -132,12 +132,18 @@ static int64_t reduced_advance(const walk *w, int64_t *counters, int64_t at, int
     return at;
 }
 
-static void row_leaf(const walk *w, const char *row, int64_t leaf, void *acc) {
+static void gathered_leaf(const walk *w, const char *row, int64_t first, int64_t n, void *acc) __attribute__((noinline));
+
+static inline void row_leaf(const walk *w, const char *row, int64_t leaf, void *acc) {
     int64_t first = leaf * TW_LEAF, n = w->nred - first < TW_LEAF ? w->nred - first : TW_LEAF;
     if (n <= 0 || (w->direct && w->nr <= 1 && (w->nr == 0 || w->rin[0] == (int64_t)w->size))) {
         w->k->leaf(n, row + first * (int64_t)w->size, first, acc);
         return;
     }
+    gathered_leaf(w, row, first, n, acc);
+}
+
+static void gathered_leaf(const walk *w, const char *row, int64_t first, int64_t n, void *acc) {
     char scratch[TW_LEAF * 16];
     if (w->nr == 0) {
         if (n) load(w, n, row, (int64_t)w->in_size, scratch);
@@ -153,18 +159,33 @@ static void row_leaf(const walk *w, const char *row, int64_t leaf, void *acc) {
     w->k->leaf(n, scratch, first, acc);
 }
 
+enum { GROUP = 64 }; /* short rows whose results are finished together */
+
+/* Results [begin, end) of rows of one leaf: groups along the fastest kept dim. */
+static void short_rows(const walk *w, int64_t begin, int64_t end) {
+    char acc[GROUP * TW_ACC_BYTES];
+    int64_t run = w->nk ? w->ksize[0] : 1, step = w->nk ? w->kin[0] : 0;
+    for (int64_t o = begin; o < end;) {
+        int64_t place, n = run - o % run < end - o ? run - o % run : end - o;
+        const char *row = (const char *)tw_data(w->plan->in) + kept_offset(w, o, &place);
+        n = n < GROUP ? n : GROUP;
+        for (int64_t i = 0; i < n; i++) row_leaf(w, row + i * step, 0, acc + (size_t)i * w->k->acc_size);
+        w->plan->finish(w->plan->context, n, acc, place, w->nk ? w->kout[0] : 0);
+        o += n;
+    }
+}
+
 static void rows(void *context, int64_t begin, int64_t end) {
     const walk *w = context;
     const char *base = tw_data(w->plan->in);
     char level[LEVELS * TW_ACC_BYTES], acc[TW_ACC_BYTES];
+    if (w->leaves <= 1) {
+        short_rows(w, begin, end);
+        return;
+    }
     for (int64_t o = begin; o < end; o++) {
         int64_t place;
         const char *row = base + kept_offset(w, o, &place);
-        if (w->leaves <= 1) {
-            row_leaf(w, row, 0, acc);
-            w->plan->finish(w->plan->context, 1, acc, place, 0);
-            continue;
-        }
         tree t = {.k = w->k, .width = 1, .level = level, .pitch = TW_ACC_BYTES};
         for (int64_t l = 0; l < w->leaves; l++) {
             row_leaf(w, row, l, acc);

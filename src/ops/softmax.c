@@ -128,6 +128,10 @@ static void gather_rows(const rows *w, const tw_tensor *t, int64_t first, int64_
         tw_cast(w->n, to, w->compute, from, (tw_dtype)t->dtype);
         return;
     }
+    if (t->dtype == w->compute) {
+        tw_move()->transpose[step == 4 ? 2 : 3](count, w->n, to, w->n * (int64_t)step, from, w->inner * (int64_t)step);
+        return;
+    }
     for (int64_t i = 0; i < w->n; i++) {
         tw_cast(count, across, w->compute, from + (size_t)(i * w->inner) * size, (tw_dtype)t->dtype);
         for (int64_t c = 0; c < count; c++) memcpy(to + (size_t)(c * w->n + i) * step, across + (size_t)c * step, step);
@@ -140,6 +144,10 @@ static void put_rows(const rows *w, int64_t first, int64_t count, const char *fr
     char across[COLUMNS * 8];
     if (w->inner == 1) {
         tw_cast(w->n, to, (tw_dtype)w->out->dtype, from, w->compute);
+        return;
+    }
+    if (w->out->dtype == w->compute) {
+        tw_move()->transpose[step == 4 ? 2 : 3](w->n, count, to, w->inner * (int64_t)step, from, w->n * (int64_t)step);
         return;
     }
     for (int64_t i = 0; i < w->n; i++) {
