@@ -32,5 +32,23 @@ bool tw_backward_run(tw_tensor *const *roots, tw_tensor *const *grads, int nroot
 bool tw_set_requires_grad(tw_tensor *t, bool on);
 tw_tensor *tw_detach_new(tw_tensor *t);     /* shares storage and version */
 tw_tensor *tw_data_alias_new(tw_tensor *t); /* t.data: shares storage, own version */
-static inline bool tw_requires_grad(const tw_tensor *t) { return (t->flags & TW_REQUIRES_GRAD) != 0; }
+static inline bool tw_requires_grad(const tw_tensor *t) {
+    return (t->flags & TW_REQUIRES_GRAD) || ((t->flags & TW_IS_VIEW) && tw_wants_grad(t));
+}
+/* Marks `view` as a view of t (its base, or t's base). Used for views that are not recorded by tw_call; mode as tw_autograd.view_mode. */
+bool tw_set_base(tw_tensor *view, tw_tensor *t, uint8_t mode);
+/* Rebases: t (perhaps a view) was overwritten with result `output` of the node, whose edge 0 is t's old history. */
+bool tw_rebase_history(tw_tensor *t, tw_node *node, uint32_t output);
+/* In-place checks of PyTorch ("a leaf Variable that requires grad ..."); wants: the operation will be recorded. */
+bool tw_check_inplace(tw_tensor *t, bool wants);
+
+/* Forward mode (jvp.c): tangents at the one level. tw_enter_dual gives nothing away when levels nest: PyTorch refuses that. */
+bool tw_dual_enter(void);
+void tw_dual_exit(void);
+tw_tensor *tw_make_dual(tw_tensor *primal, tw_tensor *tangent);    /* owned view of primal that carries the tangent */
+tw_tensor *tw_tangent_of(tw_tensor *t);                            /* borrowed; NULL if none */
+
+/* Anomaly mode: gives a tw_malloc-ed text of where the program is (Python's stack); NULL hook: no text. */
+extern char *(*tw_trace_hook)(void);
+extern bool tw_anomaly_check_nan;
 #endif

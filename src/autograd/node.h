@@ -1,6 +1,7 @@
 /* The graph: a node per recorded op, edges to where its inputs came from. Note [Saved values] in node.c. */
 #ifndef TW_AUTOGRAD_NODE_H
 #define TW_AUTOGRAD_NODE_H
+#include "core/memory.h"
 #include "ops/op.h"
 
 typedef struct tw_node tw_node;
@@ -13,6 +14,7 @@ typedef struct tw_hook {
     bool (*call)(void *context, tw_node *node, tw_tensor **grads, int n, tw_tensor **other, int nother);
     void (*free)(void *context);
     void *context;
+    uint32_t output;            /* tensor hooks on a node: which of its results */
 } tw_hook;
 
 typedef struct tw_saved {       /* a tensor saved for backward */
@@ -21,7 +23,18 @@ typedef struct tw_saved {       /* a tensor saved for backward */
     bool is_output;             /* a result of this very node: kept without grad_fn, regains it on unpack */
     uint8_t output_number;
     void *packed;               /* saved-tensor hooks: what pack returned; t is NULL then */
+    const struct tw_saved_hooks *hooks; /* who unpacks it */
 } tw_saved;
+
+/* Saved-tensor hooks (torch.autograd.graph.saved_tensors_hooks): active while tw_saved_hooks_now is not NULL and tw_mode has
+ * TW_MODE_SAVED_HOOKS. pack gives an owned thing or NULL (failed); unpack an owned tensor. Must outlive what it packed. */
+typedef struct tw_saved_hooks {
+    void *(*pack)(void *context, tw_tensor *t);
+    tw_tensor *(*unpack)(void *context, void *packed);
+    void (*free)(void *context, void *packed);
+    void *context;
+} tw_saved_hooks;
+extern _Thread_local const tw_saved_hooks *tw_saved_hooks_now;
 
 struct tw_node {
     atomic_uint refs;
@@ -41,6 +54,10 @@ struct tw_node {
     void (*destroy)(tw_node *node);
     void *context;              /* of kinds 2-4 */
     tw_hook *pre_hooks, *post_hooks; uint16_t npre, npost;
+    tw_hook *tensor_hooks; uint16_t ntensor; /* hooks of tensors that are results of this node */
+    struct tw_retained { struct tw_autograd *of; uint32_t output; } *retained; uint16_t nretained; /* retain_grad: weak */
+    tw_node *next;              /* in the list of dying nodes */
+    uint32_t bytes;             /* of the one block that holds the node and its arrays */
     void *pyobj;                /* the Python wrapper, borrowed */
     char *trace;                /* anomaly mode: where the forward ran */
     const char *name;           /* "AddBackward0" */
@@ -70,7 +87,27 @@ tw_autograd *tw_autograd_of(tw_tensor *t);          /* made when missing; NULL o
 tw_node *tw_grad_fn_of(tw_tensor *t);               /* borrowed; regenerates a view's after in-place writes; NULL for leaves */
 bool tw_is_leaf(const tw_tensor *t);
 bool tw_gradient_edge(tw_tensor *t, tw_edge *into); /* owned node; for leaves the accumulate node */
+/* A node with room for its edges and metas, with the next sequence number; kinds 1-4. Owned; NULL on failure. */
 tw_node *tw_node_new(uint8_t kind, int nedges, int nouts);
+tw_node *tw_node_make(uint8_t kind, int nedges, int nouts, int nargs, int nsaved, int nints);
+bool tw_meta_of(struct tw_input_meta *m, const tw_tensor *t);      /* describes t */
+static inline const int64_t *tw_meta_sizes(const struct tw_input_meta *m) { return m->sizes ? m->sizes : m->sizes_inline; }
+/* Connects an edge to where t came from and describes t; nothing when t wants no gradient. */
+bool tw_node_connect(tw_node *n, int edge, tw_tensor *t);
+/* Makes t the result `output` of n: requires grad from now on. Takes no reference of the caller. */
+bool tw_set_history(tw_tensor *t, tw_node *n, uint32_t output);
+/* Saves t in *s (see Note [Saved values]); is_output: t is a result of the node that owns s. */
+bool tw_save(tw_saved *s, tw_tensor *t, bool is_output, uint8_t output_number);
+void tw_saved_drop(tw_saved *s);
+bool tw_wants_grad(const tw_tensor *t);             /* t.requires_grad: of a view also when its base came to require it */
+
+/* Hooks. Each takes the hook over (its id is set, unique, and returned; -1 on failure). */
+int64_t tw_tensor_hook_add(tw_tensor *t, tw_hook hook);
+int64_t tw_post_accumulate_hook_add(tw_tensor *t, tw_hook hook);
+int64_t tw_node_hook_add(tw_node *n, tw_hook hook, bool pre);
+bool tw_tensor_hook_remove(tw_tensor *t, int64_t id);  /* also post-accumulate; false when it is not there */
+bool tw_node_hook_remove(tw_node *n, int64_t id);
+bool tw_retain_grad(tw_tensor *t);                  /* non-leaves: t.grad is filled by backward */
 void tw_node_retain(tw_node *n);
 void tw_node_release(tw_node *n);                   /* iterative: a chain of a million nodes frees without recursion */
 bool tw_unpack(tw_node *n, tw_saved *s, tw_tensor **into); /* owned; checks the version; "Trying to backward ... a second time" */
