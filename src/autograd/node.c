@@ -1,7 +1,7 @@
 /* Nodes: making, connecting, saving, hooking, dying.
  *
  * Note [Saved values]
- * A node saves what its gradient reads through tw_save and reads it back through tw_unpack: the one pair that checks versions and
+ * A node saves what its gradient reads through tw_saved_set and reads it back through tw_unpack: the one pair that checks versions and
  * calls saved-tensor hooks. A saved result would own its own node (a cycle), so what is kept is an alias without history, which
  * regains the history on unpacking. */
 #include "autograd/autograd.h"
@@ -213,7 +213,7 @@ static tw_tensor *bare_alias(tw_tensor *t) {
     return alias;
 }
 
-bool tw_save(tw_saved *s, tw_tensor *t, bool is_output, uint8_t output_number) {
+bool tw_saved_set(tw_saved *s, tw_tensor *t, bool is_output, uint8_t output_number) {
     s->is_output = is_output;
     s->output_number = output_number;
     if (!t) return true;

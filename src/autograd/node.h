@@ -52,6 +52,7 @@ struct tw_node {
     tw_tensor *variable;        /* kind 1: the leaf (borrowed: the leaf's autograd data owns the node, the node holds a weak ref) */
     bool (*apply)(tw_node *node, tw_tensor *const *g, uint64_t need, tw_tensor **gin); /* kinds 1-4 */
     void (*destroy)(tw_node *node);
+    void (*release_saved)(tw_node *node); /* kinds 2-4: backward is over and the graph is not kept; NULL is legal */
     void *context;              /* of kinds 2-4 */
     tw_hook *pre_hooks, *post_hooks; uint16_t npre, npost;
     tw_hook *tensor_hooks; uint16_t ntensor; /* hooks of tensors that are results of this node */
@@ -90,6 +91,7 @@ bool tw_gradient_edge(tw_tensor *t, tw_edge *into); /* owned node; for leaves th
 /* A node with room for its edges and metas, with the next sequence number; kinds 1-4. Owned; NULL on failure. */
 tw_node *tw_node_new(uint8_t kind, int nedges, int nouts);
 tw_node *tw_node_make(uint8_t kind, int nedges, int nouts, int nargs, int nsaved, int nints);
+bool tw_node_apply(tw_node *n, tw_tensor *const *g, uint64_t need, tw_tensor **gin); /* its gradient, whatever the kind */
 bool tw_meta_of(struct tw_input_meta *m, const tw_tensor *t);      /* describes t */
 static inline const int64_t *tw_meta_sizes(const struct tw_input_meta *m) { return m->sizes ? m->sizes : m->sizes_inline; }
 /* Connects an edge to where t came from and describes t; nothing when t wants no gradient. */
@@ -97,7 +99,7 @@ bool tw_node_connect(tw_node *n, int edge, tw_tensor *t);
 /* Makes t the result `output` of n: requires grad from now on. Takes no reference of the caller. */
 bool tw_set_history(tw_tensor *t, tw_node *n, uint32_t output);
 /* Saves t in *s (see Note [Saved values]); is_output: t is a result of the node that owns s. */
-bool tw_save(tw_saved *s, tw_tensor *t, bool is_output, uint8_t output_number);
+bool tw_saved_set(tw_saved *s, tw_tensor *t, bool is_output, uint8_t output_number);
 void tw_saved_drop(tw_saved *s);
 bool tw_wants_grad(const tw_tensor *t);             /* t.requires_grad: of a view also when its base came to require it */
 

@@ -1,0 +1,380 @@
+/* The entry that every op goes through: records the graph, attaches tangents, then runs. The straight path, with nothing that
+ * requires grad and no mode, is a few tests.
+ *
+ * Everything here sees logical tensors. Batching lies below (run_below), so gradients and tangents of batched tensors are ordinary. */
+#include "autograd/engine.h"
+#include "autograd/jvp.h"
+#include "autograd/vmap.h"
+#include "ops/elementwise.h"
+#include "ops/view.h"
+#include "ops/copy.h"
+#include <string.h>
+
+_Thread_local unsigned tw_mode;
+
+/* --- small helpers --- */
+
+const tw_op *tw_op_named(const char *key) {
+    for (int i = 0; i < tw_op_count; i++)
+        if (strcmp(tw_ops[i].name, key) == 0) return &tw_ops[i];
+    return tw_fail_null(TW_NOT_IMPLEMENTED_ERROR, "'%s' is not in the table of ops", key);
+}
+
+void tw_fill_defaults(const tw_op *op, int nargs, const tw_arg *args, tw_arg *full) {
+    for (int i = 0; i < op->nparams; i++) full[i] = i < nargs ? args[i] : op->params[i].fallback;
+}
+
+static tw_tensor *call_one(const tw_op *op, int nargs, const tw_arg *args) {
+    tw_arg full[TW_MAX_ARGS];
+    tw_tensor *outs[TW_MAX_OUTS] = {NULL};
+    if (tw_failed()) return NULL;
+    tw_fill_defaults(op, nargs, args, full);
+    if (!tw_call(op, full, outs)) return NULL;
+    for (int i = 1; i < op->nouts; i++) tw_release(outs[i]);
+    return outs[0];
+}
+
+tw_tensor *tw_call1(int op_id, int nargs, const tw_arg *args) { return call_one(&tw_ops[op_id], nargs, args); }
+
+tw_tensor *tw_call_named(const char *key, int nargs, const tw_arg *args) {
+    const tw_op *op = tw_failed() ? NULL : tw_op_named(key);
+    return op ? call_one(op, nargs, args) : NULL;
+}
+
+/* Nothing watches: results need no history, tangent or batch. */
+static bool quiet(const tw_tensor *t) {
+    return (tw_mode & TW_MODE_NO_GRAD) && !(t->flags & TW_BATCHED) && !(t->autograd && t->autograd->tangent);
+}
+
+tw_tensor *tw_cast_to(tw_tensor *t, tw_dtype dtype) {
+    if (quiet(t)) return tw_clone_new(t, dtype, TW_PRESERVE_FORMAT);
+    tw_arg a[] = {tw_a_tensor(t), tw_a_int(dtype)};
+    return tw_call_named("_to_copy", 2, a);
+}
+
+tw_tensor *tw_clone_of(tw_tensor *t, tw_memory_format format) {
+    if (quiet(t)) return tw_clone_new(t, TW_DTYPE_NONE, format);
+    tw_arg a[] = {tw_a_tensor(t), tw_a_int(format)};
+    return tw_call_named("clone", 2, a);
+}
+
+/* --- recording --- */
+
+static bool any_requires(const tw_op *op, const tw_arg *args) {
+    for (int i = 0; i < op->nparams; i++) {
+        if (args[i].tag == TW_ARG_TENSOR) {
+            if ((op->differentiable >> i & 1) && tw_requires_grad(args[i].t)) return true;
+        } else if (args[i].tag == TW_ARG_TENSORS && (op->differentiable >> i & 1)) {
+            for (int j = 0; j < args[i].n; j++)
+                if (args[i].ts[j] && tw_requires_grad(args[i].ts[j])) return true;
+        }
+    }
+    return false;
+}
+
+static bool wants_param(const tw_arg *a) {
+    if (a->tag == TW_ARG_TENSOR) return tw_requires_grad(a->t);
+    for (int j = 0; a->tag == TW_ARG_TENSORS && j < a->n; j++)
+        if (a->ts[j] && tw_requires_grad(a->ts[j])) return true;
+    return false;
+}
+
+/* What the wanted gradients read. */
+static uint32_t save_mask(const tw_op *op, const tw_arg *args) {
+    uint32_t mask = 0;
+    for (int i = 0; op->save && i < op->nparams; i++)
+        if ((op->differentiable >> i & 1) && wants_param(&args[i])) mask |= op->save[i];
+    return mask;
+}
+
+static int words_of(const tw_arg *a) {
+    if (a->tag == TW_ARG_INTS || a->tag == TW_ARG_DOUBLES) return a->n;
+    return a->tag == TW_ARG_STRING ? (int)(strlen(a->s) / 8 + 1) : 0;
+}
+
+/* Copies a list or string into the node's own room. */
+static int64_t *copy_words(tw_arg *to, const tw_arg *from, int64_t *room) {
+    int n = words_of(from);
+    if (from->tag == TW_ARG_STRING) strcpy((char *)room, from->s);
+    else if (n) memcpy(room, from->ints, (size_t)n * sizeof *room);
+    *to = *from;
+    to->ints = room;
+    return room + n;
+}
+
+/* A node of op with its edges and saved arguments; its results are saved by finish(). self: what to save in the place of
+ * args[0], whose elements will be overwritten; NULL: args[0]. Owned; NULL on failure. */
+static tw_node *record(const tw_op *op, const tw_arg *args, uint32_t mask, tw_tensor *self) {
+    int nedges = 0, nsaved = 0, words = 0;
+    for (int i = 0; i < op->nparams; i++) {
+        bool list = op->params[i].type == TW_TYPE_TENSORS;
+        int n = list ? (args[i].tag == TW_ARG_TENSORS ? args[i].n : 0) : op->params[i].type == TW_TYPE_TENSOR;
+        nedges += n;
+        if (args[i].tag == TW_ARG_TENSOR || args[i].tag == TW_ARG_TENSORS) nsaved += mask >> i & 1 ? n : 0;
+        else words += words_of(&args[i]);
+    }
+    nsaved += __builtin_popcount(mask >> 16);
+    tw_node *n = tw_node_make(0, nedges, op->nouts, op->nparams, nsaved, words);
+    if (!n) return NULL;
+    n->op = op;
+    n->name = op->node;
+    int64_t *room = (int64_t *)(void *)(n->saved + nsaved);
+    int edge = 0, s = 0;
+    for (int i = 0; i < op->nparams; i++) {
+        const tw_arg *a = &args[i];
+        bool save = mask >> i & 1, differentiable = op->differentiable >> i & 1;
+        if (op->params[i].type == TW_TYPE_TENSORS) {
+            int count = a->tag == TW_ARG_TENSORS ? a->n : 0;
+            if (save) n->args[i] = (tw_arg){.i = s, .n = count, .tag = TW_ARG_TENSORS};
+            else n->args[i] = (tw_arg){.n = count, .tag = TW_ARG_NONE};
+            for (int j = 0; j < count; j++, edge++) {
+                if (differentiable && a->ts[j] && !tw_node_connect(n, edge, a->ts[j])) goto failed;
+                if (save && !tw_saved_set(&n->saved[s++], a->ts[j], false, 0)) goto failed;
+            }
+        } else if (a->tag == TW_ARG_TENSOR) {
+            if (differentiable && !tw_node_connect(n, edge, a->t)) goto failed;
+            if (!n->edges[edge].node && !tw_meta_of(&n->inputs[edge], a->t)) goto failed;
+            edge++;
+            if (save) {
+                n->args[i] = (tw_arg){.n = s, .tag = TW_ARG_TENSOR};
+                if (!tw_saved_set(&n->saved[s++], i == 0 && self ? self : a->t, false, 0)) goto failed;
+            }
+        } else {
+            edge += op->params[i].type == TW_TYPE_TENSOR;
+            if (words_of(a)) room = copy_words(&n->args[i], a, room);
+            else if (a->tag != TW_ARG_GENERATOR) n->args[i] = *a;
+        }
+    }
+    if ((tw_mode & TW_MODE_ANOMALY) && tw_trace_hook) n->trace = tw_trace_hook();
+    return n;
+failed:
+    tw_node_release(n);
+    return NULL;
+}
+
+static bool differentiable_out(const tw_op *op, int i, const tw_tensor *t) {
+    return t && !(op->out_nondiff >> i & 1) && (tw_is_float((tw_dtype)t->dtype) || tw_is_complex((tw_dtype)t->dtype));
+}
+
+/* Saves the results that the gradient reads and describes all of them. */
+static bool finish(tw_node *n, uint32_t mask, tw_tensor **outs) {
+    int s = n->nsaved - __builtin_popcount(mask >> 16);
+    for (int i = 0; i < n->nouts; i++) {
+        if (!outs[i]) continue;
+        if (!tw_meta_of(&n->outputs[i], outs[i])) return false;
+        if ((mask >> (16 + i) & 1) && !tw_saved_set(&n->saved[s++], outs[i], true, (uint8_t)i)) return false;
+    }
+    return true;
+}
+
+/* --- running --- */
+
+static bool any_batched(const tw_op *op, const tw_arg *args) {
+    for (int i = 0; i < op->nparams; i++) {
+        if (args[i].tag == TW_ARG_TENSOR && (args[i].t->flags & TW_BATCHED)) return true;
+        for (int j = 0; args[i].tag == TW_ARG_TENSORS && j < args[i].n; j++)
+            if (args[i].ts[j] && (args[i].ts[j]->flags & TW_BATCHED)) return true;
+    }
+    return false;
+}
+
+/* Below autograd. A composite gets here when the table gives it a gradient of its own: what it does is not recorded. */
+static bool run_below(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
+    if (op->kind == TW_KIND_COMPOSITE) {
+        unsigned mode = tw_mode;
+        tw_mode |= TW_MODE_NO_GRAD;
+        bool ok = op->composite(args, outs);
+        tw_mode = mode;
+        return ok;
+    }
+    if ((tw_mode & TW_MODE_VMAP) && (any_batched(op, args) || (op->flags & TW_OP_RANDOM))) return tw_vmap_run(op, args, outs);
+    return tw_run(op, args, outs);
+}
+
+static void release_all(const tw_op *op, tw_tensor **outs) {
+    if (op->flags & TW_OP_LIST) tw_list_release((tw_list *)(void *)outs[0]);
+    for (int i = 0; i < op->nouts; i++) {
+        if (!(op->flags & TW_OP_LIST)) tw_release(outs[i]);
+        outs[i] = NULL;
+    }
+}
+
+static bool call_recorded(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
+    uint32_t mask = save_mask(op, args);
+    tw_node *n = record(op, args, mask, NULL);
+    if (!n) return false;
+    bool ok = run_below(op, args, outs) && finish(n, mask, outs);
+    for (int i = 0; ok && i < op->nouts; i++)
+        if (differentiable_out(op, i, outs[i])) ok = tw_set_history(outs[i], n, (uint32_t)i);
+    tw_node_release(n);
+    if (!ok) release_all(op, outs);
+    return ok;
+}
+
+static bool call_graph(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
+    if (op->kind == TW_KIND_COMPOSITE && !op->grad) return op->composite(args, outs);
+    bool wants = op->differentiable && !(tw_mode & TW_MODE_NO_GRAD) && any_requires(op, args);
+    bool ok = wants ? call_recorded(op, args, outs) : run_below(op, args, outs);
+    if (!ok || op->kind != TW_KIND_VIEW) return ok;
+    if (outs[0]->storage != args[0].t->storage || (tw_mode & TW_MODE_INFERENCE)) return true;
+    if (tw_set_base(outs[0], args[0].t, tw_mode & TW_MODE_NO_GRAD ? 1 : 0)) return true;
+    release_all(op, outs);
+    return false;
+}
+
+bool tw_call(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
+    if (tw_failed()) return false;
+    for (int i = 0; i < op->nouts; i++) outs[i] = NULL;
+    if (op->flags & TW_OP_INPLACE) {
+        if (!tw_call_inplace(op, args)) return false;
+        outs[0] = tw_retain(args[0].t);
+        return true;
+    }
+    if (!(tw_mode & (TW_MODE_FORWARD | TW_MODE_INFERENCE))) return call_graph(op, args, outs);
+    if (!call_graph(op, args, outs)) return false;
+    if (tw_mode & TW_MODE_INFERENCE)
+        for (int i = 0; i < op->nouts && !(op->flags & TW_OP_LIST); i++)
+            if (outs[i]) outs[i]->flags |= TW_INFERENCE;
+    if (!(tw_mode & TW_MODE_FORWARD) || (op->kind == TW_KIND_COMPOSITE && !op->grad)) return true;
+    if (tw_jvp_outs(op, args, outs)) return true;
+    release_all(op, outs);
+    return false;
+}
+
+/* --- in place --- */
+
+/* An in-place result must have self's sizes. */
+static bool check_sizes(const tw_op *op, const tw_arg *args) {
+    const tw_tensor *self = args[0].t;
+    int64_t sizes[TW_MAX_DIMS];
+    int ndim;
+    bool same = true;
+    if (op->kind != TW_KIND_ELEMENTWISE) return true;
+    for (int i = 1; i < op->nparams; i++) {
+        if (args[i].tag != TW_ARG_TENSOR) continue;
+        const tw_tensor *t = args[i].t;
+        if (t->ndim == 0) continue;
+        same &= t->ndim == self->ndim && memcmp(t->sizes, self->sizes, (size_t)t->ndim * sizeof *t->sizes) == 0;
+    }
+    if (same) return true;
+    if (!tw_broadcast_sizes(args, op->ew->nin, sizes, &ndim)) return false;
+    if (ndim == self->ndim && memcmp(sizes, self->sizes, (size_t)ndim * sizeof *sizes) == 0) return true;
+    return tw_fail(TW_RUNTIME_ERROR, "output with shape %s doesn't match the broadcast shape %s",
+                   tw_sizes_text(self->sizes, self->ndim), tw_sizes_text(sizes, ndim));
+}
+
+/* squeeze_, t_, ...: self takes the geometry of the view. */
+static bool view_inplace(const tw_op *op, const tw_arg *args, tw_node *n) {
+    tw_tensor *self = args[0].t, *as = NULL;
+    if (!run_below(op, args, &as)) return false;
+    bool ok = tw_set_geometry(self, as->sizes, as->strides, as->ndim, as->offset);
+    if (ok && (self->flags & TW_BATCHED)) tw_vmap_take_batch(self, as);
+    tw_release(as);
+    if (ok) tw_bump_version(self);
+    if (!ok || !n) return ok;
+    if (!finish(n, 0, &self) || !tw_set_history(self, n, 0)) return false;
+    if (self->flags & TW_IS_VIEW) self->autograd->view_version = tw_version_of(self);
+    return true;
+}
+
+static bool composite_inplace(const tw_op *op, const tw_arg *args) {
+    tw_tensor *outs[TW_MAX_OUTS] = {NULL}, *self = args[0].t;
+    if (op->flags & TW_OP_INPLACE) {
+        bool ok = op->composite(args, outs);
+        release_all(op, outs);
+        return ok;
+    }
+    if (!tw_call(op, args, outs)) return false;
+    bool same = outs[0]->ndim == self->ndim && memcmp(outs[0]->sizes, self->sizes, (size_t)self->ndim * sizeof *self->sizes) == 0;
+    const tw_op *copy = tw_op_named("copy_");
+    tw_arg full[TW_MAX_ARGS], a[] = {args[0], tw_a_tensor(outs[0])};
+    bool ok = copy != NULL;
+    if (ok && !same)
+        ok = tw_fail(TW_RUNTIME_ERROR, "output with shape %s doesn't match the broadcast shape %s",
+                     tw_sizes_text(self->sizes, self->ndim), tw_sizes_text(outs[0]->sizes, outs[0]->ndim));
+    if (ok && !tw_can_cast((tw_dtype)outs[0]->dtype, (tw_dtype)self->dtype))
+        ok = tw_fail(TW_RUNTIME_ERROR, "result type %s can't be cast to the desired output type %s", tw_dtypes[outs[0]->dtype].type_name,
+                     tw_dtypes[self->dtype].type_name);
+    if (ok) {
+        tw_fill_defaults(copy, 2, a, full);
+        ok = tw_call_inplace(copy, full);
+    }
+    release_all(op, outs);
+    return ok;
+}
+
+bool tw_call_inplace(const tw_op *op, const tw_arg *args) {
+    if (tw_failed()) return false;
+    tw_tensor *self = args[0].t, *outs[TW_MAX_OUTS] = {self}, *before = NULL;
+    tw_node *n = NULL;
+    bool ok = false, quiet_mode = (tw_mode & TW_MODE_NO_GRAD) != 0;
+    if (op->kind == TW_KIND_COMPOSITE && !op->grad) return composite_inplace(op, args);
+    if ((self->flags & TW_INFERENCE) && !(tw_mode & TW_MODE_INFERENCE))
+        return tw_fail(TW_RUNTIME_ERROR, "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone to get "
+                       "a normal tensor before doing inplace update.See https://github.com/pytorch/rfcs/pull/17 for more details.");
+    bool wants = !quiet_mode && op->differentiable && any_requires(op, args);
+    if (!quiet_mode && !tw_check_inplace(self, wants || tw_requires_grad(self))) return false;
+    if (op->kind != TW_KIND_VIEW && tw_internal_overlap(self))
+        return tw_fail(TW_RUNTIME_ERROR, "unsupported operation: more than one element of the written-to tensor refers to a single memory "
+                       "location. Please clone() the tensor before performing the operation.");
+    if (!check_sizes(op, args)) return false;
+    bool dual = (tw_mode & TW_MODE_FORWARD) && tw_any_tangent(op, args);
+    uint32_t mask = wants ? save_mask(op, args) : 0;
+    if ((wants && (mask & 1)) || dual) {
+        unsigned mode = tw_mode;
+        tw_mode |= TW_MODE_NO_GRAD;
+        before = tw_vmap_clone(self);
+        tw_mode = mode;
+        if (!before) return false;
+    }
+    if (wants && !(n = record(op, args, mask, before))) goto done;
+    if (op->kind == TW_KIND_VIEW) {
+        ok = view_inplace(op, args, n);
+        goto done;
+    }
+    if (!run_below(op, args, outs)) goto done;
+    tw_bump_version(self);
+    if (n && (!finish(n, mask, outs) || (differentiable_out(op, 0, self) && !tw_rebase_history(self, n, 0)))) goto done;
+    ok = !dual || tw_jvp_inplace(op, args, before);
+done:
+    for (int i = 1; i < op->nouts; i++) tw_release(outs[i]);
+    tw_node_release(n);
+    tw_release(before);
+    return ok;
+}
+
+/* --- out= --- */
+
+static bool refuse_out(const tw_op *op) {
+    return tw_fail(TW_RUNTIME_ERROR, "%s(): functions with out=... arguments don't support automatic differentiation, but one of the "
+                   "arguments requires grad.", op->base);
+}
+
+static bool composite_out(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
+    tw_tensor *made[TW_MAX_OUTS] = {NULL};
+    if (!tw_call(op, args, made)) return false;
+    bool ok = true;
+    for (int i = 0; ok && i < op->nouts; i++) {
+        if (!outs[i] || !made[i]) continue;
+        if (!tw_can_cast((tw_dtype)made[i]->dtype, (tw_dtype)outs[i]->dtype))
+            ok = tw_fail(TW_RUNTIME_ERROR, "result type %s can't be cast to the desired output type %s",
+                         tw_dtypes[made[i]->dtype].type_name, tw_dtypes[outs[i]->dtype].type_name);
+        ok = ok && tw_fit_out(outs[i], made[i]->sizes, made[i]->ndim) && tw_copy(outs[i], made[i]);
+    }
+    release_all(op, made);
+    return ok;
+}
+
+bool tw_call_out(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
+    if (tw_failed()) return false;
+    if (!(tw_mode & TW_MODE_NO_GRAD)) {
+        for (int i = 0; i < op->nparams; i++)
+            if (wants_param(&args[i])) return refuse_out(op);
+        for (int i = 0; i < op->nouts; i++)
+            if (outs[i] && tw_requires_grad(outs[i])) return refuse_out(op);
+    }
+    bool ok = op->kind == TW_KIND_COMPOSITE ? composite_out(op, args, outs) : run_below(op, args, outs);
+    for (int i = 0; ok && i < op->nouts; i++)
+        if (outs[i]) tw_bump_version(outs[i]);
+    return ok;
+}
