@@ -70,6 +70,65 @@ static inline uint16_t add_bfloat(uint16_t a, uint16_t b) { return tw_float_to_b
 #define ADD(x, y) add_bfloat(x, y)
 #include "ops/pool_plain.h"
 
+typedef float f4 __attribute__((vector_size(16)));
+typedef float f4u __attribute__((vector_size(16), aligned(4), may_alias));
+typedef int32_t i4 __attribute__((vector_size(16)));
+
+/* best and its index k, or q and i where q is larger or NaN. */
+static inline void take(f4 *best, i4 *k, f4 q, int32_t i) {
+    i4 wins = (q > *best) | (q != q), other = {i, i, i, i};
+    *best = (f4)((wins & (i4)q) | (~wins & (i4)*best));
+    *k = (wins & other) | (~wins & *k);
+}
+
+/* Four neighbouring windows of 2 x 2, over rows a and b. */
+static inline void four_pairs(const float *a, const float *b, int32_t width, f4 *best, i4 *k) {
+    f4 a0 = *(const f4u *)a, a1 = *(const f4u *)(a + 4), b0 = *(const f4u *)b, b1 = *(const f4u *)(b + 4);
+    i4 even = {0, 2, 4, 6}, odd = {1, 3, 5, 7};
+    *best = __builtin_shuffle(a0, a1, even);
+    *k = (i4){0, 0, 0, 0};
+    take(best, k, __builtin_shuffle(a0, a1, odd), 1);
+    take(best, k, __builtin_shuffle(b0, b1, even), width);
+    take(best, k, __builtin_shuffle(b0, b1, odd), width + 1);
+}
+
+/* Windows of 2 x 2 side by side over contiguous planes. The order of comparisons is that of the general kernel. */
+static void pairs_f32(void *context, int64_t begin, int64_t end) {
+    const pool_job *j = context;
+    for (int64_t p = begin; p < end; p++) {
+        int64_t image = p / j->s.channels, channel = p % j->s.channels, width = j->s.in[1], n = j->s.out[1];
+        const float *x = (const float *)j->x.data + image * j->x.image + channel * j->x.channel;
+        float *v = (float *)j->v.data + image * j->v.image + channel * j->v.channel;
+        int64_t *at = (int64_t *)j->at.data + image * j->at.image + channel * j->at.channel;
+        for (int64_t oy = 0; oy < j->s.out[0]; oy++) {
+            for (int64_t ox = 0; ox < n; ox += 4) {
+                int64_t from = 2 * oy * width + 2 * ox, now = n - ox < 4 ? n - ox : 4;
+                float row[2][8] = {{0}};
+                const float *a = x + from, *b = a + width;
+                f4 best;
+                i4 k;
+                if (now < 4) {
+                    for (int64_t i = 0; i < 2 * now; i++) row[0][i] = a[i], row[1][i] = b[i];
+                    a = row[0], b = row[1];
+                }
+                four_pairs(a, b, (int32_t)width, &best, &k);
+                for (int64_t i = 0; i < now; i++) {
+                    v[oy * j->v.y + (ox + i) * j->v.x] = best[i];
+                    at[oy * j->at.y + (ox + i) * j->at.x] = from + 2 * i + k[i];
+                }
+            }
+        }
+    }
+}
+
+static bool is_pairs(const pool_job *j) {
+    const pool_shape *s = &j->s;
+    for (int d = 0; d < 2; d++) {
+        if (s->window[d] != 2 || s->stride[d] != 2 || s->padding[d] != 0 || s->dilation[d] != 1 || 2 * s->out[d] > s->in[d]) return false;
+    }
+    return j->x.x == 1 && j->x.y == s->in[1] && s->in[1] < INT32_MAX;
+}
+
 static planes planes_of(const tw_tensor *t) { /* of the last two of 3 or 4 dimensions */
     const int64_t *d = t->strides + (t->ndim - 3);
     return (planes){tw_data(t), t->ndim == 4 ? t->strides[0] : 0, d[0], d[1], d[2]};
@@ -177,7 +236,7 @@ bool tw_max_pool2d_with_indices_run(const tw_arg *a, tw_tensor **out) {
     case TW_INT64: body = forward_i64; break;
     case TW_FLOAT16: body = forward_f16; break;
     case TW_BFLOAT16: body = forward_bf16; break;
-    case TW_FLOAT32: body = forward_f32; break;
+    case TW_FLOAT32: body = is_pairs(&j) ? pairs_f32 : forward_f32; break;
     case TW_FLOAT64: body = forward_f64; break;
     default: return tw_fail(TW_NOT_IMPLEMENTED_ERROR, "\"max_pool2d\" not implemented for '%s'", tw_dtypes[x->dtype].type_name);
     }
