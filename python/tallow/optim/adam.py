@@ -102,14 +102,14 @@ def _step_dtype():
     return tallow.float64 if tallow.get_default_dtype() == tallow.float64 else tallow.float32
 
 
-_fused = getattr(_C, "_adam_step", None)
+_fused = _C._adam_step
 
 
 def adam(params, grads, exp_avgs, exp_avg_sqs, max_exp_avg_sqs, state_steps, foreach=None, capturable=False,
          differentiable=False, fused=None, grad_scale=None, found_inf=None, has_complex=False,
          decoupled_weight_decay=False, *, amsgrad, beta1, beta2, lr, weight_decay, eps, maximize):  # fmt: skip
     """The step on lists; everything is changed in place."""
-    if _fused is not None and not differentiable:
+    if not differentiable:
         _fused(params, grads, exp_avgs, exp_avg_sqs, max_exp_avg_sqs if amsgrad else None, state_steps,
                float(_number(lr)), float(_number(beta1)), float(_number(beta2)), float(eps),
                float(_number(weight_decay)), amsgrad, maximize, decoupled_weight_decay)  # fmt: skip

@@ -57,21 +57,16 @@ class SGD(Optimizer):
 
 
 _SETTINGS = ("weight_decay", "momentum", "lr", "dampening", "nesterov", "maximize", "differentiable")
-_fused = getattr(_C, "_sgd_step", None)
+_fused = _C._sgd_step
 
 
 def sgd(params, d_p_list, momentum_buffer_list, foreach=None, fused=None, *, weight_decay, momentum, lr, dampening,
         nesterov, maximize, differentiable=False, has_sparse_grad=False, grad_scale=None, found_inf=None):  # fmt: skip
     """The step on lists; returns the momentum buffers, new ones where there were none."""
-    if _fused is not None and not differentiable:
-        made = momentum_buffer_list
-        if made is not None and None in _kinds(made):
-            # The first buffer is a copy of the gradient: that step is composed.
-            pass
-        else:
-            _fused(params, d_p_list, made, float(_number(lr)), float(momentum), float(dampening),
-                   float(_number(weight_decay)), nesterov, maximize)  # fmt: skip
-            return made
+    if not differentiable:
+        _fused(params, d_p_list, momentum_buffer_list, float(_number(lr)), float(momentum), float(dampening),
+               float(_number(weight_decay)), nesterov, maximize)  # fmt: skip
+        return momentum_buffer_list
     made = []
     for i, p in enumerate(params):
         g = -d_p_list[i] if maximize else d_p_list[i]
@@ -91,6 +86,3 @@ def sgd(params, d_p_list, momentum_buffer_list, foreach=None, fused=None, *, wei
             p.add_(g, alpha=-_number(lr))
     return made
 
-
-def _kinds(buffers):
-    return {None if b is None else True for b in buffers}

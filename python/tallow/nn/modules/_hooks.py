@@ -4,7 +4,7 @@ import weakref
 import warnings
 from collections import OrderedDict
 
-from tallow import Tensor
+from tallow import Tensor, _C
 from tallow.utils.hooks import BackwardHook, RemovableHandle
 
 # Hooks for all modules.
@@ -33,17 +33,11 @@ def _add(hooks, hook, extra=(), prepend=False):
     return handle
 
 
-class HookedCalls:
-    """The part of Module that calls forward() and registers the hooks around it.
-
-    `_hooked` says whether this module, or all modules, ever got a hook that runs in a call; it is never reset."""
+class HookedCalls(_C._ModuleBase):
+    """The part of Module that registers the hooks around forward(). Calls are _ModuleBase's: forward(), or _call_impl() if
+    `_hooked` says that this module, or all modules, ever got a hook that runs in a call; it is never reset."""
 
     _hooked = False
-
-    def __call__(self, *args, **kwargs):
-        if self._hooked:
-            return self._call_impl(*args, **kwargs)
-        return self.forward(*args, **kwargs)
 
     def register_forward_pre_hook(self, hook, *, prepend=False, with_kwargs=False):
         """hook(module, args) runs before forward() and may replace its arguments."""
