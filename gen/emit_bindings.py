@@ -24,8 +24,10 @@ def places(op):
 def inplace_places(op):
     if "inplace" not in op.variants or not op.public:
         return []
-    spaces = ["Tensor"]
-    if len(op.tensor_params) == 1 and op.kind == "elementwise" and len(op.params) == 1 and "function" in op.variants:
+    spaces = (["Tensor"] if "method" in op.variants else []) + op.words("namespaces")
+    if "function" in op.variants and "method" not in op.variants:
+        spaces.append("torch")  # torch.threshold_
+    elif len(op.tensor_params) == 1 and op.kind == "elementwise" and len(op.params) == 1 and "function" in op.variants:
         spaces.append("torch")  # torch.exp_ and the like
     names = [op.base] + [alias for alias in op.words("aliases") if "." not in alias]
     return [(space, name + "_") for name in names for space in spaces]
