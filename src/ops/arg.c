@@ -1,3 +1,5 @@
+#include "ops/op.h"
+#include "core/memory.h"
 #include "ops/arg.h"
 
 tw_arg tw_a_scalar(tw_scalar s) {
@@ -22,4 +24,15 @@ tw_scalar tw_a_to_scalar(const tw_arg *a) {
     case TW_ARG_COMPLEX: return tw_complex(a->c[0], a->c[1]);
     default: return tw_int(a->i);
     }
+}
+
+tw_list *tw_list_new(int64_t n) {
+    tw_list *list = tw_calloc(1, sizeof *list + (size_t)n * sizeof *list->items);
+    if (list) list->n = n;
+    return list;
+}
+
+void tw_list_release(tw_list *list) {
+    for (int64_t i = 0; list && i < list->n; i++) tw_release(list->items[i]);
+    tw_free(list);
 }
