@@ -1,7 +1,7 @@
 """Being torch: a finder that answers `import torch.x` with tallow's own modules.
 
-Note [Names of aliased classes]: __module__ of what tallow defines stays tallow.…, unless this finder loads the module; then
-it says torch.…, so that pickles written in the process name PyTorch's modules."""
+Note [Names of aliased classes]: __module__ of what tallow defines says tallow.… until install() is called; from then on it says
+torch.…, so that pickles written in the process name PyTorch's modules."""
 
 import importlib
 import importlib.abc
@@ -9,6 +9,7 @@ import importlib.machinery
 import importlib.util
 import os
 import sys
+import types
 
 SHIM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "torch_shim")
 
@@ -28,25 +29,43 @@ class _Loader(importlib.abc.Loader):
     def exec_module(self, module):
         # The import system has just put the alias's names on the module: give it its own back.
         module.__spec__, module.__loader__, module.__package__, module.__name__ = self._own
-        _rename(module)
+
+
+def _public(name):
+    return "torch" + name[6:]
 
 
 def _rename(module):
     """Says torch for tallow in the __module__ of a module's classes and functions."""
-    own = module.__name__
-    public = "torch" + own[6:]
     for value in list(vars(module).values()):
-        if getattr(value, "__module__", None) == own and isinstance(value, (type, type(_rename))):
+        home = getattr(value, "__module__", None)
+        if isinstance(value, (type, types.FunctionType)) and isinstance(home, str) and home.split(".")[0] == "tallow":
             try:
-                value.__module__ = public
+                value.__module__ = _public(home)
             except (AttributeError, TypeError):
                 pass
+
+
+def _renaming(spec):
+    """The spec of a module of tallow's own, which is renamed and aliased once it is loaded."""
+    execute = spec.loader.exec_module
+
+    def exec_module(module):
+        execute(module)
+        _rename(module)
+        sys.modules.setdefault(_public(spec.name), module)
+
+    spec.loader.exec_module = exec_module
+    return spec
 
 
 class Finder(importlib.abc.MetaPathFinder):
     """Finds torch and torch.x where tallow has them."""
 
     def find_spec(self, name, path=None, target=None):
+        if name.startswith("tallow.") and name != "tallow._C":
+            spec = importlib.machinery.PathFinder.find_spec(name, path, target)
+            return spec if spec is None or spec.loader is None else _renaming(spec)
         if name != "torch" and not name.startswith("torch."):
             return None
         own = _own_name(name)
@@ -84,5 +103,5 @@ def install():
     sys.modules["torch"] = tallow
     for name, module in list(sys.modules.items()):
         if name == "tallow" or name.startswith("tallow."):
-            sys.modules["torch" + name[6:]] = module
+            sys.modules[_public(name)] = module
             _rename(module)

@@ -114,33 +114,30 @@ def adam(params, grads, exp_avgs, exp_avg_sqs, max_exp_avg_sqs, state_steps, for
                float(_number(lr)), float(_number(beta1)), float(_number(beta2)), float(eps),
                float(_number(weight_decay)), amsgrad, maximize, decoupled_weight_decay)  # fmt: skip
         return
-    beta1, beta2 = (beta1, beta2) if differentiable else (_number(beta1), _number(beta2))
-    lr = lr if differentiable else _number(lr)
     for i, p in enumerate(params):
         _adam_one(p, grads[i], exp_avgs[i], exp_avg_sqs[i], max_exp_avg_sqs[i] if amsgrad else None, state_steps[i],
-                  beta1, beta2, lr, weight_decay, eps, maximize, differentiable, decoupled_weight_decay)  # fmt: skip
+                  beta1, beta2, lr, weight_decay, eps, maximize, decoupled_weight_decay)  # fmt: skip
 
 
-def _adam_one(p, g, mean, square, largest, step, beta1, beta2, lr, weight_decay, eps, maximize, differentiable,
-              decoupled):  # fmt: skip
+def _adam_one(p, g, mean, square, largest, step, beta1, beta2, lr, weight_decay, eps, maximize, decoupled):
+    """One parameter's step in tensor operations, so that gradients flow through it."""
     g = -g if maximize else g
     step += 1
     if weight_decay != 0:
         if decoupled:
             p.mul_(1 - lr * weight_decay)
         else:
-            g = g.add(p, alpha=weight_decay)
+            g = g + p * weight_decay
     if p.is_complex():
         g, mean, square = tallow.view_as_real(g), tallow.view_as_real(mean), tallow.view_as_real(square)
         largest = None if largest is None else tallow.view_as_real(largest)
         p = tallow.view_as_real(p)
     mean.add_((g - mean) * (1 - beta1))
     square.mul_(beta2).add_(g * g * (1 - beta2))
-    count = step if differentiable else step.item()
-    correction1, correction2 = 1 - beta1**count, 1 - beta2**count
+    correction1, correction2 = 1 - beta1**step, 1 - beta2**step
     root = correction2**0.5
     if largest is not None:
-        largest.copy_(tallow.maximum(largest.clone() if differentiable else largest, square))
+        largest.copy_(tallow.maximum(largest.clone(), square))
         denominator = largest.sqrt() / root + eps
     else:
         denominator = square.sqrt() / root + eps

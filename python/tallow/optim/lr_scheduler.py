@@ -423,6 +423,186 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         self._last_lr = self._current()
 
 
+class _PerGroup:
+    """Reads settings that are one number for all groups or a list with one for each."""
+
+    def _listed(self, name, value):
+        groups = self.optimizer.param_groups
+        if not isinstance(value, (list, tuple)):
+            return [value] * len(groups)
+        if len(value) != len(groups):
+            raise ValueError(f"{name} must have the same length as optimizer.param_groups. "
+                             f"{name} has {len(value)} values, param_groups has {len(groups)}.")  # fmt: skip
+        return list(value)
+
+    def _momentum_key(self):
+        """Whether Adam's first beta takes the place of momentum."""
+        self.use_beta1 = "betas" in self.optimizer.defaults
+
+    def _get_momentum(self, group):
+        return group["betas"][0] if self.use_beta1 else group["momentum"]
+
+    def _set_momentum(self, group, value):
+        if self.use_beta1:
+            group["betas"] = (value, *group["betas"][1:])
+        else:
+            group["momentum"] = value
+
+
+class CyclicLR(_PerGroup, LRScheduler):
+    """Between base_lr and max_lr, up and down; momentum the other way round."""
+
+    def __init__(self, optimizer, base_lr, max_lr, step_size_up=2000, step_size_down=None, mode="triangular", gamma=1.0,
+                 scale_fn=None, scale_mode="cycle", cycle_momentum=True, base_momentum=0.8, max_momentum=0.9,
+                 last_epoch=-1):  # fmt: skip
+        _check_optimizer(optimizer)
+        self.optimizer = optimizer
+        base_lrs = self._listed("base_lr", base_lr)
+        if last_epoch == -1:
+            for lr, group in zip(base_lrs, optimizer.param_groups):
+                _set(group, "lr", lr)
+        self.max_lrs = self._listed("max_lr", max_lr)
+        step_size_up = float(step_size_up)
+        step_size_down = step_size_up if step_size_down is None else float(step_size_down)
+        self.total_size = step_size_up + step_size_down
+        self.step_ratio = step_size_up / self.total_size
+        if mode not in ("triangular", "triangular2", "exp_range") and scale_fn is None:
+            raise ValueError("mode is invalid and scale_fn is None")
+        self.mode = mode
+        self.gamma = gamma
+        self._scale_fn_custom = scale_fn
+        self.scale_mode = scale_mode if scale_fn is not None else "iterations" if mode == "exp_range" else "cycle"
+        self.cycle_momentum = cycle_momentum
+        if cycle_momentum:
+            if "momentum" not in optimizer.defaults and "betas" not in optimizer.defaults:
+                raise ValueError(
+                    "optimizer must support momentum or beta1 with `cycle_momentum` option enabled"
+                )
+            self._momentum_key()
+            self.base_momentums = self._listed("base_momentum", base_momentum)
+            self.max_momentums = self._listed("max_momentum", max_momentum)
+            if last_epoch == -1:
+                for high, low, group in zip(self.max_momentums, self.base_momentums, optimizer.param_groups):
+                    self._set_momentum(group, high)
+                    group["max_momentum"] = high
+                    group["base_momentum"] = low
+        super().__init__(optimizer, last_epoch)
+        self.base_lrs = base_lrs
+
+    def state_dict(self):
+        """Everything but the optimiser and a plain function: that cannot be saved."""
+        state = super().state_dict()
+        if isinstance(self._scale_fn_custom, types.FunctionType):
+            state["_scale_fn_custom"] = None
+        return state
+
+    def scale_fn(self, x):
+        """How far up cycle (or iteration) x goes."""
+        if self._scale_fn_custom is not None:
+            return self._scale_fn_custom(x)
+        if self.mode == "triangular":
+            return 1.0
+        return 1 / (2.0 ** (x - 1)) if self.mode == "triangular2" else self.gamma**x
+
+    def get_lr(self):
+        """The rates of this step; sets the momenta."""
+        self._warn_outside_step()
+        cycle = math.floor(1 + self.last_epoch / self.total_size)
+        x = 1.0 + self.last_epoch / self.total_size - cycle
+        height = x / self.step_ratio if x <= self.step_ratio else (x - 1) / (self.step_ratio - 1)
+        scale = self.scale_fn(cycle if self.scale_mode == "cycle" else self.last_epoch)
+        if self.cycle_momentum:
+            for low, high, group in zip(self.base_momentums, self.max_momentums, self.optimizer.param_groups):
+                self._set_momentum(group, high - (high - low) * height * scale)
+        return [low + (high - low) * height * scale for low, high in zip(self.base_lrs, self.max_lrs)]
+
+
+class OneCycleLR(_PerGroup, LRScheduler):
+    """Up to max_lr, then down to nearly nothing: one cycle of a known number of steps."""
+
+    def __init__(self, optimizer, max_lr, total_steps=None, epochs=None, steps_per_epoch=None, pct_start=0.3,
+                 anneal_strategy="cos", cycle_momentum=True, base_momentum=0.85, max_momentum=0.95, div_factor=25.0,
+                 final_div_factor=1e4, three_phase=False, last_epoch=-1):  # fmt: skip
+        _check_optimizer(optimizer)
+        self.optimizer = optimizer
+        if total_steps is not None:
+            if total_steps <= 0 or not isinstance(total_steps, int):
+                raise ValueError(f"Expected positive integer total_steps, but got {total_steps}")
+            self.total_steps = total_steps
+        elif epochs is not None and steps_per_epoch is not None:
+            for name, value in (("epochs", epochs), ("steps_per_epoch", steps_per_epoch)):
+                if not isinstance(value, int) or value <= 0:
+                    raise ValueError(f"Expected positive integer {name}, but got {value}")
+            self.total_steps = epochs * steps_per_epoch
+        else:
+            raise ValueError(
+                "You must define either total_steps OR (epochs AND steps_per_epoch)"
+            )
+        last, start = self.total_steps - 1, float(pct_start * self.total_steps) - 1
+        up = ("initial_lr", "max_lr", "max_momentum", "base_momentum")
+        names = ("end_step", "start_lr", "end_lr", "start_momentum", "end_momentum")
+        if three_phase:
+            rows = [(start, *up), (2 * start, "max_lr", "initial_lr", "base_momentum", "max_momentum"),
+                    (last, "initial_lr", "min_lr", "max_momentum", "max_momentum")]  # fmt: skip
+        else:
+            rows = [(start, *up), (last, "max_lr", "min_lr", "base_momentum", "max_momentum")]
+        self._schedule_phases = [dict(zip(names, row)) for row in rows]
+        if pct_start < 0 or pct_start > 1 or not isinstance(pct_start, float):
+            raise ValueError(f"Expected float between 0 and 1 pct_start, but got {pct_start}")
+        if anneal_strategy not in ("cos", "linear"):
+            raise ValueError(f"anneal_strategy must be one of 'cos' or 'linear', instead got {anneal_strategy}")
+        self._anneal_func_type = anneal_strategy
+        max_lrs = self._listed("max_lr", max_lr)
+        if last_epoch == -1:
+            for group, high in zip(optimizer.param_groups, max_lrs):
+                group["initial_lr"] = high / div_factor
+                group["max_lr"] = high
+                group["min_lr"] = group["initial_lr"] / final_div_factor
+        self.cycle_momentum = cycle_momentum
+        if cycle_momentum:
+            if "momentum" not in optimizer.defaults and "betas" not in optimizer.defaults:
+                raise ValueError(
+                    "optimizer must support momentum or beta1 with `cycle_momentum` option enabled"
+                )
+            self._momentum_key()
+            lows, highs = self._listed("base_momentum", base_momentum), self._listed("max_momentum", max_momentum)
+            if last_epoch == -1:
+                for low, high, group in zip(lows, highs, optimizer.param_groups):
+                    self._set_momentum(group, high)
+                    group["max_momentum"] = high
+                    group["base_momentum"] = low
+        super().__init__(optimizer, last_epoch)
+
+    def _between(self, start, end, share):
+        if self._anneal_func_type == "linear":
+            return (end - start) * share + start
+        return end + (start - end) / 2.0 * (math.cos(math.pi * share) + 1)
+
+    def get_lr(self):
+        """The rates of this step; sets the momenta."""
+        self._warn_outside_step()
+        step = self.last_epoch
+        if step > self.total_steps:
+            raise ValueError(
+                f"Tried to step {step} times. The total number of steps is {self.total_steps}"
+            )
+        rates = []
+        for group in self.optimizer.param_groups:
+            begin = 0.0
+            for i, phase in enumerate(self._schedule_phases):
+                end = phase["end_step"]
+                if step <= end or i == len(self._schedule_phases) - 1:
+                    share = (step - begin) / (end - begin)
+                    rates.append(self._between(group[phase["start_lr"]], group[phase["end_lr"]], share))
+                    if self.cycle_momentum:
+                        self._set_momentum(
+                            group, self._between(group[phase["start_momentum"]], group[phase["end_momentum"]], share)
+                        )
+                    break
+                begin = end
+        return rates
+
+
 class SequentialLR(LRScheduler):
     """One schedule after the other, changing at the milestones."""
 

@@ -68,21 +68,14 @@ def sgd(params, d_p_list, momentum_buffer_list, foreach=None, fused=None, *, wei
                float(_number(weight_decay)), nesterov, maximize)  # fmt: skip
         return momentum_buffer_list
     made = []
-    for i, p in enumerate(params):
+    for i, p in enumerate(params):  # in tensor operations, so that gradients flow through the step
         g = -d_p_list[i] if maximize else d_p_list[i]
         if isinstance(weight_decay, Tensor) or weight_decay != 0:
-            g = g.add(p, alpha=_number(weight_decay)) if not differentiable else g + p * weight_decay
+            g = g + p * weight_decay
         if momentum != 0:
             buffer = momentum_buffer_list[i]
-            if buffer is None:
-                buffer = g.clone() if differentiable else g.detach().clone()
-            else:
-                buffer.mul_(momentum).add_(g, alpha=1 - dampening)
+            buffer = g.clone() if buffer is None else buffer.mul_(momentum).add_(g * (1 - dampening))
             made.append(buffer)
-            g = g.add(buffer, alpha=momentum) if nesterov else buffer
-        if isinstance(lr, Tensor) and differentiable:
-            p.add_(g * -lr)
-        else:
-            p.add_(g, alpha=-_number(lr))
+            g = g + buffer * momentum if nesterov else buffer
+        p.add_(g * -lr)
     return made
-
