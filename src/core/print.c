@@ -79,7 +79,7 @@ static void for_shown(printer *p, int dim, int64_t offset, void (*visit)(printer
     }
 }
 
-typedef struct survey { bool imaginary, any, integers; double least, most; int width, pass; format *into; } survey;
+typedef struct survey { bool imaginary, any, integers, poisoned; double least, most; int width, pass; format *into; } survey;
 
 static void measure(printer *p, int64_t offset, void *context) {
     survey *s = context;
@@ -90,8 +90,11 @@ static void measure(printer *p, int64_t offset, void *context) {
         if (width > s->width) s->width = width;
         return;
     }
-    if (!isfinite(x.value) || x.value == 0) return;
+    /* PyTorch compares E8M0 with a zero that it has rounded to 2^-127, the least such number, and takes its NaN for finite. */
+    const bool odd = x.dtype == TW_FLOAT8_E8M0FNU;
+    if (odd ? x.value == 0x1p-127 : !isfinite(x.value) || x.value == 0) return;
     if (s->pass == 0) {
+        s->poisoned |= isnan(x.value);
         const double size = fabs(x.value);
         if (!s->any || size < s->least) s->least = size;
         if (!s->any || size > s->most) s->most = size;
@@ -113,7 +116,7 @@ static void choose_format(printer *p, format *f, bool imaginary) {
     if (f->floating && s.any) {
         f->integers = s.integers;
         f->scientific = p->options->sci_mode >= 0 ? p->options->sci_mode != 0
-                                                  : s.most / s.least > 1000.0 || s.most > 1.0e8 || s.least < 1.0e-4;
+                                                  : !s.poisoned && (s.most / s.least > 1000.0 || s.most > 1.0e8 || s.least < 1.0e-4);
         s.pass = 1;
         for_shown(p, 0, p->t->offset, measure, &s);
     }

@@ -5,7 +5,7 @@
 #include <string.h>
 
 static tw_storage *storage_of(tw_device device, void *data, size_t bytes) {
-    tw_storage *s = tw_malloc(sizeof *s);
+    tw_storage *s = tw_small_alloc(sizeof *s);
     if (!s) return NULL;
     *s = (tw_storage){.device = device, .data = data, .bytes = bytes, .resizable = true};
     atomic_init(&s->refs, 1);
@@ -54,7 +54,7 @@ tw_storage *tw_storage_borrow(tw_device device, void *data, size_t bytes, void (
 void tw_storage_release(tw_storage *s) {
     if (!s || atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1) return;
     give_back(s);
-    tw_free(s);
+    tw_small_free(s, sizeof *s);
 }
 
 bool tw_storage_resize(tw_storage *s, size_t bytes) {
