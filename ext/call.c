@@ -1,0 +1,475 @@
+/* Callables made from the table: torch.add, Tensor.add_, nn.functional.relu, ... One type, one path for all ops. */
+#include "ext/parse.h"
+
+typedef struct callable {
+    PyObject_HEAD
+    vectorcallfunc vectorcall;
+    const tw_binding *binding;
+    const char *qualifier;  /* "Tensor" or "type" */
+    PyObject *weak, *dict;
+    bool method;
+} callable;
+
+static PyTypeObject function_type, method_type;
+
+/* --- running --- */
+
+enum { GIL_LIMIT = 65536 }; /* elements: about 20 us of work; below, giving the GIL up costs more than it frees */
+
+static bool is_large(const tw_op *op, const tw_arg *args) {
+    int64_t n = 0;
+    for (int i = 0; i < op->nparams; i++) {
+        if (args[i].tag == TW_ARG_TENSOR) n += args[i].t->numel;
+        if (args[i].tag == TW_ARG_TENSORS)
+            for (int k = 0; k < args[i].n; k++) n += args[i].ts[k] ? args[i].ts[k]->numel : 0;
+    }
+    return n >= GIL_LIMIT || (n == 0 && op->kind != TW_KIND_VIEW);
+}
+
+/* While the GIL is away nobody may free the arguments: other threads could drop the last reference. */
+static void hold(const tw_op *op, const tw_arg *args, bool on) {
+    for (int i = 0; i < op->nparams; i++) {
+        if (args[i].tag == TW_ARG_TENSOR) on ? tw_tensor_retain(args[i].t) : tw_release(args[i].t);
+        if (args[i].tag != TW_ARG_TENSORS) continue;
+        for (int k = 0; k < args[i].n; k++) {
+            if (!args[i].ts[k]) continue;
+            on ? tw_tensor_retain(args[i].ts[k]) : tw_release(args[i].ts[k]);
+        }
+    }
+}
+
+bool tw_py_run(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
+    if (!is_large(op, args)) return tw_call(op, args, outs);
+    hold(op, args, true);
+    PyThreadState *state = PyEval_SaveThread();
+    bool ok = tw_call(op, args, outs);
+    PyEval_RestoreThread(state);
+    hold(op, args, false);
+    return ok;
+}
+
+bool tw_py_run_inplace(const tw_op *op, const tw_arg *args) {
+    if (!is_large(op, args)) return tw_call_inplace(op, args);
+    hold(op, args, true);
+    PyThreadState *state = PyEval_SaveThread();
+    bool ok = tw_call_inplace(op, args);
+    PyEval_RestoreThread(state);
+    hold(op, args, false);
+    return ok;
+}
+
+/* --- results --- */
+
+static PyTypeObject **struct_types; /* torch.return_types.*, by op id; made on first use */
+
+static PyObject *struct_repr(PyObject *o) {
+    PyObject *text = PyUnicode_FromFormat("%s(\n", Py_TYPE(o)->tp_name);
+    for (Py_ssize_t i = 0; text && i < PyTuple_GET_SIZE(o); i++) {
+        PyObject *next = PyUnicode_FromFormat("%U%s=%R%s", text, Py_TYPE(o)->tp_members[i].name, PyTuple_GET_ITEM(o, i),
+                                              i + 1 < PyTuple_GET_SIZE(o) ? ",\n" : ")");
+        Py_SETREF(text, next);
+    }
+    return text;
+}
+
+static PyTypeObject *struct_type(const tw_op *op) {
+    if (!struct_types && !(struct_types = PyMem_Calloc((size_t)tw_op_count, sizeof *struct_types))) {
+        PyErr_NoMemory();
+        return NULL;
+    }
+    if (struct_types[op->id]) return struct_types[op->id];
+    PyStructSequence_Field fields[TW_MAX_OUTS + 1] = {{NULL, NULL}};
+    char name[128];
+    const char *base = op->base;
+    snprintf(name, sizeof name, "torch.return_types.%s", base);
+    for (int i = 0; i < op->nouts; i++) fields[i].name = op->out_names[i];
+    PyStructSequence_Desc about = {name, NULL, fields, op->nouts};
+    PyTypeObject *type = PyStructSequence_NewType(&about);
+    if (type) type->tp_repr = struct_repr;
+    return struct_types[op->id] = type;
+}
+
+/* A Tensor[] result as a tuple; the list is consumed. */
+static PyObject *list_result(tw_list *list) {
+    PyObject *tuple = list ? PyTuple_New((Py_ssize_t)list->n) : tw_py_raise();
+    for (int64_t i = 0; tuple && i < list->n; i++) {
+        tw_tensor *t = list->items[i];
+        list->items[i] = NULL;
+        PyObject *o = tw_py_wrap(t);
+        if (!o) Py_CLEAR(tuple);
+        else PyTuple_SET_ITEM(tuple, i, o);
+    }
+    tw_list_release(list);
+    return tuple;
+}
+
+PyObject *tw_py_outs(const tw_op *op, tw_tensor **outs) {
+    if (op->nouts == 0) Py_RETURN_NONE;
+    if (op->flags & TW_OP_LIST) return list_result((tw_list *)(void *)outs[0]);
+    if (op->nouts == 1) return tw_py_wrap(outs[0]);
+    PyTypeObject *type = op->out_names ? struct_type(op) : NULL;
+    PyObject *result = type ? PyStructSequence_New(type) : PyErr_Occurred() ? NULL : PyTuple_New(op->nouts);
+    for (int i = 0; i < op->nouts; i++) {
+        PyObject *o = NULL;
+        if (!result) {
+            tw_release(outs[i]);
+            continue;
+        }
+        if (outs[i]) o = tw_py_wrap(outs[i]);
+        else {
+            o = Py_None;
+            Py_INCREF(o);
+        }
+        if (!o) Py_CLEAR(result);
+        else if (type) PyStructSequence_SET_ITEM(result, i, o);
+        else PyTuple_SET_ITEM(result, i, o);
+    }
+    return result;
+}
+
+static PyObject *run_out(tw_py_parse *p) {
+    const tw_op *op = p->op;
+    tw_tensor *outs[TW_MAX_OUTS] = {NULL};
+    if (op->nouts == 1) {
+        if (!tw_py_is_tensor(p->out)) {
+            PyErr_Format(PyExc_TypeError, "%s(): argument 'out' must be Tensor, not %s", p->name, Py_TYPE(p->out)->tp_name);
+            return NULL;
+        }
+        outs[0] = tw_py_tensor_of(p->out);
+    } else {
+        PyObject *fast = PySequence_Check(p->out) && !tw_py_is_tensor(p->out) ? PySequence_Fast(p->out, "out") : NULL;
+        bool ok = fast && PySequence_Fast_GET_SIZE(fast) == op->nouts;
+        for (int i = 0; ok && i < op->nouts; i++) {
+            PyObject *o = PySequence_Fast_GET_ITEM(fast, i);
+            if (!(ok = tw_py_is_tensor(o))) break;
+            outs[i] = tw_py_tensor_of(o);
+        }
+        Py_XDECREF(fast);
+        if (!ok) {
+            PyErr_Clear();
+            PyErr_Format(PyExc_TypeError, "%s(): argument 'out' must be tuple of Tensors, not %s", p->name, Py_TYPE(p->out)->tp_name);
+            return NULL;
+        }
+    }
+    if (!tw_call_out(op, p->args, outs)) return tw_py_raise();
+    if (op->nouts == 1) TW_PY_RETURN_NEW(p->out);
+    for (int i = 0; i < op->nouts; i++) tw_tensor_retain(outs[i]);
+    return tw_py_outs(op, outs);
+}
+
+static PyObject *run_parsed(tw_py_parse *p, const callable *c) {
+    const tw_op *op = p->op;
+    if (p->out) return run_out(p);
+    if (c->binding->inplace) {
+        if (!tw_py_run_inplace(op, p->args)) return tw_py_raise();
+        if (p->method) TW_PY_RETURN_NEW(p->given[0]);
+        return tw_py_wrap_borrowed(p->args[0].t);
+    }
+    tw_tensor *outs[TW_MAX_OUTS] = {NULL};
+    if (!tw_py_run(op, p->args, outs)) return tw_py_raise();
+    if (p->requires_grad && !tw_set_requires_grad(outs[0], true)) {
+        tw_release(outs[0]);
+        return tw_py_raise();
+    }
+    return tw_py_outs(op, outs);
+}
+
+/* --- the call --- */
+
+static PyObject *fail_parse(tw_py_parse *p, const callable *c) {
+    const tw_binding *b = c->binding;
+    Py_ssize_t given = p->ngiven - (p->method ? 1 : 0) + (p->kwnames ? PyTuple_GET_SIZE(p->kwnames) : 0);
+    int plausible = -1, count = 0;
+    if (PyErr_Occurred()) return NULL;
+    for (int i = 0; i < b->nops; i++) {
+        const tw_op *op = &tw_ops[b->ops[i]];
+        int required = 0, total = op->nparams - (p->method ? 1 : 0) + (b->has_out && !p->method ? 1 : 0);
+        for (int k = 0; k < op->nparams; k++)
+            if (!op->params[k].has_default && !(p->method && k == tw_py_self_index(op))) required++;
+        if (given < required || given > total) continue;
+        plausible = i;
+        count++;
+    }
+    if (b->nops == 1) plausible = 0;
+    if (b->nops == 1 || count == 1) {
+        p->op = &tw_ops[b->ops[plausible]];
+        if (!tw_py_parse_op(p, b->has_out, true) && PyErr_Occurred()) return NULL;
+    }
+    tw_py_parse_error(p, b);
+    return NULL;
+}
+
+static PyObject *call(PyObject *o, PyObject *const *args, size_t nargsf, PyObject *kwnames) {
+    callable *c = (callable *)o;
+    const tw_binding *b = c->binding;
+    tw_py_parse p;
+    p.name = b->name;
+    p.method = c->method;
+    p.given = args;
+    p.ngiven = PyVectorcall_NARGS(nargsf);
+    p.kwnames = kwnames && PyTuple_GET_SIZE(kwnames) ? kwnames : NULL;
+    p.nblocks = p.used = 0;
+    if (p.method && (p.ngiven < 1 || !tw_py_is_tensor(args[0]))) {
+        if (p.ngiven < 1) {
+            PyErr_Format(PyExc_TypeError, "unbound method TensorBase.%s() needs an argument", b->name);
+        } else {
+            PyErr_Format(PyExc_TypeError, "descriptor '%s' for 'torch._C.TensorBase' objects doesn't apply to a '%s' object", b->name,
+                         Py_TYPE(args[0])->tp_name);
+        }
+        return NULL;
+    }
+    if (tw_py_any_overrides(args, p.ngiven + (p.kwnames ? PyTuple_GET_SIZE(p.kwnames) : 0))) {
+        bool handled;
+        PyObject *r = tw_py_dispatch(o, args, p.ngiven, p.kwnames, &handled);
+        if (handled) return r;
+    }
+    PyObject *result = NULL;
+    for (int i = 0; i < b->nops; i++) {
+        p.op = &tw_ops[b->ops[i]];
+        if (tw_py_parse_op(&p, b->has_out, false)) {
+            result = run_parsed(&p, c);
+            tw_py_parse_free(&p);
+            return result;
+        }
+        if (PyErr_Occurred()) break;
+    }
+    result = fail_parse(&p, c);
+    tw_py_parse_free(&p);
+    return result;
+}
+
+/* --- the types --- */
+
+static PyObject *method_get(PyObject *self, PyObject *instance, PyObject *type) {
+    (void)type;
+    if (!instance || instance == Py_None) TW_PY_RETURN_NEW(self);
+    return PyMethod_New(self, instance);
+}
+
+static PyObject *callable_repr(PyObject *o) {
+    callable *c = (callable *)o;
+    if (c->method) return PyUnicode_FromFormat("<method '%s' of 'torch._C.TensorBase' objects>", c->binding->name);
+    return PyUnicode_FromFormat("<built-in method %s of type object at %p>", c->binding->name, (void *)c);
+}
+
+static PyObject *get_name(PyObject *o, void *closure) {
+    (void)closure;
+    return PyUnicode_FromString(((callable *)o)->binding->name);
+}
+static PyObject *get_qualname(PyObject *o, void *closure) {
+    (void)closure;
+    callable *c = (callable *)o;
+    return PyUnicode_FromFormat("%s.%s", c->method ? "TensorBase" : "_VariableFunctionsClass", c->binding->name);
+}
+static PyObject *get_doc(PyObject *o, void *closure) {
+    (void)closure;
+    const char *doc = ((callable *)o)->binding->doc;
+    if (!doc) Py_RETURN_NONE;
+    return PyUnicode_FromString(doc);
+}
+static PyObject *get_module(PyObject *o, void *closure) {
+    (void)o, (void)closure;
+    Py_RETURN_NONE;
+}
+static PyObject *get_objclass(PyObject *o, void *closure) {
+    (void)o, (void)closure;
+    TW_PY_RETURN_NEW(tw_py_base_type);
+}
+/* Pickles by name: getattr(_VariableFunctions or TensorBase, name). */
+static PyObject *callable_reduce(PyObject *o, PyObject *unused) {
+    (void)unused;
+    callable *c = (callable *)o;
+    PyObject *builtins = PyEval_GetBuiltins(), *getattr = PyDict_GetItemString(builtins, "getattr"), *owner;
+    if (c->method) {
+        owner = (PyObject *)tw_py_tensor_class;
+        Py_INCREF(owner);
+    } else {
+        PyObject *m = PyImport_ImportModule("tallow._C");
+        owner = m ? PyObject_GetAttrString(m, strcmp(c->binding->space, "torch") == 0 ? "_VariableFunctions" : "_nn") : NULL;
+        Py_XDECREF(m);
+        if (!owner) return NULL;
+    }
+    return Py_BuildValue("O(Ns)", getattr, owner, c->binding->name);
+}
+
+static PyGetSetDef callable_getset[] = {
+    {"__name__", get_name, NULL, NULL, NULL},
+    {"__qualname__", get_qualname, NULL, NULL, NULL},
+    {"__doc__", get_doc, NULL, NULL, NULL},
+    {"__module__", get_module, NULL, NULL, NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+static PyGetSetDef method_getset[] = {
+    {"__name__", get_name, NULL, NULL, NULL},
+    {"__qualname__", get_qualname, NULL, NULL, NULL},
+    {"__doc__", get_doc, NULL, NULL, NULL},
+    {"__objclass__", get_objclass, NULL, NULL, NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+static PyMethodDef callable_methods[] = {
+    {"__reduce__", callable_reduce, METH_NOARGS, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyTypeObject function_type = {
+    PyVarObject_HEAD_INIT(NULL, 0)
+    .tp_name = "torch._C.builtin_function",
+    .tp_basicsize = sizeof(callable),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL,
+    .tp_vectorcall_offset = offsetof(callable, vectorcall),
+    .tp_weaklistoffset = offsetof(callable, weak),
+    .tp_call = PyVectorcall_Call,
+    .tp_repr = callable_repr,
+    .tp_getset = callable_getset,
+    .tp_methods = callable_methods,
+};
+
+static PyTypeObject method_type = {
+    PyVarObject_HEAD_INIT(NULL, 0)
+    .tp_name = "torch._C.method_descriptor",
+    .tp_basicsize = sizeof(callable),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_METHOD_DESCRIPTOR,
+    .tp_vectorcall_offset = offsetof(callable, vectorcall),
+    .tp_weaklistoffset = offsetof(callable, weak),
+    .tp_call = PyVectorcall_Call,
+    .tp_repr = callable_repr,
+    .tp_getset = method_getset,
+    .tp_methods = callable_methods,
+    .tp_descr_get = method_get,
+};
+
+static PyObject *callable_new(const tw_binding *b) {
+    bool method = strcmp(b->space, "Tensor") == 0;
+    callable *c = PyObject_New(callable, method ? &method_type : &function_type);
+    if (!c) return NULL;
+    c->vectorcall = call;
+    c->binding = b;
+    c->method = method;
+    c->weak = c->dict = NULL;
+    return (PyObject *)c;
+}
+
+/* --- lookup --- */
+
+static PyObject *spaces; /* {space: {name: callable}} */
+
+PyObject *tw_py_callable_find(const char *space, const char *name) {
+    PyObject *d = spaces ? PyDict_GetItemString(spaces, space) : NULL;
+    return d ? PyDict_GetItemString(d, name) : NULL;
+}
+
+static PyObject *op_table; /* {key: index}, and {name: index of the first overload} where no key is the bare name */
+
+const tw_op *tw_py_op(const char *key) {
+    PyObject *index = op_table ? PyDict_GetItemString(op_table, key) : NULL;
+    return index ? &tw_ops[PyLong_AsLong(index)] : NULL;
+}
+
+PyObject *tw_py_call_op(const char *name, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {
+    PyObject *f = tw_py_callable_find("Tensor", name);
+    if (!f) f = tw_py_callable_find("torch", name);
+    if (!f) f = PyDict_GetItemString(tw_py_tensor_class->tp_dict, name); /* made in Python */
+    if (!f) f = PyDict_GetItemString(tw_py_base_type->tp_dict, name);
+    if (!f) {
+        PyErr_Format(PyExc_NotImplementedError, "%s is not implemented", name);
+        return NULL;
+    }
+    return PyObject_Vectorcall(f, args, (size_t)n, kwnames);
+}
+
+/* By key, or by name: then the first overload. */
+static const tw_op *op_for(const char *key, int n) {
+    const tw_op *op = tw_py_op(key);
+    if (op && op->nparams >= n) return op;
+    if (!op) PyErr_Format(PyExc_NotImplementedError, "%s is not implemented", key);
+    else PyErr_Format(PyExc_SystemError, "%s does not take %d arguments", key, n);
+    return NULL;
+}
+
+tw_tensor *tw_py_op1_raw(const char *key, int n, const tw_arg *args) {
+    const tw_op *op = op_for(key, n);
+    tw_arg full[TW_MAX_ARGS];
+    tw_tensor *outs[TW_MAX_OUTS] = {NULL};
+    if (!op) return NULL;
+    for (int i = 0; i < op->nparams; i++) full[i] = i < n ? args[i] : op->params[i].fallback;
+    if (!tw_py_run(op, full, outs)) {
+        tw_py_raise();
+        return NULL;
+    }
+    return outs[0];
+}
+
+PyObject *tw_py_op1(const char *key, int n, const tw_arg *args) {
+    tw_tensor *t = tw_py_op1_raw(key, n, args);
+    return t ? tw_py_wrap(t) : NULL;
+}
+
+/* A namespace object with the callables of a space as attributes. */
+static bool add_namespace(PyObject *module, const char *name, const char *space) {
+    PyObject *d = PyDict_GetItemString(spaces, space), *types, *namespace_class, *o;
+    types = PyImport_ImportModule("types");
+    namespace_class = types ? PyObject_GetAttrString(types, "SimpleNamespace") : NULL;
+    PyObject *none = PyTuple_New(0);
+    o = namespace_class && none ? PyObject_Call(namespace_class, none, d) : NULL;
+    Py_XDECREF(types);
+    Py_XDECREF(namespace_class);
+    Py_XDECREF(none);
+    if (!o) return false;
+    if (PyModule_AddObject(module, name, o) == 0) return true;
+    Py_DECREF(o);
+    return false;
+}
+
+static bool fill_tables(void) {
+    spaces = PyDict_New();
+    op_table = PyDict_New();
+    if (!spaces || !op_table) return false;
+    for (int i = 0; i < tw_op_count; i++) {
+        PyObject *index = PyLong_FromLong(i);
+        bool ok = index && PyDict_SetItemString(op_table, tw_ops[i].name, index) == 0;
+        if (ok && !PyDict_GetItemString(op_table, tw_ops[i].base)) ok = PyDict_SetItemString(op_table, tw_ops[i].base, index) == 0;
+        Py_XDECREF(index);
+        if (!ok) return false;
+    }
+    for (int i = 0; i < tw_binding_count; i++) {
+        const tw_binding *b = &tw_bindings[i];
+        PyObject *d = PyDict_GetItemString(spaces, b->space);
+        if (!d) {
+            d = PyDict_New();
+            if (!d || PyDict_SetItemString(spaces, b->space, d) < 0) return false;
+            Py_DECREF(d);
+        }
+        PyObject *c = callable_new(b);
+        bool ok = c && PyDict_SetItemString(d, b->name, c) == 0;
+        Py_XDECREF(c);
+        if (!ok) return false;
+    }
+    return true;
+}
+
+static PyObject *empty_space(const char *space) {
+    PyObject *d = PyDict_GetItemString(spaces, space);
+    if (d) return d;
+    d = PyDict_New();
+    if (!d || PyDict_SetItemString(spaces, space, d) < 0) return NULL;
+    Py_DECREF(d);
+    return d;
+}
+
+bool tw_py_make_callables(PyObject *module) {
+    static const char *const names[][2] = {
+        {"_VariableFunctions", "torch"}, {"_nn", "_nn"}, {"_linalg", "linalg"}, {"_special", "special"}, {"_fft", "fft"},
+    };
+    if (PyType_Ready(&function_type) < 0 || PyType_Ready(&method_type) < 0 || !fill_tables()) return false;
+    PyObject *functional = PyDict_GetItemString(spaces, "nn.functional"), *nn = empty_space("_nn");
+    if (!nn || (functional && PyDict_Update(nn, functional) < 0)) return false;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (!empty_space(names[i][1]) || !add_namespace(module, names[i][0], names[i][1])) return false;
+    PyObject *methods = PyDict_GetItemString(spaces, "Tensor"), *key, *value;
+    for (Py_ssize_t at = 0; methods && PyDict_Next(methods, &at, &key, &value);) {
+        if (PyDict_Contains(tw_py_base_type->tp_dict, key) == 1) continue; /* attributes.c has its own */
+        if (PyDict_SetItem(tw_py_base_type->tp_dict, key, value) < 0) return false;
+    }
+    PyType_Modified(tw_py_base_type);
+    return true;
+}

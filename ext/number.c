@@ -1,0 +1,352 @@
+/* Operators of the tensor type: number slots straight to the ops, comparisons, len, iteration, containment, printing. */
+#include "ext/number.h"
+#include "core/memory.h"
+#include "core/print.h"
+
+/* An operator: its op (looked up at import) and what overrides of __torch_function__ get to see. */
+typedef struct operator_ {
+    const char *name, *method;
+    const tw_op *op;
+    PyObject *func; /* Tensor.add; the slot's wrapper for those without a method */
+} operator_;
+
+enum {
+    OP_ADD, OP_SUB, OP_MUL, OP_DIV, OP_FLOORDIV, OP_MOD, OP_POW, OP_MATMUL, OP_AND, OP_OR, OP_XOR, OP_LSHIFT, OP_RSHIFT,
+    OP_RSUB, OP_RDIV, OP_RFLOORDIV, OP_RMOD, OP_RPOW, OP_RMATMUL, OP_RLSHIFT, OP_RRSHIFT,
+    OP_LT, OP_LE, OP_EQ, OP_NE, OP_GT, OP_GE, OP_NEG, OP_POS, OP_ABS, OP_INVERT, OP_RECIPROCAL, OP_COUNT
+};
+static operator_ operators[OP_COUNT] = {
+    [OP_ADD] = {"add", "add", NULL, NULL}, [OP_SUB] = {"sub", "sub", NULL, NULL}, [OP_MUL] = {"mul", "mul", NULL, NULL},
+    [OP_DIV] = {"div", "div", NULL, NULL}, [OP_FLOORDIV] = {"floor_divide", "__floordiv__", NULL, NULL},
+    [OP_MOD] = {"remainder", "remainder", NULL, NULL}, [OP_POW] = {"pow", "__pow__", NULL, NULL},
+    [OP_MATMUL] = {"matmul", "matmul", NULL, NULL}, [OP_AND] = {"bitwise_and", "__and__", NULL, NULL},
+    [OP_OR] = {"bitwise_or", "__or__", NULL, NULL}, [OP_XOR] = {"bitwise_xor", "__xor__", NULL, NULL},
+    [OP_LSHIFT] = {"bitwise_left_shift", "__lshift__", NULL, NULL}, [OP_RSHIFT] = {"bitwise_right_shift", "__rshift__", NULL, NULL},
+    [OP_RSUB] = {"sub", "__rsub__", NULL, NULL}, [OP_RDIV] = {"div", "__rtruediv__", NULL, NULL},
+    [OP_RFLOORDIV] = {"floor_divide", "__rfloordiv__", NULL, NULL}, [OP_RMOD] = {"remainder", "__rmod__", NULL, NULL},
+    [OP_RPOW] = {"pow", "__rpow__", NULL, NULL}, [OP_RMATMUL] = {"matmul", "__rmatmul__", NULL, NULL},
+    [OP_RLSHIFT] = {"bitwise_left_shift", "__rlshift__", NULL, NULL}, [OP_RRSHIFT] = {"bitwise_right_shift", "__rrshift__", NULL, NULL},
+    [OP_LT] = {"lt", "lt", NULL, NULL}, [OP_LE] = {"le", "le", NULL, NULL}, [OP_EQ] = {"eq", "eq", NULL, NULL},
+    [OP_NE] = {"ne", "ne", NULL, NULL}, [OP_GT] = {"gt", "gt", NULL, NULL}, [OP_GE] = {"ge", "ge", NULL, NULL},
+    [OP_NEG] = {"neg", "neg", NULL, NULL}, [OP_POS] = {"positive", "positive", NULL, NULL}, [OP_ABS] = {"abs", "abs", NULL, NULL},
+    [OP_INVERT] = {"bitwise_not", "__invert__", NULL, NULL}, [OP_RECIPROCAL] = {"reciprocal", "reciprocal", NULL, NULL},
+};
+
+static bool missing(const operator_ *o) {
+    if (o->op) return false;
+    PyErr_Format(PyExc_NotImplementedError, "%s is not implemented", o->name);
+    return true;
+}
+
+/* Overrides see the public callable. */
+static PyObject *override(operator_ *o, PyObject *const *args, Py_ssize_t n, bool *handled) {
+    if (!o->func) {
+        o->func = tw_py_callable_find("Tensor", o->method);
+        if (!o->func) o->func = PyDict_GetItemString(tw_py_base_type->tp_dict, o->method);
+        if (!o->func) o->func = Py_None;
+    }
+    return tw_py_dispatch(o->func, args, n, NULL, handled);
+}
+
+/* 1: into *a; 0: not an operand; -1 a Python error. */
+static int operand(PyObject *o, tw_arg *a) {
+    if (Py_TYPE(o) == tw_py_tensor_class) {
+        *a = tw_a_tensor(tw_py_tensor_of(o));
+        return 1;
+    }
+    if (PyFloat_CheckExact(o)) {
+        *a = tw_a_float(PyFloat_AS_DOUBLE(o));
+        return 1;
+    }
+    if (tw_py_is_tensor(o)) {
+        *a = tw_a_tensor(tw_py_tensor_of(o));
+        return 1;
+    }
+    tw_scalar s;
+    int r = tw_py_scalar_from(o, &s);
+    if (r == 1) *a = tw_a_scalar(s);
+    return r;
+}
+
+static PyObject *finish(const tw_op *op, tw_arg *args, int n) {
+    tw_tensor *outs[TW_MAX_OUTS] = {NULL};
+    for (int i = n; i < op->nparams; i++) args[i] = op->params[i].fallback;
+    if (!tw_py_run(op, args, outs)) return tw_py_raise();
+    return tw_py_wrap(outs[0]);
+}
+
+/* A number in the place of a tensor: a wrapped 0-d tensor, which yields in promotion. */
+static tw_tensor *wrapped(const tw_arg *a) {
+    tw_scalar s = tw_a_to_scalar(a);
+    tw_tensor *t = tw_scalar_new(s, tw_scalar_dtype(s), TW_CPU);
+    if (t) t->flags |= TW_WRAPPED;
+    return t;
+}
+
+static PyObject *reflected(int id, const tw_arg *number, const tw_arg *tensor) {
+    tw_arg args[TW_MAX_ARGS];
+    if (id == OP_RDIV) { /* number * reciprocal: PyTorch's roundings */
+        if (missing(&operators[OP_RECIPROCAL]) || missing(&operators[OP_MUL])) return NULL;
+        tw_tensor *outs[TW_MAX_OUTS] = {NULL};
+        args[0] = *tensor;
+        if (!tw_py_run(operators[OP_RECIPROCAL].op, args, outs)) return tw_py_raise();
+        args[0] = tw_a_tensor(outs[0]);
+        args[1] = *number;
+        PyObject *r = finish(operators[OP_MUL].op, args, 2);
+        tw_release(outs[0]);
+        return r;
+    }
+    tw_tensor *first = wrapped(number);
+    if (!first) return tw_py_raise();
+    args[0] = tw_a_tensor(first);
+    args[1] = *tensor;
+    PyObject *r = finish(operators[id].op, args, 2);
+    tw_release(first);
+    return r;
+}
+
+static PyObject *binary(int id, int reflected_id, PyObject *a, PyObject *b) {
+    tw_arg args[TW_MAX_ARGS];
+    if ((Py_TYPE(a) != tw_py_tensor_class || Py_TYPE(b) != tw_py_tensor_class || tw_py_function_mode_on())) {
+        PyObject *pair[2] = {a, b};
+        if (tw_py_any_overrides(pair, 2)) {
+            bool handled, swap = !tw_py_is_tensor(a) && tw_py_is_tensor(b);
+            PyObject *turned[2] = {b, a};
+            PyObject *r = override(&operators[swap ? reflected_id : id], swap ? turned : pair, 2, &handled);
+            if (handled) return r;
+        }
+    }
+    int r = operand(a, &args[0]);
+    if (r == 1) r = operand(b, &args[1]);
+    if (r < 0) return NULL;
+    if (r == 0) Py_RETURN_NOTIMPLEMENTED;
+    if (missing(&operators[id])) return NULL;
+    const tw_op *op = operators[id].op;
+    if (args[0].tag == TW_ARG_TENSOR && (args[1].tag == TW_ARG_TENSOR || id != OP_MATMUL)) return finish(op, args, 2);
+    if (id == OP_MATMUL) Py_RETURN_NOTIMPLEMENTED;
+    if (reflected_id != id) return reflected(reflected_id, &args[0], &args[1]);
+    tw_arg t = args[0];
+    args[0] = args[1];
+    args[1] = t;
+    return finish(op, args, 2);
+}
+
+static PyObject *inplace(int id, PyObject *a, PyObject *b) {
+    tw_arg args[TW_MAX_ARGS];
+    PyObject *pair[2] = {a, b};
+    if (tw_py_any_overrides(pair, 2)) {
+        char name[40];
+        bool handled;
+        snprintf(name, sizeof name, "%s_", operators[id].name);
+        PyObject *f = tw_py_callable_find("Tensor", name), *r = f ? tw_py_dispatch(f, pair, 2, NULL, &handled) : NULL;
+        if (f && handled) return r;
+    }
+    int r = operand(b, &args[1]);
+    if (r < 0) return NULL;
+    if (r == 0 || (id == OP_MATMUL && args[1].tag != TW_ARG_TENSOR)) Py_RETURN_NOTIMPLEMENTED;
+    if (missing(&operators[id])) return NULL;
+    const tw_op *op = operators[id].op;
+    args[0] = tw_a_tensor(tw_py_tensor_of(a));
+    for (int i = 2; i < op->nparams; i++) args[i] = op->params[i].fallback;
+    if (!tw_py_run_inplace(op, args)) return tw_py_raise();
+    TW_PY_RETURN_NEW(a);
+}
+
+static PyObject *unary(int id, PyObject *a) {
+    tw_arg args[TW_MAX_ARGS];
+    if (Py_TYPE(a) != tw_py_tensor_class || tw_py_function_mode_on()) {
+        bool handled;
+        if (tw_py_any_overrides(&a, 1)) {
+            PyObject *r = override(&operators[id], &a, 1, &handled);
+            if (handled) return r;
+        }
+    }
+    if (missing(&operators[id])) return NULL;
+    args[0] = tw_a_tensor(tw_py_tensor_of(a));
+    return finish(operators[id].op, args, 1);
+}
+
+#define BINARY(name, id, rid) static PyObject *nb_##name(PyObject *a, PyObject *b) { return binary(id, rid, a, b); }
+#define INPLACE(name, id) static PyObject *nb_i##name(PyObject *a, PyObject *b) { return inplace(id, a, b); }
+BINARY(add, OP_ADD, OP_ADD) INPLACE(add, OP_ADD)
+BINARY(sub, OP_SUB, OP_RSUB) INPLACE(sub, OP_SUB)
+BINARY(mul, OP_MUL, OP_MUL) INPLACE(mul, OP_MUL)
+BINARY(div, OP_DIV, OP_RDIV) INPLACE(div, OP_DIV)
+BINARY(floordiv, OP_FLOORDIV, OP_RFLOORDIV) INPLACE(floordiv, OP_FLOORDIV)
+BINARY(mod, OP_MOD, OP_RMOD) INPLACE(mod, OP_MOD)
+BINARY(matmul, OP_MATMUL, OP_RMATMUL)
+BINARY(and, OP_AND, OP_AND) INPLACE(and, OP_AND)
+BINARY(or, OP_OR, OP_OR) INPLACE(or, OP_OR)
+BINARY(xor, OP_XOR, OP_XOR) INPLACE(xor, OP_XOR)
+BINARY(lshift, OP_LSHIFT, OP_RLSHIFT) INPLACE(lshift, OP_LSHIFT)
+BINARY(rshift, OP_RSHIFT, OP_RRSHIFT) INPLACE(rshift, OP_RSHIFT)
+
+static PyObject *nb_pow(PyObject *a, PyObject *b, PyObject *modulus) {
+    if (modulus != Py_None) Py_RETURN_NOTIMPLEMENTED;
+    return binary(OP_POW, OP_RPOW, a, b);
+}
+static PyObject *nb_ipow(PyObject *a, PyObject *b, PyObject *modulus) {
+    (void)modulus;
+    return inplace(OP_POW, a, b);
+}
+static PyObject *nb_neg(PyObject *a) { return unary(OP_NEG, a); }
+static PyObject *nb_pos(PyObject *a) { return unary(OP_POS, a); }
+static PyObject *nb_abs(PyObject *a) { return unary(OP_ABS, a); }
+static PyObject *nb_invert(PyObject *a) {
+    tw_dtype d = (tw_dtype)tw_py_tensor_of(a)->dtype;
+    if (!tw_is_integral(d)) {
+        PyErr_SetString(PyExc_TypeError, "~ (operator.invert) is only implemented on integer and Boolean-type tensors");
+        return NULL;
+    }
+    return unary(OP_INVERT, a);
+}
+
+/* --- conversions --- */
+
+static PyObject *one_element(PyObject *o) {
+    tw_tensor *t = tw_py_tensor_of(o);
+    if (t->numel != 1) {
+        PyErr_SetString(PyExc_ValueError, "only one element tensors can be converted to Python scalars");
+        return NULL;
+    }
+    return tw_py_item(t);
+}
+
+static int nb_bool(PyObject *o) {
+    tw_tensor *t = tw_py_tensor_of(o);
+    if (t->numel != 1) {
+        PyErr_SetString(PyExc_RuntimeError, t->numel == 0 ? "Boolean value of Tensor with no values is ambiguous"
+                                                          : "Boolean value of Tensor with more than one value is ambiguous");
+        return -1;
+    }
+    PyObject *v = tw_py_item(t);
+    int r = v ? PyObject_IsTrue(v) : -1;
+    Py_XDECREF(v);
+    return r;
+}
+
+static void warn_requires_grad(PyObject *o) {
+    if (tw_requires_grad(tw_py_tensor_of(o)))
+        PyErr_WarnEx(PyExc_UserWarning, "Converting a tensor with requires_grad=True to a scalar may lead to unexpected behavior.\n"
+                     "Consider using tensor.detach() first.", 1);
+}
+
+static PyObject *nb_float(PyObject *o) {
+    PyObject *v = one_element(o), *r;
+    if (!v) return NULL;
+    warn_requires_grad(o);
+    if (PyErr_Occurred()) {
+        Py_DECREF(v);
+        return NULL;
+    }
+    r = PyNumber_Float(v);
+    Py_DECREF(v);
+    return r;
+}
+static PyObject *nb_int(PyObject *o) {
+    PyObject *v = one_element(o), *r = v ? PyNumber_Long(v) : NULL;
+    Py_XDECREF(v);
+    return r;
+}
+static PyObject *nb_index(PyObject *o) {
+    tw_tensor *t = tw_py_tensor_of(o);
+    if (t->numel != 1 || !tw_is_integral((tw_dtype)t->dtype)) {
+        PyErr_SetString(PyExc_TypeError, "only integer tensors of a single element can be converted to an index");
+        return NULL;
+    }
+    PyObject *v = tw_py_item(t), *r = v ? PyNumber_Long(v) : NULL;
+    Py_XDECREF(v);
+    return r;
+}
+
+PyNumberMethods tw_py_number = {
+    .nb_add = nb_add, .nb_subtract = nb_sub, .nb_multiply = nb_mul, .nb_true_divide = nb_div, .nb_floor_divide = nb_floordiv,
+    .nb_remainder = nb_mod, .nb_power = nb_pow, .nb_matrix_multiply = nb_matmul, .nb_and = nb_and, .nb_or = nb_or, .nb_xor = nb_xor,
+    .nb_lshift = nb_lshift, .nb_rshift = nb_rshift, .nb_inplace_add = nb_iadd, .nb_inplace_subtract = nb_isub,
+    .nb_inplace_multiply = nb_imul, .nb_inplace_true_divide = nb_idiv, .nb_inplace_floor_divide = nb_ifloordiv,
+    .nb_inplace_remainder = nb_imod, .nb_inplace_power = nb_ipow, .nb_inplace_and = nb_iand, .nb_inplace_or = nb_ior,
+    .nb_inplace_xor = nb_ixor, .nb_inplace_lshift = nb_ilshift, .nb_inplace_rshift = nb_irshift, .nb_negative = nb_neg,
+    .nb_positive = nb_pos, .nb_absolute = nb_abs, .nb_invert = nb_invert, .nb_bool = nb_bool, .nb_float = nb_float, .nb_int = nb_int,
+    .nb_index = nb_index,
+};
+
+/* --- comparison, hashing, sequences --- */
+
+PyObject *tw_py_compare(PyObject *a, PyObject *b, int op) {
+    static const int ids[] = {[Py_LT] = OP_LT, [Py_LE] = OP_LE, [Py_EQ] = OP_EQ, [Py_NE] = OP_NE, [Py_GT] = OP_GT, [Py_GE] = OP_GE};
+    if (b == Py_None) Py_RETURN_NOTIMPLEMENTED;
+    return binary(ids[op], ids[op], a, b);
+}
+
+Py_hash_t tw_py_tensor_hash(PyObject *self) { return _Py_HashPointer(self); }
+
+static Py_ssize_t length(PyObject *o) {
+    tw_tensor *t = tw_py_tensor_of(o);
+    if (t->ndim == 0) {
+        PyErr_SetString(PyExc_TypeError, "len() of a 0-d tensor");
+        return -1;
+    }
+    return (Py_ssize_t)t->sizes[0];
+}
+
+PyObject *tw_py_iter(PyObject *self) {
+    tw_tensor *t = tw_py_tensor_of(self);
+    if (t->ndim == 0) {
+        PyErr_SetString(PyExc_TypeError, "iteration over a 0-d tensor");
+        return NULL;
+    }
+    PyObject *args[1] = {self}, *parts = tw_py_call_op("unbind", args, 1, NULL), *it = parts ? PyObject_GetIter(parts) : NULL;
+    Py_XDECREF(parts);
+    return it;
+}
+
+static PyObject *sequence_item(PyObject *o, Py_ssize_t i) {
+    PyObject *index = PyLong_FromSsize_t(i), *r = index ? tw_py_getitem(o, index) : NULL;
+    Py_XDECREF(index);
+    return r;
+}
+
+static int contains(PyObject *self, PyObject *element) {
+    tw_arg a;
+    int r = operand(element, &a);
+    if (r < 0) return -1;
+    if (r == 0) {
+        PyErr_Format(PyExc_RuntimeError, "Tensor.__contains__ only supports Tensor or scalar, but you passed in a %S.", Py_TYPE(element));
+        return -1;
+    }
+    PyObject *same = tw_py_compare(self, element, Py_EQ), *any = same ? tw_py_call_op("any", &same, 1, NULL) : NULL;
+    r = any ? PyObject_IsTrue(any) : -1;
+    Py_XDECREF(same);
+    Py_XDECREF(any);
+    return r;
+}
+
+PyMappingMethods tw_py_mapping = {.mp_length = length, .mp_subscript = tw_py_getitem, .mp_ass_subscript = tw_py_setitem};
+PySequenceMethods tw_py_sequence = {.sq_length = length, .sq_item = sequence_item, .sq_contains = contains};
+
+/* --- text --- */
+
+PyObject *tw_py_tensor_repr(PyObject *self) {
+    tw_tensor *t = tw_py_tensor_of(self);
+    char suffix[160] = "";
+    const char *name = Py_TYPE(self)->tp_name, *dot = strrchr(name, '.');
+    if (dot) name = dot + 1;
+    if (tw_requires_grad(t)) {
+        tw_node *node = tw_grad_fn_of(t);
+        if (tw_error()) return tw_py_raise();
+        if (node) snprintf(suffix, sizeof suffix, "grad_fn=<%.120s>", node->name ? node->name : "Unknown");
+        else snprintf(suffix, sizeof suffix, "requires_grad=True");
+    }
+    if (Py_TYPE(self) == tw_py_tensor_class || strcmp(name, "Parameter") == 0) name = "tensor";
+    char *text = tw_tensor_text(t, NULL, name, suffix[0] ? suffix : NULL);
+    if (!text) return tw_py_raise();
+    PyObject *o = PyUnicode_FromString(text);
+    tw_free(text);
+    return o;
+}
+
+bool tw_py_init_number(PyObject *m) {
+    (void)m;
+    for (int i = 0; i < OP_COUNT; i++) operators[i].op = tw_py_op(operators[i].name);
+    return true;
+}

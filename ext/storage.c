@@ -1,0 +1,307 @@
+/* UntypedStorage: the bytes behind tensors. TypedStorage is Python, over this. */
+#include "ext/number.h"
+
+typedef struct storage_object { PyObject_HEAD tw_storage *s; PyObject *dict, *weak; } storage_object;
+
+static PyTypeObject storage_type;
+
+static tw_storage *of(PyObject *o) { return ((storage_object *)o)->s; }
+
+PyObject *tw_py_storage(tw_storage *s) {
+    if (s->pyobj) TW_PY_RETURN_NEW(s->pyobj);
+    storage_object *o = (storage_object *)storage_type.tp_alloc(&storage_type, 0);
+    if (!o) return NULL;
+    tw_storage_retain(s);
+    o->s = s;
+    s->pyobj = o;
+    return (PyObject *)o;
+}
+
+static PyObject *storage_new(PyTypeObject *type, PyObject *args, PyObject *kw) {
+    static char *names[] = {"size", "device", NULL};
+    PyObject *given = NULL, *device = NULL;
+    tw_device d = TW_CPU;
+    Py_ssize_t n = 0;
+    PyObject *bytes = NULL;
+    if (!PyArg_ParseTupleAndKeywords(args, kw, "|OO:UntypedStorage", names, &given, &device)) return NULL;
+    if (device && device != Py_None && !tw_py_device_from(device, &d)) {
+        if (!PyErr_Occurred()) PyErr_SetString(PyExc_TypeError, "UntypedStorage(): argument 'device' must be torch.device");
+        return NULL;
+    }
+    if (given && PyIndex_Check(given)) {
+        n = PyNumber_AsSsize_t(given, PyExc_OverflowError);
+        if (n == -1 && PyErr_Occurred()) return NULL;
+    } else if (given) {
+        bytes = PyByteArray_FromObject(given);
+        if (!bytes) return NULL;
+        n = PyByteArray_GET_SIZE(bytes);
+    }
+    tw_storage *s = n >= 0 ? tw_storage_new(d, (size_t)n) : NULL;
+    if (!s) {
+        Py_XDECREF(bytes);
+        if (n < 0) PyErr_SetString(PyExc_RuntimeError, "storage size must be non-negative");
+        return n < 0 ? NULL : tw_py_raise();
+    }
+    if (bytes && n) memcpy(s->data, PyByteArray_AS_STRING(bytes), (size_t)n);
+    Py_XDECREF(bytes);
+    storage_object *o = (storage_object *)type->tp_alloc(type, 0);
+    if (!o) {
+        tw_storage_release(s);
+        return NULL;
+    }
+    o->s = s;
+    s->pyobj = o;
+    return (PyObject *)o;
+}
+
+static void storage_dealloc(PyObject *o) {
+    storage_object *self = (storage_object *)o;
+    PyTypeObject *type = Py_TYPE(o);
+    if (PyType_IS_GC(type)) PyObject_GC_UnTrack(o);
+    if (self->weak) PyObject_ClearWeakRefs(o);
+    Py_CLEAR(self->dict);
+    if (self->s) {
+        self->s->pyobj = NULL;
+        tw_storage_release(self->s);
+    }
+    type->tp_free(o);
+    if (type->tp_flags & Py_TPFLAGS_HEAPTYPE) Py_DECREF(type);
+}
+
+static Py_ssize_t storage_length(PyObject *o) { return (Py_ssize_t)of(o)->bytes; }
+static PyObject *nbytes(PyObject *o, PyObject *u) { (void)u; return PyLong_FromSize_t(of(o)->bytes); }
+static PyObject *data_ptr(PyObject *o, PyObject *u) { (void)u; return PyLong_FromVoidPtr(of(o)->data); }
+static PyObject *element_size(PyObject *o, PyObject *u) { (void)o, (void)u; return PyLong_FromLong(1); }
+static PyObject *resizable(PyObject *o, PyObject *u) { (void)u; return PyBool_FromLong(of(o)->resizable); }
+static PyObject *is_shared(PyObject *o, PyObject *u) { (void)o, (void)u; Py_RETURN_FALSE; }
+static PyObject *return_self(PyObject *o, PyObject *u) { (void)u; TW_PY_RETURN_NEW(o); }
+static PyObject *get_device(PyObject *o, void *c) { (void)c; return tw_py_device_object(of(o)->device); }
+static PyObject *get_false(PyObject *o, void *c) { (void)o, (void)c; Py_RETURN_FALSE; }
+static PyObject *resize_(PyObject *o, PyObject *size) {
+    Py_ssize_t n = PyNumber_AsSsize_t(size, PyExc_OverflowError);
+    if (n == -1 && PyErr_Occurred()) return NULL;
+    if (!of(o)->resizable) {
+        PyErr_SetString(PyExc_RuntimeError, "Trying to resize storage that is not resizable");
+        return NULL;
+    }
+    if (n < 0 || !tw_storage_resize(of(o), (size_t)n)) return tw_py_raise();
+    TW_PY_RETURN_NEW(o);
+}
+static PyObject *clone_storage(PyObject *o, PyObject *u) {
+    (void)u;
+    tw_storage *s = tw_storage_new(of(o)->device, of(o)->bytes);
+    if (!s) return tw_py_raise();
+    if (s->data && of(o)->data) memcpy(s->data, of(o)->data, s->bytes);
+    PyObject *r = tw_py_storage(s);
+    tw_storage_release(s);
+    return r;
+}
+static PyObject *copy_(PyObject *o, PyObject *args) {
+    PyObject *other;
+    int ignored = 0;
+    if (!PyArg_ParseTuple(args, "O!|p:copy_", &storage_type, &other, &ignored)) return NULL;
+    if (of(o)->bytes != of(other)->bytes) {
+        PyErr_Format(PyExc_RuntimeError, "size does not match, self was %zu bytes but src was %zu bytes", of(o)->bytes, of(other)->bytes);
+        return NULL;
+    }
+    if (of(o)->data && of(other)->data) memmove(of(o)->data, of(other)->data, of(o)->bytes);
+    TW_PY_RETURN_NEW(o);
+}
+static PyObject *fill_(PyObject *o, PyObject *value) {
+    long v = PyLong_AsLong(value);
+    if (v == -1 && PyErr_Occurred()) return NULL;
+    if (of(o)->data) memset(of(o)->data, (int)v, of(o)->bytes);
+    TW_PY_RETURN_NEW(o);
+}
+static PyObject *tolist(PyObject *o, PyObject *u) {
+    (void)u;
+    PyObject *view = PyMemoryView_FromObject(o), *list = view ? PyObject_CallMethod(view, "tolist", NULL) : NULL;
+    Py_XDECREF(view);
+    return list;
+}
+static PyObject *subscript(PyObject *o, PyObject *index) {
+    PyObject *view = PyMemoryView_FromObject(o), *r = view ? PyObject_GetItem(view, index) : NULL;
+    Py_XDECREF(view);
+    if (r && PyMemoryView_Check(r)) {
+        PyObject *args = PyTuple_Pack(1, r), *s = args ? storage_new(&storage_type, args, NULL) : NULL;
+        Py_XDECREF(args);
+        Py_SETREF(r, s);
+    }
+    return r;
+}
+static int assign(PyObject *o, PyObject *index, PyObject *value) {
+    PyObject *view = PyMemoryView_FromObject(o);
+    int r = view && value ? PyObject_SetItem(view, index, value) : -1;
+    Py_XDECREF(view);
+    return r;
+}
+static int buffer(PyObject *o, Py_buffer *view, int flags) {
+    static char none;
+    tw_storage *s = of(o);
+    return PyBuffer_FillInfo(view, o, s->data ? s->data : &none, (Py_ssize_t)s->bytes, 0, flags);
+}
+/* UntypedStorage._from_buffer(buffer): shares the memory of a writable buffer (mmap). */
+static void release_buffer(void *context, void *data, size_t bytes) {
+    (void)data, (void)bytes;
+    PyGILState_STATE gil = PyGILState_Ensure();
+    PyBuffer_Release(context);
+    PyMem_Free(context);
+    PyGILState_Release(gil);
+}
+static PyObject *from_buffer(PyObject *unused, PyObject *o) {
+    (void)unused;
+    Py_buffer *view = PyMem_Calloc(1, sizeof *view);
+    if (!view) return PyErr_NoMemory();
+    if (PyObject_GetBuffer(o, view, PyBUF_SIMPLE) < 0) {
+        PyMem_Free(view);
+        return NULL;
+    }
+    tw_storage *s = tw_storage_borrow(TW_CPU, view->buf, (size_t)view->len, release_buffer, view);
+    if (!s) return tw_py_raise();
+    PyObject *r = tw_py_storage(s);
+    tw_storage_release(s);
+    return r;
+}
+static PyObject *repr(PyObject *o) {
+    return PyUnicode_FromFormat("[torch.storage.UntypedStorage(device=%s) of size %zu]", tw_device_text(of(o)->device), of(o)->bytes);
+}
+
+PyObject *tw_py_untyped_storage(PyObject *self, PyObject *unused) {
+    (void)unused;
+    return tw_py_storage(tw_py_tensor_of(self)->storage);
+}
+
+static bool sizes_from(PyObject *o, int64_t *into, int *n) {
+    PyObject *fast = PySequence_Fast(o, "a tuple of ints is needed");
+    if (!fast) return false;
+    *n = (int)PySequence_Fast_GET_SIZE(fast);
+    bool ok = *n <= TW_MAX_DIMS;
+    for (int i = 0; ok && i < *n; i++) {
+        into[i] = PyLong_AsLongLong(PySequence_Fast_GET_ITEM(fast, i));
+        ok = !(into[i] == -1 && PyErr_Occurred());
+    }
+    Py_DECREF(fast);
+    return ok;
+}
+
+/* set_(storage, offset, sizes, strides), set_(tensor), set_() */
+PyObject *tw_py_set_storage(PyObject *self, PyObject *args, PyObject *kw) {
+    static char *names[] = {"source", "storage_offset", "size", "stride", NULL};
+    PyObject *source = NULL, *size = NULL, *stride = NULL;
+    Py_ssize_t offset = 0;
+    int64_t sizes[TW_MAX_DIMS] = {0}, strides[TW_MAX_DIMS] = {1};
+    int ndim = 1, nstrides = 0;
+    tw_tensor *t = tw_py_tensor_of(self);
+    tw_storage *s = NULL;
+    if (!PyArg_ParseTupleAndKeywords(args, kw, "|OnOO:set_", names, &source, &offset, &size, &stride)) return NULL;
+    if (!source) {
+        s = tw_storage_new(t->device, 0);
+        if (!s) return tw_py_raise();
+    } else if (tw_py_is_tensor(source)) {
+        tw_tensor *from = tw_py_tensor_of(source);
+        if (from->dtype != t->dtype) {
+            PyErr_Format(PyExc_RuntimeError, "Could not set tensor of type %s to a tensor of type %s", tw_dtypes[from->dtype].name,
+                         tw_dtypes[t->dtype].name);
+            return NULL;
+        }
+        s = from->storage;
+        tw_storage_retain(s);
+        if (!size) {
+            ndim = from->ndim;
+            offset = (Py_ssize_t)from->offset;
+            memcpy(sizes, from->sizes, (size_t)ndim * sizeof *sizes);
+            memcpy(strides, from->strides, (size_t)ndim * sizeof *strides);
+        }
+    } else {
+        PyObject *untyped = PyObject_TypeCheck(source, &storage_type) ? (Py_INCREF(source), source)
+                                                                       : PyObject_GetAttrString(source, "_untyped_storage");
+        if (!untyped || !PyObject_TypeCheck(untyped, &storage_type)) {
+            Py_XDECREF(untyped);
+            PyErr_Format(PyExc_TypeError, "set_(): argument 'source' (position 1) must be Storage, not %s", Py_TYPE(source)->tp_name);
+            return NULL;
+        }
+        s = of(untyped);
+        tw_storage_retain(s);
+        Py_DECREF(untyped);
+        if (!size) {
+            sizes[0] = (int64_t)(s->bytes / tw_dtype_size((tw_dtype)t->dtype));
+            strides[0] = 1;
+        }
+    }
+    bool ok = true;
+    if (size) {
+        ok = sizes_from(size, sizes, &ndim);
+        if (ok && stride) ok = sizes_from(stride, strides, &nstrides);
+        else if (ok) tw_contiguous_strides(sizes, ndim, strides);
+    }
+    if (!ok) {
+        tw_storage_release(s);
+        return NULL;
+    }
+    int64_t last = offset, numel = 1;
+    for (int i = 0; i < ndim; i++) {
+        last += (sizes[i] - 1) * strides[i];
+        numel *= sizes[i];
+    }
+    size_t need = numel > 0 ? (size_t)(last + 1) * tw_dtype_size((tw_dtype)t->dtype) : 0;
+    if (need > s->bytes) {
+        if (!s->resizable || !tw_storage_resize(s, need)) {
+            PyErr_Format(PyExc_RuntimeError, "setStorage: sizes %s, strides %s, storage offset %zd, and itemsize %zu requiring a storage size "
+                         "of %zu are out of bounds for storage of size %zu", tw_sizes_text(sizes, ndim), tw_sizes_text(strides, ndim), offset,
+                         tw_dtype_size((tw_dtype)t->dtype), need, s->bytes);
+            tw_clear_error();
+            tw_storage_release(s);
+            return NULL;
+        }
+    }
+    tw_storage *old = t->storage;
+    t->storage = s;
+    t->device = s->device;
+    if (!tw_set_geometry(t, sizes, strides, ndim, offset)) {
+        t->storage = old;
+        tw_storage_release(s);
+        return tw_py_raise();
+    }
+    tw_storage_release(old);
+    tw_bump_version(t);
+    TW_PY_RETURN_NEW(self);
+}
+
+static PyMethodDef storage_methods[] = {
+    {"nbytes", nbytes, METH_NOARGS, NULL},
+    {"size", nbytes, METH_NOARGS, NULL},
+    {"data_ptr", data_ptr, METH_NOARGS, NULL},
+    {"element_size", element_size, METH_NOARGS, NULL},
+    {"resizable", resizable, METH_NOARGS, NULL},
+    {"is_shared", is_shared, METH_NOARGS, NULL},
+    {"is_pinned", is_shared, METH_NOARGS, NULL},
+    {"cpu", return_self, METH_NOARGS, NULL},
+    {"untyped", return_self, METH_NOARGS, NULL},
+    {"resize_", resize_, METH_O, NULL},
+    {"clone", clone_storage, METH_NOARGS, NULL},
+    {"copy_", copy_, METH_VARARGS, NULL},
+    {"fill_", fill_, METH_O, NULL},
+    {"tolist", tolist, METH_NOARGS, NULL},
+    {"_from_buffer", from_buffer, METH_O | METH_STATIC, NULL},
+    {NULL, NULL, 0, NULL},
+};
+static PyGetSetDef storage_getset[] = {
+    {"device", get_device, NULL, NULL, NULL},
+    {"is_cuda", get_false, NULL, NULL, NULL},
+    {"is_sparse", get_false, NULL, NULL, NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+static PyMappingMethods storage_mapping = {.mp_length = storage_length, .mp_subscript = subscript, .mp_ass_subscript = assign};
+static PySequenceMethods storage_sequence = {.sq_length = storage_length};
+static PyBufferProcs storage_buffer = {.bf_getbuffer = buffer};
+static PyTypeObject storage_type = {
+    PyVarObject_HEAD_INIT(NULL, 0)
+    .tp_name = "torch.storage.UntypedStorage", .tp_basicsize = sizeof(storage_object),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, .tp_new = storage_new, .tp_dealloc = storage_dealloc, .tp_repr = repr,
+    .tp_methods = storage_methods, .tp_getset = storage_getset, .tp_as_mapping = &storage_mapping, .tp_as_sequence = &storage_sequence,
+    .tp_as_buffer = &storage_buffer, .tp_dictoffset = offsetof(storage_object, dict), .tp_weaklistoffset = offsetof(storage_object, weak),
+};
+
+bool tw_py_init_storage(PyObject *m) {
+    return PyType_Ready(&storage_type) == 0 && tw_py_add_type(m, "UntypedStorage", &storage_type);
+}
