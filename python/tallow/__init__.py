@@ -33,7 +33,7 @@ _HOMES = {
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 _SUBMODULES = frozenset(
     """autograd nn optim utils func linalg special cuda backends serialization random storage overrides types version
-    amp return_types mps xpu cpu accelerator testing _utils _lazy _functorch __future__""".split()
+    amp return_types mps xpu cpu accelerator testing _utils _lazy _composite _functorch __future__""".split()
 )
 
 
@@ -49,6 +49,9 @@ def __getattr__(name):
         value = getattr(_C._VariableFunctions, name, None)
         if value is None and not name.startswith("__"):
             value = getattr(_C, name, None)
+        if value is None and not name.startswith("__"):
+            composite = _load("_composite")
+            value = getattr(composite, name) if name in composite.FUNCTIONS else None
         if value is None:
             # `obj` lets callers see that it is the module that lacks the name.
             raise AttributeError(f"module 'torch' has no attribute '{name}'", name=name, obj=_sys.modules[__name__])
@@ -65,6 +68,7 @@ def _load(name):
 def __dir__():
     names = set(globals()) | set(_HOME_OF) | _SUBMODULES
     names.update(n for n in dir(_C._VariableFunctions) if not n.startswith("__"))
+    names.update(_load("_composite").FUNCTIONS)
     names.update(n for n in dir(_C) if not n.startswith("_"))
     return sorted(names)
 

@@ -138,6 +138,28 @@ def _unflatten(self, dim, sizes):
     return self.view(*self.shape[:dim], *sizes, *self.shape[dim + 1 :])
 
 
+def _method(name):
+    """A method that is a function of _composite."""
+
+    def method(self, *args, **kwargs):
+        from tallow import _composite
+
+        return getattr(_composite, name)(self, *args, **kwargs)
+
+    method.__name__ = name
+    method.__qualname__ = "Tensor." + name
+    return method
+
+
+# Methods written in _composite, used where the table has none of that name.
+COMPOSITE = (
+    "equal allclose isclose unbind chunk movedim moveaxis swapaxes swapdims repeat tile outer ger expand_as "
+    "split_with_sizes count_nonzero tril triu diag ravel fliplr flipud numel is_nonzero tensor_split hsplit vsplit"
+).split()
+for _name in COMPOSITE:
+    if not hasattr(_TensorBase, _name):
+        setattr(Tensor, _name, _method(_name))
+
 _C._set_tensor_class(Tensor)
 
 

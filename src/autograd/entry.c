@@ -129,6 +129,7 @@ static tw_node *record(const tw_op *op, const tw_arg *args, uint32_t mask, tw_te
             else n->args[i] = (tw_arg){.n = count, .tag = TW_ARG_NONE};
             for (int j = 0; j < count; j++, edge++) {
                 if (differentiable && a->ts[j] && !tw_node_connect(n, edge, a->ts[j])) goto failed;
+                if (a->ts[j] && !n->edges[edge].node && !tw_meta_of(&n->inputs[edge], a->ts[j])) goto failed;
                 if (save && !tw_saved_set(&n->saved[s++], a->ts[j], false, 0)) goto failed;
             }
         } else if (a->tag == TW_ARG_TENSOR) {

@@ -41,6 +41,12 @@ bool tw__index_put_zero_composite(const tw_arg *a, tw_tensor **outs) {
     return tw_pool_done(&p, outs, 1);
 }
 
+/* (grad, dim, index) */
+bool tw__scatter_zero_composite(const tw_arg *a, tw_tensor **outs) {
+    outs[0] = CALL(scatter_value, a[0], a[1], a[2], I(0));
+    return outs[0] != NULL;
+}
+
 /* (self, indices, values, accumulate) */
 bool tw_index_put_composite(const tw_arg *a, tw_tensor **outs) {
     tw_tensor *copy = CALL(clone, a[0]);
@@ -100,10 +106,11 @@ bool tw_cat_grad(struct tw_node *node, const tw_arg *a, tw_tensor *const *r, tw_
     if (!tw_wrap_dim(&dim, g[0]->ndim)) return false;
     for (int i = 0; i < node->nedges; i++) {
         const tw_input_meta *in = &node->inputs[i];
-        bool skipped = in->ndim == 1 && in->sizes[0] == 0;
+        const int64_t *sizes = in->sizes ? in->sizes : in->sizes_inline;
+        bool skipped = in->ndim == 1 && sizes[0] == 0;
         bool wanted = i >= 64 || (need >> i & 1);
-        int64_t size = skipped ? 0 : in->sizes[dim];
-        if (wanted && skipped) gin[i] = CALL(new_zeros, T(g[0]), INTS(in->sizes, 1));
+        int64_t size = skipped ? 0 : sizes[dim];
+        if (wanted && skipped) gin[i] = CALL(new_zeros, T(g[0]), INTS(sizes, 1));
         else if (wanted) gin[i] = CALL(narrow, T(g[0]), I(dim), I(start), I(size));
         if (wanted && !gin[i]) return false;
         start += size;

@@ -49,8 +49,8 @@ bool tw__sum_backward_composite(const tw_arg *a, tw_tensor **outs) {
 bool tw__mean_backward_composite(const tw_arg *a, tw_tensor **outs) {
     tw_pool p = {0};
     tw_tensor *kept = tw_pool_own(&p, keep_dims(a[0].t, &a[2], a[1].n, a[3].i != 0));
-    tw_tensor *scaled = TEMP(&p, div, T(kept), F(reduced_count(&a[2], a[1].ints, a[1].n)));
-    outs[0] = CALL(expand, T(scaled), a[1]);
+    tw_tensor *wide = TEMP(&p, expand, T(kept), a[1]);
+    outs[0] = CALL(div, T(wide), F(reduced_count(&a[2], a[1].ints, a[1].n)));
     return tw_pool_done(&p, outs, 1);
 }
 
@@ -372,7 +372,7 @@ bool tw__cumprod_backward_composite(const tw_arg *a, tw_tensor **outs) {
     tw_tensor *slopes = TEMP(&p, conj, T(cumprod_slopes(&p, TEMP(&p, transpose_int, a[1], a[2], I(-1)))));
     tw_tensor *grad = TEMP(&p, unsqueeze, T(TEMP(&p, transpose_int, a[0], a[2], I(-1))), I(-2));
     tw_tensor *sum = TEMP(&p, sum_dim_IntList, T(TEMP(&p, mul, T(slopes), T(grad))), INTS(&last, 1));
-    outs[0] = CALL(transpose_int, T(sum), a[2], I(-1));
+    outs[0] = CALL(clone, T(TEMP(&p, transpose_int, T(sum), a[2], I(-1))), I(TW_CONTIGUOUS_FORMAT));
     return tw_pool_done(&p, outs, 1);
 }
 

@@ -28,6 +28,11 @@ def __getattr__(name):
     raise AttributeError(f"module 'torch.nn.functional' has no attribute '{name}'")
 
 
+def _op(name):
+    """An op of the table that has the name of a function here."""
+    return getattr(_nn, name, None) or getattr(_ops, name)
+
+
 def _reduction_number(size_average, reduce, reduction):
     if size_average is not None or reduce is not None:
         return _Reduction.legacy_get_enum(size_average, reduce)
@@ -75,14 +80,16 @@ def relu6(input, inplace=False):
     """min(max(x, 0), 6)."""
     if _unary(input):
         return handle_torch_function(relu6, (input,), input, inplace=inplace)
-    return _nn.relu6_(input) if inplace else _nn.relu6(input)
+    result = _op("relu6")(input)
+    return input.copy_(result) if inplace else result
 
 
 def silu(input, inplace=False):
     """x * sigmoid(x)."""
     if _unary(input):
         return handle_torch_function(silu, (input,), input, inplace=inplace)
-    return _nn.silu_(input) if inplace else _nn.silu(input)
+    result = _op("silu")(input)
+    return input.copy_(result) if inplace else result
 
 
 def sigmoid(input):
@@ -143,6 +150,74 @@ def dropout(input, p=0.5, training=True, inplace=False):
     if p < 0.0 or p > 1.0:
         raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
     return _ops.dropout_(input, p, training) if inplace else _ops.dropout(input, p, training)
+
+
+def mish(input, inplace=False):
+    """x * tanh(softplus(x))."""
+    if _unary(input):
+        return handle_torch_function(mish, (input,), input, inplace=inplace)
+    result = _op("mish")(input)
+    return input.copy_(result) if inplace else result
+
+
+def selu(input, inplace=False):
+    """SELU of Klambauer et al., 2017."""
+    if _unary(input):
+        return handle_torch_function(selu, (input,), input, inplace=inplace)
+    result = _op("selu")(input)
+    return input.copy_(result) if inplace else result
+
+
+def hardsigmoid(input, inplace=False):
+    """min(max(x + 3, 0), 6) / 6."""
+    if _unary(input):
+        return handle_torch_function(hardsigmoid, (input,), input, inplace=inplace)
+    result = _op("hardsigmoid")(input)
+    return input.copy_(result) if inplace else result
+
+
+def hardswish(input, inplace=False):
+    """x * hardsigmoid(x)."""
+    if _unary(input):
+        return handle_torch_function(hardswish, (input,), input, inplace=inplace)
+    result = _op("hardswish")(input)
+    return input.copy_(result) if inplace else result
+
+
+def celu(input, alpha=1.0, inplace=False):
+    """max(x, 0) + min(alpha * (exp(x / alpha) - 1), 0)."""
+    if _unary(input):
+        return handle_torch_function(celu, (input,), input, alpha=alpha, inplace=inplace)
+    result = _op("celu")(input, alpha)
+    return input.copy_(result) if inplace else result
+
+
+def hardtanh(input, min_val=-1.0, max_val=1.0, inplace=False):
+    """x within [min_val, max_val]."""
+    if _unary(input):
+        return handle_torch_function(hardtanh, (input,), input, min_val=min_val, max_val=max_val, inplace=inplace)
+    result = _op("hardtanh")(input, min_val, max_val)
+    return input.copy_(result) if inplace else result
+
+
+def _threshold(input, threshold, value, inplace=False):
+    """x where above threshold, else value."""
+    if _unary(input):
+        return handle_torch_function(_threshold, (input,), input, threshold=threshold, value=value, inplace=inplace)
+    result = _op("threshold")(input, threshold, value)
+    return input.copy_(result) if inplace else result
+
+
+threshold = _threshold
+
+
+def glu(input, dim=-1):
+    """The first half along dim times the sigmoid of the second."""
+    if _unary(input):
+        return handle_torch_function(glu, (input,), input, dim=dim)
+    if input.dim() == 0:
+        raise RuntimeError("glu does not support scalars because halving size must be even")
+    return _op("glu")(input, dim)
 
 
 # --- pooling ------------------------------------------------------------------------------------------------------

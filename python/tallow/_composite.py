@@ -1,0 +1,288 @@
+"""Functions that the table lacks so far, written over those it has. A name that the table gains takes precedence over these."""
+
+import tallow
+from tallow._tensor import COMPOSITE as METHODS
+from tallow.overrides import handle_torch_function, has_torch_function
+
+FUNCTIONS = METHODS + "vstack hstack dstack column_stack row_stack isreal".split()
+
+
+def _overridable(function):
+    """Lets arguments with __torch_function__ take a call over."""
+    import functools
+
+    @functools.wraps(function)
+    def call(*args, **kwargs):
+        relevant = args[0] if isinstance(args[0], (list, tuple)) else args
+        if has_torch_function(relevant):
+            return handle_torch_function(call, relevant, *args, **kwargs)
+        return function(*args, **kwargs)
+
+    return call
+
+
+def _dim(dim, ndim):
+    ndim = max(ndim, 1)
+    if not -ndim <= dim < ndim:
+        raise IndexError(f"Dimension out of range (expected to be in range of [{-ndim}, {ndim - 1}], but got {dim})")
+    return dim % ndim
+
+
+def _sizes(sizes):
+    return tuple(sizes[0]) if len(sizes) == 1 and isinstance(sizes[0], (tuple, list)) else sizes
+
+
+@_overridable
+def equal(input, other):
+    """Whether two tensors have one shape and the same elements."""
+    return input.shape == other.shape and bool((input == other).all())
+
+
+@_overridable
+def isclose(input, other, rtol=1e-05, atol=1e-08, equal_nan=False):
+    """Where |input - other| <= atol + rtol * |other|."""
+    if input.dtype != other.dtype:
+        raise RuntimeError(f"{tallow._lazy._scalar_type(input)} did not match {tallow._lazy._scalar_type(other)}")
+    if rtol < 0:
+        raise RuntimeError(f"rtol must be greater than or equal to zero, but got {rtol}")
+    if atol < 0:
+        raise RuntimeError(f"atol must be greater than or equal to zero, but got {atol}")
+    close = input == other
+    if equal_nan and (input.is_floating_point() or input.is_complex()):
+        close = close | (input != input) & (other != other)
+    if rtol == 0 and atol == 0:
+        return close
+    wide = input if input.is_floating_point() or input.is_complex() else input.to(tallow.get_default_dtype())
+    allowed = atol + (rtol * other).abs()
+    difference = (wide - other).abs()
+    return close | (difference <= allowed) & tallow.isfinite(difference)
+
+
+def allclose(input, other, rtol=1e-05, atol=1e-08, equal_nan=False):
+    """Whether isclose() holds everywhere."""
+    return bool(isclose(input, other, rtol, atol, equal_nan).all())
+
+
+@_overridable
+def unbind(input, dim=0):
+    """The slices along a dimension."""
+    if input.dim() == 0:
+        raise IndexError("Dimension specified as 0 but tensor has no dimensions")
+    dim = _dim(dim, input.dim())
+    return tuple(input.select(dim, i) for i in range(input.size(dim)))
+
+
+@_overridable
+def chunk(input, chunks, dim=0):
+    """At most `chunks` views of equal length, the last maybe shorter."""
+    if input.dim() == 0:
+        raise RuntimeError("chunk expects at least a 1-dimensional tensor")
+    if chunks <= 0:
+        raise RuntimeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
+    size = input.size(_dim(dim, input.dim()))
+    step = -(-size // chunks)
+    if step == 0:
+        return tallow.split(input, [0] * chunks, dim)
+    return tallow.split(input, step, dim)
+
+
+@_overridable
+def split_with_sizes(input, split_sizes, dim=0):
+    """Views of the given lengths."""
+    return tallow.split(input, list(split_sizes), dim)
+
+
+@_overridable
+def tensor_split(input, indices_or_sections, dim=0):
+    """Views of nearly equal lengths, or between the given indices."""
+    if input.dim() == 0:
+        raise RuntimeError("tensor_split expected at least a 1-dimensional tensor, but got a tensor with 0 dims")
+    size = input.size(_dim(dim, input.dim()))
+    if isinstance(indices_or_sections, tallow.Tensor):
+        indices_or_sections = indices_or_sections.tolist()
+    if isinstance(indices_or_sections, int):
+        count = indices_or_sections
+        if count <= 0:
+            raise RuntimeError(f"number of sections must be larger than 0, got {count}")
+        return tallow.split(input, [size // count + (i < size % count) for i in range(count)], dim)
+    edges = [0, *indices_or_sections, size]
+    index = [slice(None)] * _dim(dim, input.dim())
+    return tuple(input[(*index, slice(a, b))] for a, b in zip(edges, edges[1:]))
+
+
+def hsplit(input, indices_or_sections):
+    """tensor_split along the second dimension."""
+    return tensor_split(input, indices_or_sections, 0 if input.dim() == 1 else 1)
+
+
+def vsplit(input, indices_or_sections):
+    """tensor_split along the first dimension."""
+    return tensor_split(input, indices_or_sections, 0)
+
+
+@_overridable
+def movedim(input, source, destination):
+    """Dimensions moved to other places."""
+    source = (source,) if isinstance(source, int) else tuple(source)
+    destination = (destination,) if isinstance(destination, int) else tuple(destination)
+    if len(source) != len(destination):
+        raise RuntimeError(
+            f"movedim: Invalid source or destination dims: source ({list(source)} dims) should contain the same number "
+            f"of dims as destination ({list(destination)} dims)"
+        )
+    n = input.dim()
+    source, destination = [_dim(d, n) for d in source], [_dim(d, n) for d in destination]
+    if len(set(source)) != len(source):
+        raise RuntimeError(f"movedim: repeated dim in `source` ({source})")
+    if len(set(destination)) != len(destination):
+        raise RuntimeError(f"movedim: repeated dim in `destination` ({destination})")
+    places = dict(zip(destination, source))
+    rest = iter(d for d in range(n) if d not in source)
+    return input.permute([places[i] if i in places else next(rest) for i in range(n)])
+
+
+moveaxis = movedim
+
+
+def swapaxes(input, axis0, axis1):
+    """transpose()."""
+    return input.transpose(axis0, axis1)
+
+
+def swapdims(input, dim0, dim1):
+    """transpose()."""
+    return input.transpose(dim0, dim1)
+
+
+@_overridable
+def repeat(input, *repeats):
+    """Copies side by side along each dimension."""
+    repeats = _sizes(repeats)
+    if len(repeats) < input.dim():
+        raise RuntimeError(
+            "Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor"
+        )
+    sizes = (1,) * (len(repeats) - input.dim()) + tuple(input.shape)
+    spread = input.reshape([x for s in sizes for x in (1, s)]).expand([x for r, s in zip(repeats, sizes) for x in (r, s)])
+    return spread.clone(memory_format=tallow.contiguous_format).view([r * s for r, s in zip(repeats, sizes)])
+
+
+def tile(input, *dims):
+    """repeat() with ones in front where dims are missing."""
+    dims = _sizes(dims)
+    return repeat(input, (1,) * (input.dim() - len(dims)) + tuple(dims))
+
+
+@_overridable
+def outer(input, vec2):
+    """All products of an element of each vector."""
+    for name, x in (("self", input), ("vec2", vec2)):
+        if x.dim() != 1:
+            raise RuntimeError(f"outer: Expected 1-D argument {name}, but got {x.dim()}-D")
+    return input.unsqueeze(1) * vec2
+
+
+ger = outer
+
+
+def expand_as(input, other):
+    """Expanded to the shape of other."""
+    return input.expand(other.shape)
+
+
+@_overridable
+def count_nonzero(input, dim=None):
+    """How many elements are not zero."""
+    return (input != 0).sum() if dim is None else (input != 0).sum(dim)
+
+
+def _triangle(input, keep):
+    rows = tallow.arange(input.size(-2)).unsqueeze(1)
+    return tallow.where(keep(tallow.arange(input.size(-1)) - rows), input, tallow.zeros((), dtype=input.dtype))
+
+
+@_overridable
+def tril(input, diagonal=0):
+    """The lower triangle; zeros elsewhere."""
+    if input.dim() < 2:
+        raise RuntimeError("tril: input tensor must have at least 2 dimensions")
+    return _triangle(input, lambda offset: offset <= diagonal)
+
+
+@_overridable
+def triu(input, diagonal=0):
+    """The upper triangle; zeros elsewhere."""
+    if input.dim() < 2:
+        raise RuntimeError("triu: input tensor must have at least 2 dimensions")
+    return _triangle(input, lambda offset: offset >= diagonal)
+
+
+@_overridable
+def diag(input, diagonal=0):
+    """The diagonal of a matrix, or the matrix with a diagonal."""
+    if input.dim() == 2:
+        return input.diagonal(diagonal).clone()
+    if input.dim() != 1:
+        raise RuntimeError(f"diag(): Supports 1D or 2D tensors. Got {input.dim()}D")
+    size = len(input) + abs(diagonal)
+    columns = tallow.arange(size) - tallow.arange(size).unsqueeze(1)
+    spread = tallow.cat([input.new_zeros(max(-diagonal, 0)), input, input.new_zeros(max(diagonal, 0))]).unsqueeze(1)
+    return tallow.where(columns == diagonal, spread, tallow.zeros((), dtype=input.dtype))
+
+
+def ravel(input):
+    """All elements in one dimension."""
+    return input.reshape(-1)
+
+
+def fliplr(input):
+    """Columns in reverse order."""
+    return input.flip([1])
+
+
+def flipud(input):
+    """Rows in reverse order."""
+    return input.flip([0])
+
+
+def numel(input):
+    """The number of elements."""
+    return input.numel()
+
+
+def is_nonzero(input):
+    """Whether the one element is not zero."""
+    return bool(input)
+
+
+def isreal(input):
+    """Where the imaginary part is zero."""
+    return input.imag == 0 if input.is_complex() else tallow.ones_like(input, dtype=tallow.bool)
+
+
+def hstack(tensors, *, out=None):
+    """Side by side."""
+    tensors = [t.reshape(1) if t.dim() == 0 else t for t in tensors]
+    return _into(tallow.cat(tensors, 0 if tensors[0].dim() == 1 else 1), out)
+
+
+def vstack(tensors, *, out=None):
+    """One below the other."""
+    return _into(tallow.cat([tallow.atleast_2d(t) for t in tensors], 0), out)
+
+
+row_stack = vstack
+
+
+def dstack(tensors, *, out=None):
+    """One behind the other."""
+    return _into(tallow.cat([tallow.atleast_3d(t) for t in tensors], 2), out)
+
+
+def column_stack(tensors, *, out=None):
+    """Vectors as columns, matrices side by side."""
+    return _into(tallow.cat([t.reshape(t.numel(), 1) if t.dim() <= 1 else t for t in tensors], 1), out)
+
+
+def _into(result, out):
+    return result if out is None else out.copy_(result)
