@@ -9,8 +9,12 @@ static int size_index(size_t size) { return size == 1 ? 0 : size == 2 ? 1 : size
 /* One element at a time through Python-like numbers: storage-only types. */
 static void cast_scalars(int64_t n, char *to, tw_dtype to_dtype, const char *from, tw_dtype from_dtype) {
     size_t to_size = tw_dtype_size(to_dtype), from_size = tw_dtype_size(from_dtype);
-    for (int64_t i = 0; i < n; i++)
-        tw_store_scalar(to + (size_t)i * to_size, to_dtype, tw_load_scalar(from + (size_t)i * from_size, from_dtype));
+    bool unwrap = from_dtype == TW_UINT64 && tw_dtypes[to_dtype].category >= 2; /* a number holds these as negative */
+    for (int64_t i = 0; i < n; i++) {
+        tw_scalar s = tw_load_scalar(from + (size_t)i * from_size, from_dtype);
+        if (unwrap && s.kind == TW_SCALAR_INT && s.i < 0) s = tw_float((double)(uint64_t)s.i);
+        tw_store_scalar(to + (size_t)i * to_size, to_dtype, s);
+    }
 }
 
 static void widen(int64_t n, void *to, const void *from, tw_dtype dtype) {

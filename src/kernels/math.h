@@ -255,7 +255,7 @@ TW_INLINE vf64 v_sigmoid_f64(vf64 x) { return 1.0 / (1.0 + v_exp_f64(v_neg_f64(x
 
 TW_INLINE vf64 v_sinh_f64(vf64 x) {
     vf64 a = v_abs_f64(x), t = v_expm1_f64(a);
-    vf64 v = v_select_f64(v_lt_f64(a, v_splat_f64(22)), 0.5 * (t + t / (t + 1.0)), 0.5 * t);
+    vf64 v = 0.5 * (t + t / (t + 1.0));
     vf64 e = v_exp_f64(a * 0.5);
     return v_copysign_f64(v_select_f64(v_gt_f64(a, v_splat_f64(709)), 0.5 * e * e, v), x);
 }
@@ -271,7 +271,8 @@ TW_INLINE vf64 v_asinh_f64(vf64 x) {
 }
 TW_INLINE vf64 v_acosh_f64(vf64 x) {
     vf64 t = x - 1.0, v = v_log1p_f64(t + v_sqrt_f64(v_fma_f64(t, t, t + t)));
-    return v_select_f64(v_gt_f64(x, v_splat_f64(0x1p28)), v_log_f64(x) + 0x1.62e42fefa39efp-1, v);
+    v = v_select_f64(v_gt_f64(x, v_splat_f64(0x1p28)), v_log_f64(x) + 0x1.62e42fefa39efp-1, v);
+    return v_select_f64(v_lt_f64(x, v_splat_f64(1)), v_splat_f64((double)NAN), v);
 }
 TW_INLINE vf64 v_atanh_f64(vf64 x) {
     vf64 a = v_abs_f64(x);
@@ -409,19 +410,19 @@ TW_INLINE vf64 tw_erfc_tail_f64(vf64 a) { /* erfc(a), a >= 0.8 */
     return tw_exp_tail_f64(-z, -z_lo) * g / v_fma_f64(a, v_splat_f64(2), v_splat_f64(1));
 }
 TW_INLINE vf64 v_erf_f64(vf64 x) {
-    vf64 a = v_abs_f64(x), near = a * tw_poly_erf_f64(a * a);
+    vf64 a = v_abs_f64(x), near = v_fma_f64(a, tw_poly_erf_f64(a * a), a);
     vf64 v = v_select_f64(v_gt_f64(a, v_splat_f64(1)), 1.0 - tw_erfc_tail_f64(a), near);
     v = v_select_f64(v_isnan_f64(x), x, v);
     return v_copysign_f64(v, x);
 }
 TW_INLINE vf64 v_erfc_f64(vf64 x) {
-    vf64 a = v_abs_f64(x), near = 1.0 - x * tw_poly_erf_f64(a * a), tail = tw_erfc_tail_f64(a);
+    vf64 a = v_abs_f64(x), near = 1.0 - v_fma_f64(x, tw_poly_erf_f64(a * a), x), tail = tw_erfc_tail_f64(a);
     vf64 v = v_select_f64(v_lt_f64(x, v_splat_f64(0)), 2.0 - tail, tail);
     v = v_select_f64(v_lt_f64(a, v_splat_f64(0.8)), near, v);
     return v_select_f64(v_isnan_f64(x), x, v);
 }
 TW_INLINE vf32 v_erf_f32(vf32 x) {
-    vf32 a = v_abs_f32(x), near = a * tw_poly_erf_f32(a * a);
+    vf32 a = v_abs_f32(x), near = v_fma_f32(a, tw_poly_erf_f32(a * a), a);
     vf32 c = v_select_f32(v_gt_f32(a, v_splat_f32(5)), v_splat_f32(5), a);
     vf32 t = (c - 3.75f) / (c + 3.75f);
     vf32 tail = v_exp_f32(-(c * c)) * tw_poly_erfcx_f32(t) / v_fma_f32(c, v_splat_f32(2), v_splat_f32(1));

@@ -76,7 +76,7 @@ TW_INT_OPS(i64, int64_t, uint64_t, 1, 64)
 #define TW_ONE(NAME) \
     TW_INLINE double s_##NAME##_f64(double a) { return tw_lane_f64(v_##NAME##_f64(v_splat_f64(a))); } \
     TW_INLINE float s_##NAME##_f32(float a) { return tw_lane_f32(v_##NAME##_f32(v_splat_f32(a))); }
-TW_ONE(exp) TW_ONE(log) TW_ONE(log1p) TW_ONE(expm1) TW_ONE(sin) TW_ONE(cos) TW_ONE(sinh) TW_ONE(cosh) TW_ONE(tan) TW_ONE(tanh)
+TW_ONE(exp) TW_ONE(log) TW_ONE(log1p) TW_ONE(expm1) TW_ONE(sin) TW_ONE(cos) TW_ONE(sinh) TW_ONE(cosh) TW_ONE(tan) TW_ONE(tanh) TW_ONE(asinh)
 TW_INLINE double s_atan2_f64(double a, double b) { return tw_lane_f64(v_atan2_f64(v_splat_f64(a), v_splat_f64(b))); }
 TW_INLINE double s_hypot_f64(double a, double b) { return tw_lane_f64(v_hypot_f64(v_splat_f64(a), v_splat_f64(b))); }
 TW_INLINE double s_pow_f64(double a, double b) { return tw_lane_f64(v_pow_f64(v_splat_f64(a), v_splat_f64(b))); }
@@ -188,8 +188,50 @@ TW_INLINE c128 s_pow_c128(c128 z, c128 b) {
     return s_exp_c128(s_mul_c128(b, s_log_c128(z)));
 }
 
+/* f(z) = -i g(iz) and the like turn the hyperbolic functions into the circular ones. */
+TW_INLINE c128 tw_times_i(c128 z) { return s_complex_c128(-z.im, z.re); }
+TW_INLINE c128 tw_over_i(c128 z) { return s_complex_c128(z.im, -z.re); }
+TW_INLINE c128 s_tan_c128(c128 z) { return tw_over_i(s_tanh_c128(tw_times_i(z))); }
+TW_INLINE c128 s_sinh_c128(c128 z) { return tw_over_i(s_sin_c128(tw_times_i(z))); }
+TW_INLINE c128 s_cosh_c128(c128 z) { return s_cos_c128(tw_times_i(z)); }
+
+/* Inverses after W. Kahan, Branch cuts for complex elementary functions (1987): products of square roots keep the cuts' signs. */
+TW_INLINE c128 tw_root_plus(c128 z) { return s_sqrt_c128(s_complex_c128(1 + z.re, z.im)); }
+TW_INLINE c128 tw_root_minus(c128 z) { return s_sqrt_c128(s_complex_c128(1 - z.re, -z.im)); }
+TW_INLINE c128 s_asin_c128(c128 z) {
+    c128 p = tw_root_plus(z), m = tw_root_minus(z);
+    return s_complex_c128(s_atan2_f64(z.re, p.re * m.re - p.im * m.im), s_asinh_f64(m.re * p.im - m.im * p.re));
+}
+TW_INLINE c128 s_acos_c128(c128 z) {
+    c128 p = tw_root_plus(z), m = tw_root_minus(z);
+    return s_complex_c128(2 * s_atan2_f64(m.re, p.re), s_asinh_f64(p.re * m.im - p.im * m.re));
+}
+TW_INLINE c128 s_acosh_c128(c128 z) {
+    c128 p = tw_root_plus(z), m = s_sqrt_c128(s_complex_c128(z.re - 1, z.im));
+    return s_complex_c128(s_asinh_f64(m.re * p.re + m.im * p.im), 2 * s_atan2_f64(m.im, p.re));
+}
+TW_INLINE c128 s_asinh_c128(c128 z) { return tw_over_i(s_asin_c128(tw_times_i(z))); }
+TW_INLINE c128 s_atanh_c128(c128 z) {
+    double x = z.re, y = z.im, d = 1 - fabs(x), q = d * d + y * y;
+    return s_complex_c128(copysign(0.25 * s_log1p_f64(4 * fabs(x) / q), x), 0.5 * s_atan2_f64(2 * y, (1 - x) * (1 + x) - y * y));
+}
+TW_INLINE c128 s_atan_c128(c128 z) { return tw_over_i(s_atanh_c128(tw_times_i(z))); }
+TW_INLINE c128 s_log1p_c128(c128 z) {
+    return s_complex_c128(0.5 * s_log1p_f64(z.re * (2 + z.re) + z.im * z.im), s_atan2_f64(z.im, 1 + z.re));
+}
+TW_INLINE c128 s_expm1_c128(c128 z) {
+    double h = s_sin_f64(0.5 * z.im);
+    return s_complex_c128(s_expm1_f64(z.re) * s_cos_f64(z.im) - 2 * h * h, s_exp_f64(z.re) * s_sin_f64(z.im));
+}
+TW_INLINE c128 tw_scaled(c128 z, double c) { return s_complex_c128(z.re * c, z.im * c); }
+TW_INLINE c128 s_exp2_c128(c128 z) { return s_exp_c128(tw_scaled(z, 0x1.62e42fefa39efp-1)); }
+TW_INLINE c128 s_log2_c128(c128 z) { return tw_scaled(s_log_c128(z), 0x1.71547652b82fep+0); }
+TW_INLINE c128 s_log10_c128(c128 z) { return tw_scaled(s_log_c128(z), 0x1.bcb7b1526e50ep-2); }
+
 #define TW_VIA_C128(NAME) TW_INLINE c64 s_##NAME##_c64(c64 z) { return tw_narrow(s_##NAME##_c128(tw_wide(z))); }
 TW_VIA_C128(sgn) TW_VIA_C128(exp) TW_VIA_C128(log) TW_VIA_C128(sqrt) TW_VIA_C128(rsqrt) TW_VIA_C128(tanh) TW_VIA_C128(sin)
-TW_VIA_C128(cos) TW_VIA_C128(sigmoid)
+TW_VIA_C128(cos) TW_VIA_C128(sigmoid) TW_VIA_C128(tan) TW_VIA_C128(sinh) TW_VIA_C128(cosh) TW_VIA_C128(asin) TW_VIA_C128(acos)
+TW_VIA_C128(acosh) TW_VIA_C128(asinh) TW_VIA_C128(atanh) TW_VIA_C128(atan) TW_VIA_C128(log1p) TW_VIA_C128(expm1) TW_VIA_C128(exp2)
+TW_VIA_C128(log2) TW_VIA_C128(log10)
 TW_INLINE c64 s_pow_c64(c64 a, c64 b) { return tw_narrow(s_pow_c128(tw_wide(a), tw_wide(b))); }
 #endif

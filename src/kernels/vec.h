@@ -49,8 +49,8 @@ typedef vi64 m_f64;
 typedef uint8_t tw_u8xf32 __attribute__((vector_size(V_BYTES / 4)));
 typedef uint8_t tw_u8xf64 __attribute__((vector_size(V_BYTES / 8)));
 
-TW_INLINE vf32 v_splat_f32(float x) { return (vf32){0} + x; }
-TW_INLINE vf64 v_splat_f64(double x) { return (vf64){0} + x; }
+TW_INLINE vf32 v_splat_f32(float x) { return x - (vf32){0}; } /* minus: x + 0 would lose the sign of -0 */
+TW_INLINE vf64 v_splat_f64(double x) { return x - (vf64){0}; }
 TW_INLINE vf32 v_load_f32(const float *p) { vf32 v; memcpy(&v, p, sizeof v); return v; }
 TW_INLINE vf64 v_load_f64(const double *p) { vf64 v; memcpy(&v, p, sizeof v); return v; }
 TW_INLINE void v_store_f32(float *p, vf32 v) { memcpy(p, &v, sizeof v); }

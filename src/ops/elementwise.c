@@ -201,8 +201,38 @@ static bool check_comparand(const tw_arg *in, int nin) {
     return tw_check_number(tw_a_to_scalar(&in[1]), d);
 }
 
+/* What PyTorch refuses in its own words, by the op's name and the category of dtype (0 bool, 3 complex). */
+static const struct refusal { const char *name; uint8_t category; const char *text; } refusals[] = {
+    {"sub", 0, "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` operator instead."},
+    {"rsub", 0, "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` operator instead."},
+    {"neg", 0, "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, use the `~` or "
+               "`logical_not()` operator instead."},
+    {"relu", 0, "Boolean inputs not supported for relu"},
+    {"relu", 3, "clamp is not supported for complex types"},
+    {"clamp_min", 3, "clamp is not supported for complex types"},
+    {"clamp_max", 3, "clamp is not supported for complex types"},
+    {"_clamp", 3, "clamp is not supported for complex types"},
+    {"maximum", 3, "maximum not implemented for complex tensors."},
+    {"minimum", 3, "minimum not implemented for complex tensors."},
+    {"fmax", 3, "fmax not implemented for complex tensors."},
+    {"fmin", 3, "fmin not implemented for complex tensors."},
+    {"sign", 3, "Unlike NumPy, torch.sign is not intended to support complex numbers. Please use torch.sgn instead."},
+    {"floor", 3, "floor is not supported for complex inputs"},
+    {"ceil", 3, "ceil is not supported for complex inputs"},
+    {"trunc", 3, "trunc is not supported for complex inputs"},
+    {"heaviside", 3, "heaviside is not yet implemented for complex tensors."},
+    {"signbit", 3, "signbit is not implemented for complex tensors."},
+    {"isposinf", 3, "isposinf does not support complex inputs."},
+    {"isneginf", 3, "isneginf does not support complex inputs."},
+    {"deg2rad", 3, "deg2rad is not supported for complex tensors."},
+    {"rad2deg", 3, "rad2deg is not supported for complex tensors."},
+};
+
 static bool not_implemented(const tw_ew *ew, tw_dtype d) {
     char label[96];
+    for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++)
+        if (refusals[i].category == tw_dtypes[d].category && strcmp(refusals[i].name, ew->name) == 0)
+            return tw_fail(TW_RUNTIME_ERROR, "%s", refusals[i].text);
     if (ew->label) snprintf(label, sizeof label, "%s", ew->label);
     else snprintf(label, sizeof label, "%s_cpu", ew->name);
     return tw_fail(TW_NOT_IMPLEMENTED_ERROR, "\"%s\" not implemented for '%s'", label, tw_dtypes[d].type_name);
