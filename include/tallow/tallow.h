@@ -94,9 +94,11 @@ TW_API tw_tensor *tw_retain(tw_tensor *t);  /* one more reference, owned by the 
 TW_API void tw_release(tw_tensor *t);       /* gives one owned reference up; NULL is legal */
 /* TW_SCOPE { ... }: closes on the way out, also by break, return or goto. */
 static inline void tw_scope_leave_(int *open) { if (*open) tw_scope_close(); }
-#define TW_SCOPE \
-    for (int tw_scope_open_ __attribute__((cleanup(tw_scope_leave_))) = tw_scope_open() ? 1 : 0, tw_scope_once_ = 1; \
-         tw_scope_once_; tw_scope_once_ = 0)
+#define TW_SCOPE TW_SCOPE_AT_(__LINE__)
+#define TW_SCOPE_AT_(line) TW_SCOPE_PASTE_(line)
+#define TW_SCOPE_PASTE_(line) TW_SCOPE_NAMED_(tw_scope_open_##line, tw_scope_once_##line)
+#define TW_SCOPE_NAMED_(open, once) \
+    for (int open __attribute__((cleanup(tw_scope_leave_))) = tw_scope_open() ? 1 : 0, once = 1; once; once = 0)
 
 /* --- tensors from data, and back ------------------------------------------------------------------------------ */
 
@@ -142,9 +144,11 @@ TW_API unsigned tw_set_no_grad(bool on);              /* stops or starts recordi
 TW_API void tw_restore_grad_mode(unsigned was);
 /* TW_NO_GRAD { ... }: nothing inside is recorded; ends also by break, return or goto. */
 static inline void tw_grad_mode_leave_(unsigned *was) { tw_restore_grad_mode(*was); }
-#define TW_NO_GRAD \
-    for (unsigned tw_grad_mode_ __attribute__((cleanup(tw_grad_mode_leave_))) = tw_set_no_grad(true), tw_grad_once_ = 1; \
-         tw_grad_once_; tw_grad_once_ = 0)
+#define TW_NO_GRAD TW_NO_GRAD_AT_(__LINE__)
+#define TW_NO_GRAD_AT_(line) TW_NO_GRAD_PASTE_(line)
+#define TW_NO_GRAD_PASTE_(line) TW_NO_GRAD_NAMED_(tw_grad_mode_##line, tw_grad_once_##line)
+#define TW_NO_GRAD_NAMED_(was, once) \
+    for (unsigned was __attribute__((cleanup(tw_grad_mode_leave_))) = tw_set_no_grad(true), once = 1; once; once = 0)
 
 /* --- files ------------------------------------------------------------------------------------------------------ */
 

@@ -27,7 +27,7 @@ tw_tensor *tw_from_borrowed(void *data, const int64_t *sizes, int ndim, tw_dtype
     tw_storage_release(storage);
     tw_release(shape);
     t = tw_scoped(t);
-    if (t) t->storage->free = release; /* last: when anything failed the data stays the caller's */
+    if (t && release) t->storage->free = release; /* last: when anything failed the data stays the caller's */
     return t;
 }
 

@@ -24,8 +24,8 @@ static bool allocate(tw_device device, size_t bytes, void **data) {
 }
 
 static void give_back(tw_storage *s) {
-    if (!s->data) return;
-    if (s->free) s->free(s->context, s->data, s->bytes);
+    if (s->free) s->free(s->context, s->data, s->bytes); /* also of no bytes: the context wants to know */
+    else if (!s->data) return;
     else if (s->device == TW_CPU) tw_block_free(s->data, s->bytes);
     else tw_device_of(s->device)->free(s->data, s->bytes);
 }
@@ -41,18 +41,25 @@ tw_storage *tw_storage_new(tw_device device, size_t bytes) {
     return s;
 }
 
+/* Borrowed memory that needs no word when it is given back. */
+static void keep_data(void *context, void *data, size_t bytes) { (void)context, (void)data, (void)bytes; }
+
 tw_storage *tw_storage_borrow(tw_device device, void *data, size_t bytes, void (*free)(void *context, void *data, size_t bytes),
                               void *context) {
     tw_storage *s = storage_of(device, data, bytes);
     if (!s) return NULL;
-    s->free = free;
+    s->free = free ? free : keep_data;
     s->context = context;
     s->resizable = false;
     return s;
 }
 
 void tw_storage_release(tw_storage *s) {
-    if (!s || atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1) return;
+    if (!s) return;
+    /* A sole owner needs no atomic subtraction: nobody else can take a reference. */
+    if (atomic_load_explicit(&s->refs, memory_order_acquire) != 1 &&
+        atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1)
+        return;
     give_back(s);
     tw_small_free(s, sizeof *s);
 }

@@ -10,7 +10,7 @@ typedef struct tw_storage {
     tw_device device;
     void *data;              /* NULL on the meta device and for zero bytes */
     size_t bytes;            /* size in use; meta storages have a size too */
-    void (*free)(void *context, void *data, size_t bytes); /* of borrowed memory (NumPy, DLPack, mmap); NULL for our own */
+    void (*free)(void *context, void *data, size_t bytes); /* of borrowed memory (NumPy, DLPack, mmap), never NULL for it; NULL for our own */
     void *context;
     bool resizable;          /* false for borrowed memory */
     void *pyobj;             /* the Python UntypedStorage, borrowed; owned by ext */
