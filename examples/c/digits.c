@@ -5,7 +5,7 @@
 #include <tallow/ops.h>
 #include <tallow/tallow.h>
 
-enum { EPOCHS = 4, BATCH = 50, PARAMS = 6 };
+enum { EPOCHS = 10, BATCH = 50, PARAMS = 6 };
 
 typedef struct model { tw_tensor *p[PARAMS], *average[PARAMS], *square[PARAMS]; int64_t steps[PARAMS]; } model;
 

@@ -19,7 +19,7 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", metavar="DIR", help="folder with the idx files of MNIST or Fashion-MNIST")
     parser.add_argument("--out", metavar="DIR", default="out", help="where pictures, losses and the checkpoint go (default: out)")
-    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--batch", type=int, default=50)
     parser.add_argument("--limit", type=int, default=None, help="use only the first so many training images")
     return parser.parse_args()
