@@ -184,9 +184,6 @@ class Softmin(_AlongDim):
     def forward(self, input):
         return F.softmin(input, self.dim, _stacklevel=5)
 
-    def extra_repr(self):
-        return ""
-
 
 class LogSoftmax(_AlongDim):
     """The logarithm of softmax."""
