@@ -41,7 +41,7 @@ static PyObject *module_call(PyObject *self, PyObject *args, PyObject *kwargs) {
 static PyTypeObject module_base_type = {
     PyVarObject_HEAD_INIT(NULL, 0)
     .tp_name = "torch._C._ModuleBase", .tp_basicsize = sizeof(PyObject), .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
-    .tp_call = module_call, .tp_doc = "Base of torch.nn.Module: the call.",
+    .tp_new = PyType_GenericNew, .tp_call = module_call, .tp_doc = "Base of torch.nn.Module: the call.",
 };
 
 /* --- lists of tensors --- */

@@ -6,6 +6,16 @@ from collections import OrderedDict
 import tallow
 from tallow import Tensor
 from tallow.nn.modules import _hooks
+from tallow.nn.modules._hooks import (
+    register_module_backward_hook as register_module_backward_hook,
+    register_module_buffer_registration_hook as register_module_buffer_registration_hook,
+    register_module_forward_hook as register_module_forward_hook,
+    register_module_forward_pre_hook as register_module_forward_pre_hook,
+    register_module_full_backward_hook as register_module_full_backward_hook,
+    register_module_full_backward_pre_hook as register_module_full_backward_pre_hook,
+    register_module_module_registration_hook as register_module_module_registration_hook,
+    register_module_parameter_registration_hook as register_module_parameter_registration_hook,
+)
 from tallow.nn.modules._state import StateDict
 from tallow.nn.parameter import Buffer, Parameter
 
