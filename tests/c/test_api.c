@@ -1,5 +1,6 @@
-/* The public functions, as a program that includes only <tallow/tallow.h> sees them: scopes, data, errors that chain. */
+/* The public functions, as a program that includes <tallow/ops.h> sees them: scopes, data, errors that chain. */
 #include "check.h"
+#include <tallow/ops.h>
 #include <tallow/tallow.h>
 
 static tw_tensor *counting(int64_t n) {
@@ -122,6 +123,23 @@ TEST(gradient_switches) {
         const int64_t n = 1, value = 1;
         CHECK(!tw_requires_grad_(tw_from_data(&value, &n, 1, TW_INT64), true));
         CHECK_ERROR(TW_RUNTIME_ERROR, "floating point");
+    }
+}
+
+TEST(gradients_reach_the_leaves) {
+    TW_SCOPE {
+        tw_tensor *t = counting(3);
+        CHECK(tw_requires_grad_(t, true));
+        for (int i = 0; i < 2; i++) CHECK(tw_backward(tw_sum(tw_mul(t, t), TW_DTYPE_NONE))); /* they accumulate */
+        double grad[3] = {0};
+        CHECK(tw_grad(t) && tw_to_data(tw_grad(t), grad, TW_FLOAT64) && grad[0] == 0 && grad[1] == 4 && grad[2] == 8);
+        tw_clear_grad(t);
+        CHECK(!tw_grad(t));
+        TW_NO_GRAD {
+            tw_tensor *loss = tw_sum(tw_mul(t, t), TW_DTYPE_NONE);
+            CHECK(tw_item_double(loss) == 5 && !tw_backward(loss));
+            CHECK_ERROR(TW_RUNTIME_ERROR, "does not require grad and does not have a grad_fn");
+        }
     }
 }
 
