@@ -4,6 +4,7 @@
  * nothing of a run. Discovery is one depth-first walk with its own stack, which counts dependencies and, when `inputs` are given,
  * finds which nodes lead to one of them. */
 #include "autograd/engine.h"
+#include "autograd/vmap.h"
 #include "op_ids.h"
 #include "ops/copy.h"
 #include <string.h>
@@ -20,7 +21,7 @@ typedef struct record {
     int32_t capture;        /* first capture + 1; 0 none */
 } record;
 
-typedef struct capture { int input; uint32_t output; int32_t next; } capture;
+typedef struct capture { int input; uint32_t output; int32_t next; uint64_t levels; } capture;
 typedef struct frame { int32_t record; uint32_t edge; } frame;
 
 typedef struct task {
@@ -305,7 +306,14 @@ bool tw_accumulate_apply(tw_node *n, tw_tensor *const *g, uint64_t need, tw_tens
     tw_tensor *leaf = n->variable;
     if (!g[0] || !leaf) return true;
     tw_autograd *a = leaf->autograd;
-    if (!accumulate_grad(a, leaf, g[0])) return false;
+    if (g[0]->flags & TW_BATCHED) {
+        tw_tensor *sum = tw_vmap_sum_outside(tw_retain(g[0]), tw_vmap_levels_of(leaf));
+        bool ok = sum && accumulate_grad(a, leaf, sum);
+        tw_release(sum);
+        if (!ok) return false;
+    } else if (!accumulate_grad(a, leaf, g[0])) {
+        return false;
+    }
     for (int i = 0; i < a->npost_accumulate; i++)
         if (!a->post_accumulate[i].call(a->post_accumulate[i].context, n, &leaf, 1, NULL, 0)) return false;
     return true;
@@ -404,7 +412,10 @@ static bool run_node(task *k, int32_t at) {
     if (n->nretained && !retain(n, g)) return false;
     for (int32_t c = k->records[at].capture; c; c = k->captures[c - 1].next) {
         capture *to = &k->captures[c - 1];
-        if (g[to->output]) { tw_release(k->result[to->input]); k->result[to->input] = tw_retain(g[to->output]); }
+        if (!g[to->output]) continue;
+        tw_release(k->result[to->input]);
+        k->result[to->input] = tw_vmap_sum_outside(tw_retain(g[to->output]), to->levels);
+        if (!k->result[to->input]) return false;
     }
     bool wanted = !k->selective || (n->kind == 1 ? k->accumulate && k->records[at].capture : k->records[at].needed);
     if (k->selective && n->kind != 1 && wanted) { /* needed only for what lies behind it? */
@@ -536,7 +547,7 @@ static bool mark_inputs(task *k, tw_tensor *const *inputs, int n) {
         int32_t r = intern(k, e.node); /* its edges are walked when a root reaches it */
         tw_node_release(e.node);
         if (r < 0) return false;
-        k->captures[i] = (capture){i, e.input, k->records[r].capture};
+        k->captures[i] = (capture){i, e.input, k->records[r].capture, tw_vmap_levels_of(inputs[i])};
         k->records[r].capture = i + 1;
         k->records[r].needed = true;
     }

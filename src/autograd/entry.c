@@ -188,7 +188,7 @@ static bool run_below(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
         tw_mode = mode;
         return ok;
     }
-    if ((tw_mode & TW_MODE_VMAP) && (any_batched(op, args) || (op->flags & TW_OP_RANDOM))) return tw_vmap_run(op, args, outs);
+    if (tw_vmap_used && (any_batched(op, args) || ((op->flags & TW_OP_RANDOM) && (tw_mode & TW_MODE_VMAP)))) return tw_vmap_run(op, args, outs);
     return tw_run(op, args, outs);
 }
 

@@ -248,6 +248,10 @@ bool tw_set_requires_grad(tw_tensor *t, bool on) {
         return tw_fail(TW_RUNTIME_ERROR, "only Tensors of floating point and complex dtype can require gradients");
     if (on && (t->flags & TW_INFERENCE) && !(tw_mode & TW_MODE_INFERENCE))
         return tw_fail(TW_RUNTIME_ERROR, "Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.");
+    if (on && (tw_mode & TW_MODE_VMAP)) {
+        if (!tw_autograd_of(t)) return false;
+        t->autograd->born = tw_vmap_active();
+    }
     if (on) t->flags |= TW_REQUIRES_GRAD;
     else t->flags &= (uint8_t)~TW_REQUIRES_GRAD;
     return true;

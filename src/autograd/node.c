@@ -5,6 +5,7 @@
  * calls saved-tensor hooks. A saved result would own its own node (a cycle), so what is kept is an alias without history, which
  * regains the history on unpacking. */
 #include "autograd/autograd.h"
+#include "autograd/vmap.h"
 #include <string.h>
 
 _Thread_local const tw_saved_hooks *tw_saved_hooks_now;
@@ -210,6 +211,7 @@ static tw_node *accumulate_of(tw_tensor *t) {
 static tw_tensor *bare_alias(tw_tensor *t) {
     tw_tensor *alias = tw_alias_new(t, t->sizes, t->strides, t->ndim, t->offset, (tw_dtype)t->dtype);
     if (alias) alias->flags = (uint8_t)((alias->flags & TW_CONTIGUOUS) | (t->flags & (TW_CONJ | TW_NEG | TW_WRAPPED | TW_INFERENCE)));
+    if (alias && (t->flags & TW_BATCHED) && !tw_vmap_copy_batch(alias, t)) { tw_release(alias); return NULL; }
     return alias;
 }
 
@@ -225,7 +227,6 @@ bool tw_saved_set(tw_saved *s, tw_tensor *t, bool is_output, uint8_t output_numb
         tw_release(given);
         return s->packed != NULL;
     }
-    if (is_output && (t->flags & TW_BATCHED)) is_output = s->is_output = false; /* never: results are saved before they are batched */
     s->t = is_output ? bare_alias(t) : tw_retain(t);
     return s->t != NULL;
 }

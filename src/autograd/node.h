@@ -79,6 +79,7 @@ typedef struct tw_autograd {
     uint8_t view_mode;          /* 0 ordinary; 1 made under no_grad; 2 one of several results (in-place is refused) */
     tw_tensor *tangent;         /* forward mode; owned */
     struct tw_batch *batch;     /* vmap */
+    uint64_t born;              /* vmap: levels inside which it was made to require grad (bit level % 64) */
     tw_hook *hooks; uint16_t nhooks;               /* tensor hooks */
     tw_hook *post_accumulate; uint16_t npost_accumulate;
     char *name;

@@ -22,5 +22,10 @@ tw_tensor *tw_vmap_remove(tw_tensor *t, int64_t dim, int level, int64_t size);
 bool tw_vmap_run(const tw_op *op, const tw_arg *args, tw_tensor **outs);
 tw_tensor *tw_vmap_clone(tw_tensor *t);               /* owned copy without history, batched like t */
 void tw_vmap_take_batch(tw_tensor *to, tw_tensor *from);
+/* Sums an owned gradient over the levels that are not in `keep` (bit level % 64); owned result. */
+tw_tensor *tw_vmap_sum_outside(tw_tensor *g, uint64_t keep);
+uint64_t tw_vmap_levels_of(const tw_tensor *t);       /* levels that t is batched at, or was made a leaf inside */
+uint64_t tw_vmap_active(void);
+extern bool tw_vmap_used;                             /* some level was ever entered: batched tensors may exist */
 bool tw_vmap_copy_batch(tw_tensor *to, const tw_tensor *from);
 #endif
