@@ -339,6 +339,14 @@ static bool retain(tw_node *n, tw_tensor **g) {
 
 /* --- running a node --- */
 
+static bool batched(tw_tensor *const *a, int na, tw_tensor *const *b, int nb) {
+    for (int i = 0; i < na; i++)
+        if (a[i] && (a[i]->flags & TW_BATCHED)) return true;
+    for (int i = 0; i < nb; i++)
+        if (b[i] && (b[i]->flags & TW_BATCHED)) return true;
+    return false;
+}
+
 static bool apply_op(tw_node *n, tw_tensor *const *g, uint64_t need, tw_tensor **gin) {
     tw_arg a[TW_MAX_ARGS];
     tw_tensor *r[TW_MAX_OUTS] = {NULL}, *few[16], **tensors = few;
@@ -356,7 +364,10 @@ static bool apply_op(tw_node *n, tw_tensor *const *g, uint64_t need, tw_tensor *
     }
     for (int i = 0; ok && i < n->nsaved; i++)
         if (n->saved[i].is_output) r[n->saved[i].output_number] = tensors[i];
+    unsigned mode = tw_mode;
+    if (tw_vmap_used && batched(tensors, ok ? nt : 0, g, n->nouts)) tw_mode |= TW_MODE_VMAP; /* its level may be over: no fused kernels */
     ok = ok && n->op->grad(n, a, r, g, need, gin);
+    tw_mode = mode;
     for (int i = 0; i < nt; i++) tw_release(tensors[i]);
     if (tensors != few) tw_free(tensors);
     return ok;

@@ -372,19 +372,19 @@ static bool pointwise(const tw_op *op) {
     return false;
 }
 
-static bool run_random(const tw_op *op, const tw_arg *args, bool batched, int level, tw_tensor **outs) {
+static bool run_random(const tw_op *op, const tw_arg *args, bool batched, int level, int64_t size, tw_tensor **outs) {
     tw_randomness r = depth ? levels[depth - 1].randomness : TW_RANDOM_DIFFERENT;
     if (r == TW_RANDOM_ERROR)
         return tw_fail(TW_RUNTIME_ERROR, "vmap: called random operation while in randomness error mode. Please either use the 'same' or "
                        "'different' randomness flags on vmap or perform the randomness operation out of vmap");
-    if (!batched && r == TW_RANDOM_SAME) return tw_run(op, args, outs);
+    if (!batched && (r == TW_RANDOM_SAME || !depth)) return tw_run(op, args, outs);
     if (op->flags & TW_OP_INPLACE) {
         if (batched && r == TW_RANDOM_DIFFERENT) return run_aligned(op, args, level, outs);
         return tw_fail(TW_RUNTIME_ERROR, "vmap: Cannot ask for different inplace randomness on an unbatched tensor. This will appear like same "
                        "randomness. If this is necessary for your usage, please file an issue with functorch.");
     }
     if (!batched) return run_looped(op, args, levels[depth - 1].level, levels[depth - 1].size, outs);
-    return run_looped(op, args, level, 0 + levels[depth - 1].size, outs);
+    return run_looped(op, args, level, size, outs);
 }
 
 bool tw_vmap_run(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
@@ -403,7 +403,7 @@ bool tw_vmap_run(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
         }
     }
     tw_mode = (mode | TW_MODE_NO_GRAD) & ~(unsigned)TW_MODE_FORWARD;
-    if (op->flags & TW_OP_RANDOM) ok = run_random(op, args, level != 0, level, outs);
+    if (op->flags & TW_OP_RANDOM) ok = run_random(op, args, level != 0, level, size, outs);
     else if (op->kind == TW_KIND_VIEW) ok = run_view(op, args, outs);
     else if (op->kind == TW_KIND_ELEMENTWISE || pointwise(op)) ok = run_aligned(op, args, level, outs);
     else if (outs[0] && !(op->flags & TW_OP_INPLACE))
