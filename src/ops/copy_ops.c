@@ -32,7 +32,12 @@ static bool self_meta(const tw_arg *a, tw_meta *out) {
     return true;
 }
 bool tw_copy__meta(const tw_arg *a, tw_meta *out) { return self_meta(a, out); }
-bool tw_copy__run(const tw_arg *a, tw_tensor **out) { return tw_copy(out[0], a[1].t); }
+bool tw_copy__run(const tw_arg *a, tw_tensor **out) {
+    if (out[0]->storage == a[1].t->storage && tw_memory_overlap(out[0], a[1].t) == 2)
+        return tw_fail(TW_RUNTIME_ERROR, "unsupported operation: some elements of the input tensor and the written-to tensor refer to a "
+                       "single memory location. Please clone() the tensor before performing the operation.");
+    return tw_copy(out[0], a[1].t);
+}
 bool tw_zero__meta(const tw_arg *a, tw_meta *out) { return self_meta(a, out); }
 bool tw_zero__run(const tw_arg *a, tw_tensor **out) {
     (void)a;

@@ -162,8 +162,9 @@ static bool common_device(const tw_arg *in, int nin, const tw_tensor *out, tw_de
         if (in[i].tag != TW_ARG_TENSOR) continue;
         const tw_tensor *t = in[i].t;
         if (t->device == found || (t->device == TW_CPU && t->ndim == 0)) continue;
-        return tw_fail(TW_RUNTIME_ERROR, "Expected all tensors to be on the same device, but found at least two devices, %s and %s!",
-                       tw_device_text(found), tw_device_text(t->device));
+        char expected[32];
+        snprintf(expected, sizeof expected, "%s", tw_device_text(found)); /* the text lives until the next call */
+        return tw_fail(TW_RUNTIME_ERROR, "Tensor on device %s is not on the expected device %s!", tw_device_text(t->device), expected);
     }
     *device = found;
     return true;
@@ -193,12 +194,22 @@ bool tw_check_number(tw_scalar s, tw_dtype d) {
     return tw_fail(TW_RUNTIME_ERROR, "value cannot be converted to type %s without overflow", c_name(d));
 }
 
-/* Comparing with a number that the tensor's dtype cannot hold is refused. */
-static bool check_comparand(const tw_arg *in, int nin) {
-    if (nin != 2 || in[0].tag != TW_ARG_TENSOR || !tw_a_is_number(&in[1])) return true;
-    tw_dtype d = (tw_dtype)in[0].t->dtype;
-    if (d == TW_BOOL) return true;
-    return tw_check_number(tw_a_to_scalar(&in[1]), d);
+/* Integer division refuses a zero divisor anywhere. */
+static bool check_divisor(const tw_ew *ew, const tw_arg *divisor) {
+    static const char *const names[] = {"floor_divide", "_trunc_divide", "remainder", "fmod"};
+    bool divides = false, zero = false;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) divides |= strcmp(ew->name, names[i]) == 0;
+    if (!divides) return true;
+    if (tw_a_is_number(divisor)) {
+        tw_scalar s = tw_a_to_scalar(divisor);
+        zero = s.kind <= TW_SCALAR_INT && s.i == 0;
+    } else if (divisor->tag == TW_ARG_TENSOR && divisor->t->device == TW_CPU && divisor->t->numel > 0) {
+        tw_tensor *nonzero = tw_contiguous_new(divisor->t, TW_BOOL);
+        if (!nonzero) return false;
+        zero = memchr(tw_data(nonzero), 0, (size_t)nonzero->numel) != NULL;
+        tw_release(nonzero);
+    }
+    return !zero || tw_fail(TW_RUNTIME_ERROR, "ZeroDivisionError");
 }
 
 /* What PyTorch refuses in its own words, by the op's name and the category of dtype (0 bool, 3 complex). */
@@ -305,7 +316,7 @@ static bool find_types(const tw_ew *ew, const tw_arg *in, int nin, types *ty) {
         break;
     default: break;
     }
-    return ew->promote != TW_PROMOTE_COMPARE || check_comparand(in, nin);
+    return true;
 }
 
 /* --- results ---------------------------------------------------------------------------------------------------- */
@@ -388,6 +399,7 @@ static int run_flat(const tw_ew *ew, const tw_arg *in, int nin, tw_tensor **out)
     if (!((ew->dtypes >> dtype) & 1u) || tw_dtypes[dtype].compute != dtype || first->numel > GRAIN_COSTLY) return 0;
     if (ew->promote == TW_PROMOTE_INT_TO_FLOAT && tw_is_integral(dtype)) return 0;
     if ((first->flags & (TW_CONTIGUOUS | TW_CONJ | TW_NEG)) != TW_CONTIGUOUS || first->numel == 0 || first->ndim == 0) return 0;
+    if (nin == 2 && ew->promote == TW_PROMOTE_DEFAULT && tw_is_integral(dtype) && !check_divisor(ew, &in[1])) return -1;
     data[0] = tw_data(first);
     for (int i = 1; i < nin; i++) {
         if (in[i].tag == TW_ARG_TENSOR) {
@@ -397,7 +409,7 @@ static int run_flat(const tw_ew *ew, const tw_arg *in, int nin, tw_tensor **out)
             for (int d = 0; d < t->ndim; d++)
                 if (t->sizes[d] != first->sizes[d]) return 0;
             data[i] = tw_data(t);
-        } else if (tw_a_is_number(&in[i]) && ew->promote != TW_PROMOTE_COMPARE) {
+        } else if (tw_a_is_number(&in[i])) {
             tw_scalar s = tw_a_to_scalar(&in[i]);
             if (tw_dtypes[dtype].category < (uint8_t)s.kind) return 0;
             tw_store_scalar(numbers[i], dtype, s);
@@ -450,7 +462,8 @@ bool tw_elementwise(const tw_ew *ew, const tw_arg *in, int nin, tw_tensor **out)
     }
     bool ok = true;
     const tw_device_ops *ops = tw_device_of(device);
-    if (target->numel > 0 && ops && ops->has_data) {
+    if (target->numel > 0 && nin == 2 && tw_is_integral(ty.kernel)) ok = check_divisor(ew, &in[1]);
+    if (ok && target->numel > 0 && ops && ops->has_data) {
         if (tw_device_type(device) != TW_CPU)
             ok = tw_fail(TW_NOT_IMPLEMENTED_ERROR, "%s: not implemented for device %s", ew->name, tw_device_text(device));
         else run(ew, in, nin, &ty, target);

@@ -4,6 +4,7 @@
 #include "ops/op.h"
 #include "ops/reduce.h"
 #include "ops/view.h"
+#include <string.h>
 
 bool tw_meta_set(tw_meta *m, tw_dtype dtype, tw_device device, const int64_t *sizes, int ndim) {
     if (ndim > TW_MAX_DIMS) return tw_fail(TW_RUNTIME_ERROR, "tensors have at most %d dimensions, got %d", TW_MAX_DIMS, ndim);
@@ -111,7 +112,8 @@ static bool check_out(const tw_op *op, const tw_tensor *out, const tw_meta *m) {
 /* Ops that write their first argument: run gets it as its result. */
 static bool run_inplace(const tw_op *op, tw_device device, const tw_arg *args, tw_tensor **outs) {
     tw_tensor *self = args[0].t;
-    if (tw_internal_overlap(self))
+    bool constant = strcmp(op->base, "fill_") == 0 || strcmp(op->base, "zero_") == 0; /* the same to every place: overlap is fine */
+    if (!constant && tw_internal_overlap(self))
         return tw_fail(TW_RUNTIME_ERROR, "unsupported operation: more than one element of the written-to tensor refers to a single memory "
                        "location. Please clone() the tensor before performing the operation.");
     if (!run_on(op, device, args, &self)) return false;
@@ -124,7 +126,8 @@ static bool run_kernel(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
     tw_tensor *target[TW_MAX_OUTS] = {NULL};
     tw_device device;
     bool ok = false;
-    if (!device_of(op, args, &device)) return false;
+    if (strcmp(op->base, "copy_") == 0) device = args[0].t->device; /* copies between devices */
+    else if (!device_of(op, args, &device)) return false;
     for (int i = 0; i < op->nouts; i++) meta[i].absent = false;
     if (!op->meta(args, meta)) return false;
     if (op->flags & TW_OP_INPLACE) return run_inplace(op, device, args, outs);
