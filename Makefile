@@ -18,14 +18,11 @@ run-c: $(VENV)/digits.stamp          ## the same training as a C program
 test: $(VENV)/test.stamp test-c      ## every test
 	$(BIN)/python -m pytest tests/python
 
-test-c: $(VENV)/tools.stamp          ## the tests written in C
-	[ -f build/build.ninja ] || $(BIN)/meson setup build
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/meson compile -C build -j $(JOBS)
-	$(BIN)/meson test -C build --print-errorlogs
+test-c: $(VENV)/tallow.stamp         ## the tests written in C
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/meson test -C build --print-errorlogs
 
-dev: $(VENV)/tools.stamp             ## incremental build into python/tallow, for the inner loop
-	[ -f build/build.ninja ] || PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/meson setup build
-	$(BIN)/ninja -C build && cp build/ext/_C*.so python/tallow/
+dev: $(VENV)/tallow.stamp            ## incremental build into python/tallow, for the inner loop
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/ninja -C build && cp build/ext/_C*.so python/tallow/
 
 bench: $(VENV)/test.stamp            ## the cost of small calls
 	$(BIN)/python bench/small.py
@@ -39,7 +36,7 @@ $(VENV)/tools.stamp:
 	touch $@
 
 $(VENV)/tallow.stamp: $(VENV)/tools.stamp $(SOURCES)
-	$(BIN)/pip install -q .
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pip install -q --no-build-isolation -Cbuild-dir=build .
 	touch $@
 
 $(VENV)/digits.stamp: $(VENV)/tallow.stamp
