@@ -422,7 +422,9 @@ static bool better_error(const char *name) { /* PyArg's texts into PyTorch's */
         PyErr_Format(PyExc_TypeError, "%s() missing 1 required positional arguments: \"data\"", name);
     } else if ((quote = strchr(s, '\'')) && strstr(s, "invalid keyword argument")) {
         const char *end = strchr(quote + 1, '\'');
-        PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument '%.*s'", name, end ? (int)(end - quote - 1) : 0, quote + 1);
+        char keyword[64];
+        snprintf(keyword, sizeof keyword, "%.*s", end ? (int)(end - quote - 1) : 0, quote + 1);
+        PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument '%s'", name, keyword);
     } else {
         PyErr_Restore(kind, value, trace);
         Py_XDECREF(text);

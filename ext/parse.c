@@ -484,7 +484,7 @@ bool tw_py_parse_op(tw_py_parse *p, bool takes_out, bool raise) {
                 r = ints_into(p, p->given + next - 1, given, a, &bad);
                 next = p->ngiven;
                 if (r == MATCH) continue;
-                if (raise && r == MISMATCH && bad > 0) {
+                if (r == MISMATCH && bad > 0) { /* PyTorch looks at the first element only when it picks an overload */
                     PyErr_Format(PyExc_TypeError, "%s(): argument '%s' failed to unpack the object at pos %zd with error \"type must be "
                                  "%s,but got %s\"", p->name, public_name(p, param), bad + 1, tw_py_param_type(param),
                                  type_name(p->given[p->ngiven - given + bad]));
@@ -510,7 +510,8 @@ bool tw_py_parse_op(tw_py_parse *p, bool takes_out, bool raise) {
         }
         r = convert(p, param, o, a, &bad);
         if (r == MATCH) continue;
-        if (raise && r == MISMATCH) does_not_fit(p, param, o, position, bad);
+        bool chosen = bad > 0 && (param->type == TW_TYPE_INTS || param->type == TW_TYPE_FLOATS);
+        if ((raise || chosen) && r == MISMATCH) does_not_fit(p, param, o, position, bad);
         return false;
     }
     if (!fetch_extras(p, takes_out, &consumed, raise)) return false;
