@@ -21,7 +21,12 @@ static void node_dealloc(PyObject *o) {
     if (type->tp_flags & Py_TPFLAGS_HEAPTYPE) Py_DECREF(type);
 }
 
+static PyObject *node_repr(PyObject *o) { return PyUnicode_FromFormat("<%s object at %p>", _PyType_Name(Py_TYPE(o)), (void *)o); }
+
+/* The type named by the last part of "torch::autograd::AccumulateGrad". */
 static PyTypeObject *type_for(const char *name) {
+    const char *colon = strrchr(name, ':');
+    if (colon) name = colon + 1;
     PyObject *type = PyDict_GetItemString(types, name);
     if (type) return (PyTypeObject *)type;
     PyType_Slot slots[] = {{Py_tp_dealloc, node_dealloc}, {0, NULL}};
@@ -84,7 +89,10 @@ static PyObject *variable(PyObject *o, void *c) {
     }
     return tw_py_wrap_borrowed(of(o)->variable);
 }
-static PyObject *name(PyObject *o, PyObject *unused) { (void)unused; return PyUnicode_FromString(_PyType_Name(Py_TYPE(o))); }
+static PyObject *name(PyObject *o, PyObject *unused) {
+    (void)unused;
+    return PyUnicode_FromString(of(o)->name ? of(o)->name : _PyType_Name(Py_TYPE(o)));
+}
 static PyObject *sequence_nr(PyObject *o, PyObject *unused) { (void)unused; return PyLong_FromUnsignedLongLong(of(o)->sequence); }
 static PyObject *register_hook(PyObject *o, PyObject *hook) { return tw_py_node_hook(o, hook, false); }
 static PyObject *register_prehook(PyObject *o, PyObject *hook) { return tw_py_node_hook(o, hook, true); }
@@ -172,7 +180,7 @@ static PyMethodDef node_methods[] = {
 static PyTypeObject node_type = {
     PyVarObject_HEAD_INIT(NULL, 0)
     .tp_name = "torch.autograd.graph.Node", .tp_basicsize = sizeof(node_object), .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
-    .tp_dealloc = node_dealloc, .tp_methods = node_methods, .tp_getset = node_getset, .tp_call = call, .tp_getattro = getattro,
+    .tp_dealloc = node_dealloc, .tp_repr = node_repr, .tp_methods = node_methods, .tp_getset = node_getset, .tp_call = call, .tp_getattro = getattro,
     .tp_dictoffset = offsetof(node_object, dict), .tp_weaklistoffset = offsetof(node_object, weak),
 };
 
