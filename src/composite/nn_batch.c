@@ -107,14 +107,11 @@ bool tw_max_pool2d_with_indices_batch(const tw_arg *a, uint64_t batched, int64_t
 }
 
 bool tw__max_pool2d_scatter_batch(const tw_arg *a, uint64_t batched, int64_t size, tw_tensor **outs) {
-    int ndim = a[2].n;
-    tw_tensor *g = images_of(a[0].t, batched & 1, size), *at = g ? images_of(a[1].t, (batched & 2) != 0, size) : NULL;
-    int64_t sizes[4];
-    if (at) {
-        sizes[0] = at->sizes[0];
-        memcpy(sizes + 1, a[2].ints + ndim - 3, 3 * sizeof *sizes);
-    }
-    return tw_give(outs, images_back(tw_chain2(g, at, at ? tw_op__max_pool2d_scatter(g, at, sizes, 4) : NULL), ndim, size));
+    int ndim = a[1].t->ndim - (batched & 2 ? 1 : 0);
+    tw_tensor *g = images_of(a[0].t, batched & 1, size), *self = g ? images_of(a[1].t, (batched & 2) != 0, size) : NULL;
+    tw_tensor *at = self ? images_of(a[2].t, (batched & 4) != 0, size) : NULL, *x = at ? tw_op__max_pool2d_scatter(g, self, at) : NULL;
+    tw_release(self);
+    return tw_give(outs, images_back(tw_chain2(g, at, x), ndim, size));
 }
 
 bool tw__max_pool2d_gather_batch(const tw_arg *a, uint64_t batched, int64_t size, tw_tensor **outs) {

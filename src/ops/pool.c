@@ -264,16 +264,16 @@ static bool run_linear(const tw_tensor *x, const tw_tensor *v, const tw_tensor *
 }
 
 bool tw__max_pool2d_scatter_meta(const tw_arg *a, tw_meta *out) {
-    const tw_tensor *g = a[0].t, *at = a[1].t;
-    bool fits = (g->ndim == 3 || g->ndim == 4) && at->ndim == g->ndim && a[2].n == g->ndim && at->dtype == TW_INT64;
+    const tw_tensor *g = a[0].t, *self = a[1].t, *at = a[2].t;
+    bool fits = (g->ndim == 3 || g->ndim == 4) && at->ndim == g->ndim && self->ndim == g->ndim && at->dtype == TW_INT64;
     for (int i = 0; fits && i < g->ndim; i++) fits = g->sizes[i] == at->sizes[i];
     if (!fits) return tw_fail(TW_RUNTIME_ERROR, "max_pool2d gradient: sizes of gradient, indices and input do not fit");
-    if (!tw_meta_set(out, (tw_dtype)g->dtype, g->device, a[2].ints, g->ndim)) return false;
-    if (tw_wants_channels_last(at)) tw_format_strides(a[2].ints, 4, TW_CHANNELS_LAST, out->strides);
+    if (!tw_meta_set(out, (tw_dtype)g->dtype, g->device, self->sizes, self->ndim)) return false;
+    if (tw_wants_channels_last(self)) tw_format_strides(self->sizes, 4, TW_CHANNELS_LAST, out->strides);
     return true;
 }
 
-bool tw__max_pool2d_scatter_run(const tw_arg *a, tw_tensor **out) { return run_linear(out[0], a[0].t, a[1].t, true); }
+bool tw__max_pool2d_scatter_run(const tw_arg *a, tw_tensor **out) { return run_linear(out[0], a[0].t, a[2].t, true); }
 
 bool tw__max_pool2d_gather_meta(const tw_arg *a, tw_meta *out) {
     const tw_tensor *x = a[0].t, *at = a[1].t;

@@ -157,6 +157,33 @@ done:
     return ok;
 }
 
+/* Kernels read elements as they lie: an argument with lazy flags is resolved before. Ops that write their argument see to it themselves. */
+static bool run_resolved(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
+    tw_arg plain[TW_MAX_ARGS] = {{.tag = TW_ARG_NONE}};
+    tw_tensor *made[TW_MAX_ARGS];
+    int n = 0;
+    bool ok = true;
+    for (int i = 0; i < op->nparams; i++) {
+        plain[i] = args[i];
+        if (args[i].tag != TW_ARG_TENSOR || !(args[i].t->flags & (TW_CONJ | TW_NEG))) continue;
+        if (!(made[n] = tw_clone_new(args[i].t, TW_DTYPE_NONE, TW_PRESERVE_FORMAT))) {
+            ok = false;
+            break;
+        }
+        plain[i] = tw_a_tensor(made[n++]);
+    }
+    ok = ok && run_kernel(op, plain, outs);
+    while (n) tw_release(made[--n]);
+    return ok;
+}
+
+static bool has_flags(const tw_op *op, const tw_arg *args) {
+    for (int i = 0; i < op->nparams; i++) {
+        if (args[i].tag == TW_ARG_TENSOR && (args[i].t->flags & (TW_CONJ | TW_NEG))) return true;
+    }
+    return false;
+}
+
 /* Sizes are known only after the work: the op allocates; given results get a copy. */
 static bool run_dynamic(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
     tw_tensor *made[TW_MAX_OUTS] = {NULL};
@@ -201,7 +228,9 @@ bool tw_run(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
     }
     case TW_KIND_REDUCE: return tw_reduce_run(op, args, outs);
     case TW_KIND_VIEW: return (outs[0] = tw_view_new(op, args)) != NULL;
-    case TW_KIND_KERNEL: return op->flags & TW_OP_DYNAMIC ? run_dynamic(op, args, outs) : run_kernel(op, args, outs);
+    case TW_KIND_KERNEL:
+        if (op->flags & TW_OP_DYNAMIC) return run_dynamic(op, args, outs);
+        return !(op->flags & TW_OP_INPLACE) && has_flags(op, args) ? run_resolved(op, args, outs) : run_kernel(op, args, outs);
     default: return tw_fail(TW_NOT_IMPLEMENTED_ERROR, "'%s' is a composite: it has no kernel to run", op->name);
     }
 }
