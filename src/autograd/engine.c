@@ -605,8 +605,8 @@ bool tw_backward_run(tw_tensor *const *roots, tw_tensor *const *grads, int nroot
     while (ok && k.nheap) ok = run_node(&k, pop(&k));
     for (int i = 0; ok && inputs && !accumulate && !allow_unused && i < ninputs; i++)
         if (!k.result[i])
-            ok = tw_fail(TW_RUNTIME_ERROR, "One of the differentiated Tensors appears to not have been used in the graph. Set "
-                         "allow_unused=True if this is the desired behavior.");
+            ok = tw_fail(TW_RUNTIME_ERROR, "The differentiated Tensor at index %d appears to not have been used in the graph. Set "
+                         "allow_unused=True if this is the desired behavior.", i);
 done:
     tw_mode = mode;
     end(&k);

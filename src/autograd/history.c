@@ -114,7 +114,8 @@ bool tw_check_inplace(tw_tensor *t, bool wants) {
         if (a->view_mode) {
             char from[160];
             tw_node *n = tw_grad_fn_of(t);
-            if (n) snprintf(from, sizeof from, "Output %u of %s is a view and is being modified inplace.", a->output_number, n->name);
+            if (n) snprintf(from, sizeof from, "Output %u of %s is a view and is being modified inplace.", a->output_number,
+                            tw_forward_name(n));
             else snprintf(from, sizeof from, "A view was created in no_grad mode and is being modified inplace with grad mode enabled.");
             return tw_fail(TW_RUNTIME_ERROR, "%s %s", from,
                            a->view_mode == 2
@@ -191,7 +192,7 @@ bool tw_rebase_history(tw_tensor *t, tw_node *node, uint32_t output) {
     slices *s = n ? tw_calloc(1, sizeof *s) : NULL;
     bool ok = false;
     if (!s) goto done;
-    n->name = "CopySlices";
+    n->name = "torch::autograd::CopySlices";
     n->context = s;
     n->destroy = slices_destroy;
     n->release_saved = slices_release;
@@ -245,7 +246,7 @@ bool tw_set_requires_grad(tw_tensor *t, bool on) {
         return tw_fail(TW_RUNTIME_ERROR, "you can only change requires_grad flags of leaf variables. If you want to use a computed variable in "
                        "a subgraph that doesn't require differentiation use var_no_grad = var.detach().");
     if (on && !tw_is_float((tw_dtype)t->dtype) && !tw_is_complex((tw_dtype)t->dtype))
-        return tw_fail(TW_RUNTIME_ERROR, "only Tensors of floating point and complex dtype can require gradients");
+        return tw_fail(TW_RUNTIME_ERROR, "only Tensors of floating point dtype can require gradients");
     if (on && (t->flags & TW_INFERENCE) && !(tw_mode & TW_MODE_INFERENCE))
         return tw_fail(TW_RUNTIME_ERROR, "Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.");
     if (on && (tw_mode & TW_MODE_VMAP)) {

@@ -231,13 +231,20 @@ bool tw_saved_set(tw_saved *s, tw_tensor *t, bool is_output, uint8_t output_numb
     return s->t != NULL;
 }
 
+const char *tw_forward_name(const tw_node *n) {
+    static _Thread_local char name[96];
+    const char *end = strstr(n->name, "Backward");
+    snprintf(name, sizeof name, "%.*s", end ? (int)(end - n->name) : (int)strlen(n->name), n->name);
+    return name;
+}
+
 static bool version_error(tw_node *n, const tw_saved *s, unsigned now) {
     char from[160] = "";
     tw_tensor *t = s->t;
     tw_node *made = s->is_output ? n : t->autograd ? t->autograd->grad_fn : NULL;
     if (made)
         snprintf(from, sizeof from, ", which is output %u of %s,", s->is_output ? s->output_number : t->autograd->output_number,
-                 made->name);
+                 tw_forward_name(made));
     return tw_fail(TW_RUNTIME_ERROR,
                    "one of the variables needed for gradient computation has been modified by an inplace operation: [torch.%sTensor "
                    "%s]%s is at version %u; expected version %u instead. Hint: %s",
@@ -246,7 +253,7 @@ static bool version_error(tw_node *n, const tw_saved *s, unsigned now) {
                        ? "the backtrace further above shows the operation that failed to compute its gradient. The variable in "
                          "question was changed in there or anywhere later. Good luck!"
                        : "enable anomaly detection to find the operation that failed to compute its gradient, with "
-                         "torch.autograd.set_detect_anomaly(True).");
+                         "torch.autograd.set_detect_anomaly(True, check_nan=False).");
 }
 
 bool tw_unpack(tw_node *n, tw_saved *s, tw_tensor **into) {

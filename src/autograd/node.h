@@ -101,6 +101,7 @@ bool tw_node_connect(tw_node *n, int edge, tw_tensor *t);
 bool tw_set_history(tw_tensor *t, tw_node *n, uint32_t output);
 /* Saves t in *s (see Note [Saved values]); is_output: t is a result of the node that owns s. */
 bool tw_saved_set(tw_saved *s, tw_tensor *t, bool is_output, uint8_t output_number);
+const char *tw_forward_name(const tw_node *n);     /* "Add" of AddBackward0, for messages; valid until the next call */
 void tw_saved_drop(tw_saved *s);
 bool tw_wants_grad(const tw_tensor *t);             /* t.requires_grad: of a view also when its base came to require it */
 

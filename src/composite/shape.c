@@ -1,5 +1,6 @@
 /* Changes of shape that are made of views and copies. */
 #include "composite/boxed.h"
+#include "ops/copy.h"
 #include "ops/view.h"
 #include "ops_decl.h"
 
@@ -92,16 +93,72 @@ bool tw_flatten_composite(const tw_arg *a, tw_tensor **out) {
     return *out != NULL;
 }
 
+/* Adds the elements of grad, the gradient of a view, to a flat tensor of `length` zeros at the places that the view shows. The view may
+ * show an element many times. Owned. */
+static tw_tensor *add_at_view(tw_tensor *grad, int64_t length, const int64_t *sizes, const int64_t *strides, int ndim, int64_t offset) {
+    const int64_t all[] = {-1}, flat[] = {length};
+    tw_pool p = {0};
+    tw_tensor *out = NULL, *places = tw_pool_own(&p, tw_empty_new(flat, 1, TW_INT64, grad->device));
+    tw_tensor *zeros = tw_pool_own(&p, tw_empty_new(flat, 1, (tw_dtype)grad->dtype, grad->device));
+    if (!places || !zeros || !tw_fill(zeros, tw_int(0))) goto done;
+    for (int64_t i = 0; places->storage->data && i < length; i++) ((int64_t *)tw_data(places))[i] = i;
+    tw_tensor *at = TEMP(&p, reshape, T(tw_pool_own(&p, tw_alias_new(places, sizes, strides, ndim, offset, TW_INT64))), INTS(all, 1));
+    tw_tensor *values = TEMP(&p, reshape, T(grad), INTS(all, 1));
+    out = CALL(scatter_add, T(zeros), I(0), T(at), T(values));
+done:
+    return tw_pool_done(&p, &out, 1) ? out : NULL;
+}
+
+/* The highest element that a geometry reaches, plus one. */
+static int64_t reach(const int64_t *sizes, const int64_t *strides, int ndim, int64_t offset) {
+    for (int i = 0; i < ndim; i++) {
+        if (sizes[i] == 0) return 0;
+        offset += (sizes[i] - 1) * strides[i];
+    }
+    return offset + 1;
+}
+
+/* As PyTorch's as_strided_backward: through the storage that both geometries share; where the input shows an element many times, its
+ * gradient is shared out evenly. */
 bool tw__as_strided_backward_composite(const tw_arg *a, tw_tensor **out) {
-    (void)a;
-    (void)out;
-    return tw_fail(TW_NOT_IMPLEMENTED_ERROR, "the gradient of 'as_strided' is not implemented");
+    tw_tensor *grad = a[0].t, *self = a[1].t;
+    const int64_t offset = a[4].tag == TW_ARG_INT ? a[4].i : self->offset;
+    const int64_t low = offset < self->offset ? offset : self->offset;
+    int64_t length = reach(self->sizes, self->strides, self->ndim, self->offset - low);
+    const int64_t other = reach(a[2].ints, a[3].ints, a[2].n, offset - low);
+    tw_pool p = {0};
+    if (other > length) length = other;
+    tw_tensor *flat = tw_pool_own(&p, add_at_view(grad, length, a[2].ints, a[3].ints, a[2].n, offset - low));
+    if (flat && tw_internal_overlap(self)) {
+        tw_tensor *ones = tw_pool_own(&p, tw_empty_new(self->sizes, self->ndim, (tw_dtype)grad->dtype, grad->device));
+        tw_tensor *count = ones && tw_fill(ones, tw_int(1))
+                               ? tw_pool_own(&p, add_at_view(ones, length, self->sizes, self->strides, self->ndim, self->offset - low)) : NULL;
+        flat = TEMP(&p, div, T(flat), T(count));
+    }
+    tw_tensor *part = TEMP(&p, as_strided, T(flat), INTS(self->sizes, self->ndim), INTS(self->strides, self->ndim), I(self->offset - low));
+    *out = CALL(clone, T(part), I(TW_CONTIGUOUS_FORMAT));
+    return tw_pool_done(&p, out, 1);
 }
 
 bool tw__unfold_backward_composite(const tw_arg *a, tw_tensor **out) {
-    (void)a;
-    (void)out;
-    return tw_fail(TW_NOT_IMPLEMENTED_ERROR, "the gradient of 'unfold' is not implemented");
+    int64_t strides[TW_MAX_DIMS], sizes[TW_MAX_DIMS], steps[TW_MAX_DIMS], dim = a[2].i;
+    const int ndim = a[1].n;
+    const int64_t *input = a[1].ints;
+    tw_pool p = {0};
+    if (!tw_wrap_dim(&dim, ndim)) return false;
+    tw_contiguous_strides(input, ndim, strides);
+    for (int i = 0; i < ndim; i++) {
+        sizes[i] = a[0].t->sizes[i];
+        steps[i] = i == dim ? strides[i] * a[4].i : strides[i];
+    }
+    const int last = ndim == 0 ? 0 : ndim; /* the windows' own dimension */
+    sizes[last] = a[3].i;
+    steps[last] = ndim == 0 ? 1 : strides[dim];
+    int64_t length = 1;
+    for (int i = 0; i < ndim; i++) length *= input[i];
+    tw_tensor *flat = tw_pool_own(&p, add_at_view(a[0].t, length, sizes, steps, last + 1, 0));
+    *out = CALL(reshape, T(flat), INTS(input, ndim));
+    return tw_pool_done(&p, out, 1);
 }
 
 /* --- parts of complex tensors -------------------------------------------------------------------------------- */
