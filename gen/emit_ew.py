@@ -228,6 +228,8 @@ class Records:
             if any(v is not None and inputs[index].name not in names_in(v) for v in simple.values()):
                 folded_row, _ = self.kernels.add(f"{c_name}_folded", simple, inputs, result_kind(promote))
                 extra = f", .folded = {folded_row}, .fold_input = {index}, .fold_value = {c_double(value)}"
+        if promote != "first" and any(i.scalar and i.name == "alpha" for i in inputs):
+            extra += ", .alpha = true"
         self.dtypes[c_name] = dtypes
         self.lines.append(f"const tw_ew tw_ew_{c_name} = {{.name = {c_string(name)}, .label = {c_string(label)}, .nin = {len(inputs)}, "
                           f".promote = TW_PROMOTE_{promote.upper()},\n    .dtypes = {dtypes:#x}, .kernel = {row}, .scalars = {scalars:#x}{extra}}};")

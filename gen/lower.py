@@ -145,6 +145,8 @@ class Lowering:
             return self.lower(Node("call", "not", node.args))
         if node.kind == "if":
             return self.call("where", node.args)
+        if node.kind == "call" and node.value == "_where_of" and len(node.args) == 4:
+            return self.call("where", node.args[:3])
         if node.kind == "call" and not node.kwargs:
             return self.call(SYNONYMS.get(node.value, node.value), node.args)
         raise CannotLower("what only runs as ops")

@@ -278,6 +278,13 @@ static bool view_inplace(const tw_op *op, const tw_arg *args, tw_node *n) {
     return true;
 }
 
+/* Whether any tensor argument requires a gradient; of composites, whose `differentiable` says nothing. */
+static bool any_requires_any(const tw_op *op, const tw_arg *args) {
+    for (int i = 0; i < op->nparams; i++)
+        if (args[i].tag == TW_ARG_TENSOR && tw_requires_grad(args[i].t)) return true;
+    return false;
+}
+
 static bool composite_inplace(const tw_op *op, const tw_arg *args) {
     tw_tensor *outs[TW_MAX_OUTS] = {NULL}, *self = args[0].t;
     if (op->flags & TW_OP_INPLACE) {
@@ -285,7 +292,19 @@ static bool composite_inplace(const tw_op *op, const tw_arg *args) {
         release_all(op, outs);
         return ok;
     }
-    if (!tw_call(op, args, outs)) return false;
+    tw_arg inputs[TW_MAX_ARGS];
+    for (int i = 0; i < op->nparams; i++) inputs[i] = args[i];
+    tw_tensor *before = NULL;
+    if (!(tw_mode & TW_MODE_NO_GRAD) && any_requires_any(op, args)) { /* what it saves of self must outlive the write */
+        const tw_op *clone = tw_op_named("clone");
+        tw_arg cloned[TW_MAX_ARGS];
+        tw_fill_defaults(clone, 1, args, cloned);
+        if (!tw_call(clone, cloned, &before)) return false;
+        inputs[0] = tw_a_tensor(before);
+    }
+    bool made = tw_call(op, inputs, outs);
+    tw_release(before);
+    if (!made) return false;
     bool same = outs[0]->ndim == self->ndim && memcmp(outs[0]->sizes, self->sizes, (size_t)self->ndim * sizeof *self->sizes) == 0;
     const tw_op *copy = tw_op_named("copy_");
     tw_arg full[TW_MAX_ARGS], a[] = {args[0], tw_a_tensor(outs[0])};

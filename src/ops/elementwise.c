@@ -268,6 +268,7 @@ static tw_dtype common_dtype(const tw_ew *ew, const tw_arg *in, int nin) {
 static bool check_scalars(const tw_ew *ew, const tw_arg *in, int nin, tw_dtype common) {
     for (int i = 0; i < nin; i++) {
         if (!((ew->scalars >> i) & 1u)) continue;
+        if (!ew->alpha) continue; /* others are converted, as PyTorch's Scalar::to does */
         if (in[i].tag == TW_ARG_FLOAT && tw_is_integral(common))
             return tw_fail(TW_RUNTIME_ERROR, "For integral input tensors, argument alpha must not be a floating point number.");
         if (in[i].tag == TW_ARG_COMPLEX && !tw_is_complex(common))

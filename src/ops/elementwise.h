@@ -23,6 +23,7 @@ typedef struct tw_ew {
     uint32_t scalars;         /* bit per input that is a Scalar or float parameter: always one number, takes no part in promotion */
     uint16_t folded;          /* row to use instead when input fold_input equals fold_value (alpha=1 in add); 0: none */
     int8_t fold_input;
+    bool alpha;               /* its Scalar is named alpha: must be of the result's kind of number */
     double fold_value;
 } tw_ew;
 

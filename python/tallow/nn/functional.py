@@ -80,16 +80,14 @@ def relu6(input, inplace=False):
     """min(max(x, 0), 6)."""
     if _unary(input):
         return handle_torch_function(relu6, (input,), input, inplace=inplace)
-    result = _op("relu6")(input)
-    return input.copy_(result) if inplace else result
+    return input.copy_(_op("relu6")(input.clone())) if inplace else _op("relu6")(input)
 
 
 def silu(input, inplace=False):
     """x * sigmoid(x)."""
     if _unary(input):
         return handle_torch_function(silu, (input,), input, inplace=inplace)
-    result = _op("silu")(input)
-    return input.copy_(result) if inplace else result
+    return input.copy_(_op("silu")(input.clone())) if inplace else _op("silu")(input)
 
 
 def sigmoid(input):
@@ -156,56 +154,49 @@ def mish(input, inplace=False):
     """x * tanh(softplus(x))."""
     if _unary(input):
         return handle_torch_function(mish, (input,), input, inplace=inplace)
-    result = _op("mish")(input)
-    return input.copy_(result) if inplace else result
+    return input.copy_(_op("mish")(input.clone())) if inplace else _op("mish")(input)
 
 
 def selu(input, inplace=False):
     """SELU of Klambauer et al., 2017."""
     if _unary(input):
         return handle_torch_function(selu, (input,), input, inplace=inplace)
-    result = _op("selu")(input)
-    return input.copy_(result) if inplace else result
+    return input.copy_(_op("selu")(input.clone())) if inplace else _op("selu")(input)
 
 
 def hardsigmoid(input, inplace=False):
     """min(max(x + 3, 0), 6) / 6."""
     if _unary(input):
         return handle_torch_function(hardsigmoid, (input,), input, inplace=inplace)
-    result = _op("hardsigmoid")(input)
-    return input.copy_(result) if inplace else result
+    return input.copy_(_op("hardsigmoid")(input.clone())) if inplace else _op("hardsigmoid")(input)
 
 
 def hardswish(input, inplace=False):
     """x * hardsigmoid(x)."""
     if _unary(input):
         return handle_torch_function(hardswish, (input,), input, inplace=inplace)
-    result = _op("hardswish")(input)
-    return input.copy_(result) if inplace else result
+    return input.copy_(_op("hardswish")(input.clone())) if inplace else _op("hardswish")(input)
 
 
 def celu(input, alpha=1.0, inplace=False):
     """max(x, 0) + min(alpha * (exp(x / alpha) - 1), 0)."""
     if _unary(input):
         return handle_torch_function(celu, (input,), input, alpha=alpha, inplace=inplace)
-    result = _op("celu")(input, alpha)
-    return input.copy_(result) if inplace else result
+    return input.copy_(_op("celu")(input.clone(), alpha)) if inplace else _op("celu")(input, alpha)
 
 
 def hardtanh(input, min_val=-1.0, max_val=1.0, inplace=False):
     """x within [min_val, max_val]."""
     if _unary(input):
         return handle_torch_function(hardtanh, (input,), input, min_val=min_val, max_val=max_val, inplace=inplace)
-    result = _op("hardtanh")(input, min_val, max_val)
-    return input.copy_(result) if inplace else result
+    return input.copy_(_op("hardtanh")(input.clone(), min_val, max_val)) if inplace else _op("hardtanh")(input, min_val, max_val)
 
 
 def _threshold(input, threshold, value, inplace=False):
     """x where above threshold, else value."""
     if _unary(input):
         return handle_torch_function(_threshold, (input,), input, threshold=threshold, value=value, inplace=inplace)
-    result = _op("threshold")(input, threshold, value)
-    return input.copy_(result) if inplace else result
+    return input.copy_(_op("threshold")(input.clone(), threshold, value)) if inplace else _op("threshold")(input, threshold, value)
 
 
 threshold = _threshold
