@@ -459,6 +459,14 @@ def einsum(*args):
     return run(*args)
 
 
+def nonzero(input, *, out=None, as_tuple=False):
+    """Places of the elements that are not zero: one row each, or a tuple of one tensor per dimension."""
+    if as_tuple:
+        return input.nonzero(as_tuple=True)
+    plain = _C._VariableFunctions.nonzero
+    return plain(input) if out is None else plain(input, out=out)
+
+
 def norm(input, p="fro", dim=None, keepdim=False, out=None, dtype=None):
     """The p-norm of all elements, or along dim."""
     if has_torch_function((input,)):

@@ -64,6 +64,13 @@ class Tensor(_TensorBase):
         """Views of split_size (or of the listed sizes) along dim."""
         return _torch().split(self, split_size, dim)
 
+    def nonzero(self, *, as_tuple=False):
+        """Places of the elements that are not zero: one row each, or a tuple of one tensor per dimension."""
+        if not as_tuple:
+            return _TensorBase.nonzero(self)
+        places = _TensorBase.nonzero(self if self.dim() else self.unsqueeze(0))
+        return tuple(places[:, d] for d in range(places.size(1)))
+
     def norm(self, p="fro", dim=None, keepdim=False, dtype=None):
         """The p-norm of all elements, or along dim."""
         return _torch().norm(self, p, dim, keepdim, dtype=dtype)

@@ -12,6 +12,10 @@ bool tw_scatter_src_meta(const tw_arg *a, tw_meta *out);
 bool tw_scatter_src_run(const tw_arg *a, tw_tensor **outs);
 bool tw_scatter_value_meta(const tw_arg *a, tw_meta *out);
 bool tw_scatter_value_run(const tw_arg *a, tw_tensor **outs);
+bool tw_scatter_reduce_meta(const tw_arg *a, tw_meta *out);
+bool tw_scatter_reduce_run(const tw_arg *a, tw_tensor **outs);
+bool tw_scatter_value_reduce_meta(const tw_arg *a, tw_meta *out);
+bool tw_scatter_value_reduce_run(const tw_arg *a, tw_tensor **outs);
 
 static int64_t size_at(const tw_tensor *t, int d) { return t->ndim ? t->sizes[d] : 1; }
 
@@ -72,6 +76,21 @@ static bool scatter_meta(const tw_arg *a, const tw_tensor *src, tw_meta *out) {
 bool tw_scatter_add_meta(const tw_arg *a, tw_meta *out) { return scatter_meta(a, a[3].t, out); }
 bool tw_scatter_src_meta(const tw_arg *a, tw_meta *out) { return scatter_meta(a, a[3].t, out); }
 bool tw_scatter_value_meta(const tw_arg *a, tw_meta *out) { return scatter_meta(a, NULL, out); }
+
+static bool read_reduce(const tw_arg *a, tw_scatter_mode *mode) {
+    *mode = !strcmp(a->s, "add") ? TW_SCATTER_ADD : TW_SCATTER_MUL;
+    return !strcmp(a->s, "add") || !strcmp(a->s, "multiply") ||
+           tw_fail(TW_RUNTIME_ERROR, "reduce argument must be either add or multiply.");
+}
+
+bool tw_scatter_reduce_meta(const tw_arg *a, tw_meta *out) {
+    tw_scatter_mode mode;
+    return read_reduce(&a[4], &mode) && scatter_meta(a, a[3].t, out);
+}
+bool tw_scatter_value_reduce_meta(const tw_arg *a, tw_meta *out) {
+    tw_scatter_mode mode;
+    return read_reduce(&a[4], &mode) && scatter_meta(a, NULL, out);
+}
 
 /* --- the walk --------------------------------------------------------------------------------------------------- */
 
@@ -206,3 +225,12 @@ static bool scatter(const tw_arg *a, tw_tensor *src, tw_tensor *out, tw_scatter_
 bool tw_scatter_add_run(const tw_arg *a, tw_tensor **outs) { return scatter(a, a[3].t, outs[0], TW_SCATTER_ADD); }
 bool tw_scatter_src_run(const tw_arg *a, tw_tensor **outs) { return scatter(a, a[3].t, outs[0], TW_SCATTER_SET); }
 bool tw_scatter_value_run(const tw_arg *a, tw_tensor **outs) { return scatter(a, NULL, outs[0], TW_SCATTER_SET); }
+
+bool tw_scatter_reduce_run(const tw_arg *a, tw_tensor **outs) {
+    tw_scatter_mode mode;
+    return read_reduce(&a[4], &mode) && scatter(a, a[3].t, outs[0], mode);
+}
+bool tw_scatter_value_reduce_run(const tw_arg *a, tw_tensor **outs) {
+    tw_scatter_mode mode;
+    return read_reduce(&a[4], &mode) && scatter(a, NULL, outs[0], mode);
+}
