@@ -461,10 +461,9 @@ def einsum(*args):
 
 def nonzero(input, *, out=None, as_tuple=False):
     """Places of the elements that are not zero: one row each, or a tuple of one tensor per dimension."""
-    if as_tuple:
-        return input.nonzero(as_tuple=True)
-    plain = _C._VariableFunctions.nonzero
-    return plain(input) if out is None else plain(input, out=out)
+    if out is not None:
+        return _C._VariableFunctions.nonzero(input, out=out)
+    return input.nonzero(as_tuple=as_tuple)
 
 
 def norm(input, p="fro", dim=None, keepdim=False, out=None, dtype=None):

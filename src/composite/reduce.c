@@ -80,6 +80,10 @@ bool tw__prod_backward_composite(const tw_arg *a, tw_tensor **outs) {
     tw_pool p = {0};
     tw_tensor *self = a[1].t;
     const int64_t flat = -1;
+    if (self->ndim == 0) {
+        outs[0] = CALL(clone, a[0]);
+        return tw_pool_done(&p, outs, 1);
+    }
     tw_tensor *x = TEMP(&p, reshape, T(self), INTS(&flat, 1));
     tw_tensor *others = TEMP(&p, conj, T(products_of_others(&p, x)));
     tw_tensor *grad = TEMP(&p, mul, T(others), T(a[0].t));
@@ -365,7 +369,7 @@ static tw_tensor *cumprod_slopes(tw_pool *p, tw_tensor *x) {
 bool tw__cumprod_backward_composite(const tw_arg *a, tw_tensor **outs) {
     tw_pool p = {0};
     const int64_t last = -1;
-    if (a[1].t->ndim == 0 || a[1].t->numel == 0) {
+    if (a[1].t->numel <= 1) {
         outs[0] = CALL(clone, a[0]);
         return tw_pool_done(&p, outs, 1);
     }
@@ -380,7 +384,7 @@ bool tw__cumprod_backward_composite(const tw_arg *a, tw_tensor **outs) {
 bool tw__cumprod_jvp_composite(const tw_arg *a, tw_tensor **outs) {
     tw_pool p = {0};
     const int64_t rows = -2;
-    if (a[1].t->ndim == 0 || a[1].t->numel == 0) {
+    if (a[1].t->numel <= 1) {
         outs[0] = CALL(clone, a[0]);
         return tw_pool_done(&p, outs, 1);
     }
