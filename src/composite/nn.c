@@ -107,6 +107,12 @@ static bool conv_named(const tw_arg *a, int dims, tw_tensor **out) {
         return tw_give(out, conv(&c));
     }
     if (!names(a[4].s, "same")) return tw_fail(TW_RUNTIME_ERROR, "Invalid padding string: '%s'", a[4].s);
+    int batched = c.input->ndim == dims + 1 ? dims + 2 : c.input->ndim;
+    if (c.weight->ndim != batched && (c.input->ndim == dims + 1 || c.input->ndim == dims + 2)) {
+        return tw_fail(TW_RUNTIME_ERROR, "Expected %d-dimensional input for %d-dimensional weight %s, but got %d-dimensional input of size %s "
+                       "instead", c.weight->ndim, c.weight->ndim, tw_sizes_text(c.weight->sizes, c.weight->ndim), batched,
+                       tw_sizes_text(c.input->sizes, c.input->ndim));
+    }
     for (int i = 0; i < c.stride.n; i++) {
         if (c.stride.ints[i] != 1) return tw_fail(TW_RUNTIME_ERROR, "padding='same' is not supported for strided convolutions");
     }
