@@ -211,22 +211,26 @@ done:
 
 /* --- the five kinds ------------------------------------------------------------------------------------------ */
 
+static bool on_device(const tw_arg *args) { return args[0].tag == TW_ARG_TENSOR && tw_device_type(args[0].t->device) > TW_META; }
+
+/* Elementwise ops and reductions on another device: its own kernel allocates. */
+static bool run_elsewhere(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
+    tw_device device;
+    if (!device_of(op, args, &device)) return false;
+    const tw_device_ops *ops = tw_device_of(device);
+    if (!ops) return false;
+    if (ops->run && ops->run[op->id]) return ops->run[op->id](args, outs);
+    return tw_fail(TW_NOT_IMPLEMENTED_ERROR, "Could not run '%s' on device '%s': it has no such kernel", op->name, tw_device_text(device));
+}
+
 bool tw_run(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
     switch (op->kind) {
-    case TW_KIND_ELEMENTWISE: {
-        tw_device device = TW_CPU;
-        if (args[0].tag == TW_ARG_TENSOR && args[0].t->device > TW_META) { /* another device's own kernel */
-            if (!device_of(op, args, &device)) return false;
-            const tw_device_ops *ops = tw_device_of(device);
-            if (!ops) return false;
-            if (!ops->run || !ops->run[op->id])
-                return tw_fail(TW_NOT_IMPLEMENTED_ERROR, "Could not run '%s' on device '%s': it has no such kernel", op->name,
-                               tw_device_text(device));
-            return ops->run[op->id](args, outs);
-        }
+    case TW_KIND_ELEMENTWISE:
+        if (on_device(args)) return run_elsewhere(op, args, outs);
         return tw_elementwise(op->ew, args, op->ew->nin, &outs[0]);
-    }
-    case TW_KIND_REDUCE: return tw_reduce_run(op, args, outs);
+    case TW_KIND_REDUCE:
+        if (on_device(args)) return run_elsewhere(op, args, outs);
+        return tw_reduce_run(op, args, outs);
     case TW_KIND_VIEW: return (outs[0] = tw_view_new(op, args)) != NULL;
     case TW_KIND_KERNEL:
         if (op->flags & TW_OP_DYNAMIC) return run_dynamic(op, args, outs);
