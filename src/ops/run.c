@@ -117,7 +117,7 @@ static bool run_inplace(const tw_op *op, tw_device device, const tw_arg *args, t
         return tw_fail(TW_RUNTIME_ERROR, "unsupported operation: more than one element of the written-to tensor refers to a single memory "
                        "location. Please clone() the tensor before performing the operation.");
     if (!run_on(op, device, args, &self)) return false;
-    outs[0] = tw_retain(args[0].t);
+    if (!outs[0]) outs[0] = tw_retain(self);
     return true;
 }
 
