@@ -78,7 +78,7 @@ class _NoParamDecorator(_ContextDecorator):
 class no_grad(_NoParamDecorator):
     """Nothing is recorded for gradients inside."""
 
-    def __init__(self, orig_func=None):
+    def __init__(self):
         self.prev = False
 
     def __enter__(self):
@@ -92,7 +92,7 @@ class no_grad(_NoParamDecorator):
 class enable_grad(_NoParamDecorator):
     """Gradients are recorded inside."""
 
-    def __init__(self, orig_func=None):
+    def __init__(self):
         self.prev = False
 
     def __enter__(self):

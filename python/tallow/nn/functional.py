@@ -316,3 +316,16 @@ def one_hot(tensor, num_classes=-1):
         num_classes = int(tensor.max()) + 1
     result = tallow.zeros((*tensor.shape, num_classes), dtype=tallow.int64)
     return result.scatter_add(-1, tensor.unsqueeze(-1), tallow.ones((*tensor.shape, 1), dtype=tallow.int64))
+
+
+def bilinear(input1, input2, weight, bias=None):
+    """input1 @ weight[o] @ input2 for each o, plus bias; weight is (out, in1, in2)."""
+    if has_torch_function((input1, input2, weight, bias)):
+        return handle_torch_function(bilinear, (input1, input2, weight, bias), input1, input2, weight, bias)
+    out, in1, in2 = weight.shape
+    if input1.shape[:-1] != input2.shape[:-1]:
+        raise RuntimeError("bilinear(): input batch dimensions do not match: got "
+                           f"{list(input1.shape)} and {list(input2.shape)}")  # fmt: skip
+    rows = input1.reshape(-1, in1) @ weight.permute(1, 0, 2).reshape(in1, out * in2)  # (batch, out * in2)
+    result = (rows.view(-1, out, in2) @ input2.reshape(-1, in2, 1)).view(*input1.shape[:-1], out)
+    return result if bias is None else result + bias
