@@ -402,8 +402,12 @@ static int run_flat(const tw_ew *ew, const tw_arg *in, int nin, tw_tensor **out)
     if ((first->flags & (TW_CONTIGUOUS | TW_CONJ | TW_NEG)) != TW_CONTIGUOUS || first->numel == 0 || first->ndim == 0) return 0;
     if (nin == 2 && ew->promote == TW_PROMOTE_DEFAULT && tw_is_integral(dtype) && !check_divisor(ew, &in[1])) return -1;
     data[0] = tw_data(first);
+    const uint16_t row = kernel_row(ew, in);
     for (int i = 1; i < nin; i++) {
-        if (in[i].tag == TW_ARG_TENSOR) {
+        if (row != ew->kernel && i == ew->fold_input && in[i].tag == TW_ARG_INT) { /* the simpler row does not read it */
+            data[i] = NULL;
+            broadcast |= 1u << i;
+        } else if (in[i].tag == TW_ARG_TENSOR) {
             const tw_tensor *t = in[i].t;
             if ((tw_dtype)t->dtype != dtype || (t->flags & (TW_CONTIGUOUS | TW_CONJ | TW_NEG)) != TW_CONTIGUOUS ||
                 t->device != TW_CPU || t->ndim != first->ndim) return 0;
@@ -437,7 +441,7 @@ static int run_flat(const tw_ew *ew, const tw_arg *in, int nin, tw_tensor **out)
             if (!((broadcast >> i) & 1u) && a != b && a < b + bytes && b < a + bytes) return 0;
         }
     }
-    tw_ew_kernels()[kernel_row(ew, in)][dtype](first->numel, tw_data(into), data, broadcast);
+    tw_ew_kernels()[row][dtype](first->numel, tw_data(into), data, broadcast);
     return 1;
 }
 
