@@ -66,7 +66,11 @@ static float uniform24(tw_generator *g) { return (float)(tw_random32(g) & 0xffff
 
 static void one_uniform(const draw *d, void *to) {
     if (d->dtype == TW_FLOAT64) *(double *)to = fma(uniform53(d->g), d->to - d->from, d->from);
-    else store(d, to, (double)fmaf(uniform24(d->g), (float)d->to - (float)d->from, (float)d->from));
+    else {
+        store(d, to, (double)fmaf(uniform24(d->g), (float)d->to - (float)d->from, (float)d->from));
+        /* the range is half open: what rounds up to its end becomes its beginning */
+        if (!(tw_load_scalar(to, d->dtype).re < d->to)) store(d, to, d->from);
+    }
 }
 
 /* Box-Muller in double precision; the second number waits in the generator. The mathematics is libm's, as in PyTorch. */
