@@ -25,6 +25,12 @@ def __getattr__(name):
         if op is not None:
             globals()[name] = op
             return op
+    from tallow.nn import _composed
+
+    function = getattr(_composed, name, None)
+    if function is not None and not name.startswith("_") and getattr(function, "__module__", None) == _composed.__name__:
+        globals()[name] = function
+        return function
     raise AttributeError(f"module 'torch.nn.functional' has no attribute '{name}'")
 
 

@@ -1,0 +1,189 @@
+"""Functions of torch.nn.functional that are made of ops of the table: normalisation, embedding, losses, attention."""
+
+import math
+
+import tallow
+from tallow.nn import _reduction as _Reduction
+
+
+def _reduce(loss, size_average, reduce, reduction):
+    if size_average is not None or reduce is not None:
+        reduction = _Reduction.legacy_get_string(size_average, reduce)
+    if reduction == "mean":
+        return loss.mean()
+    if reduction == "sum":
+        return loss.sum()
+    if reduction == "none":
+        return loss
+    raise ValueError(f"{reduction} is not a valid value for reduction")
+
+
+def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-05):
+    """Zero mean and unit variance over the last dimensions, then weight and bias."""
+    shape = tuple(normalized_shape)
+    n = len(shape)
+    if n < 1:
+        raise RuntimeError("Expected normalized_shape to be at least 1-dimensional, i.e., containing at least one element, "
+                           f"but got normalized_shape = {list(shape)}")  # fmt: skip
+    if tuple(input.shape[input.dim() - n :]) != shape or input.dim() < n:
+        inner = ", ".join(str(size) for size in shape)
+        raise RuntimeError(f"Given normalized_shape=[{inner}], expected input with shape [*, {inner}], "
+                           f"but got input of size{list(input.shape)}")  # fmt: skip
+    dims = list(range(-n, 0))
+    centered = input - input.mean(dims, keepdim=True)
+    out = centered * ((centered * centered).mean(dims, keepdim=True) + eps).rsqrt()
+    if weight is not None:
+        out = out * weight
+    return out if bias is None else out + bias
+
+
+def rms_norm(input, normalized_shape, weight=None, eps=None):
+    """Unit root mean square over the last dimensions, then weight."""
+    dims = list(range(-len(tuple(normalized_shape)), 0))
+    eps = tallow.finfo(input.dtype).eps if eps is None else eps
+    out = input * ((input * input).mean(dims, keepdim=True) + eps).rsqrt()
+    return out if weight is None else out * weight
+
+
+def group_norm(input, num_groups, weight=None, bias=None, eps=1e-05):
+    """layer_norm over groups of channels."""
+    if input.dim() < 2:
+        raise RuntimeError(f"Expected at least 2 dimensions for input tensor but received {input.dim()}")
+    n, c = input.shape[0], input.shape[1]
+    if num_groups < 1 or c % num_groups != 0:
+        raise RuntimeError("Expected number of channels in input to be divisible by num_groups, but got input of shape "
+                           f"{list(input.shape)} and num_groups={num_groups}")  # fmt: skip
+    grouped = input.reshape(n, num_groups, math.prod(input.shape[1:]) // num_groups)
+    centered = grouped - grouped.mean(-1, keepdim=True)
+    out = (centered * ((centered * centered).mean(-1, keepdim=True) + eps).rsqrt()).reshape(input.shape)
+    return _per_channel(out, weight, bias)
+
+
+def _per_channel(out, weight, bias):
+    shape = [1, -1] + [1] * (out.dim() - 2)
+    if weight is not None:
+        out = out * weight.reshape(shape)
+    return out if bias is None else out + bias.reshape(shape)
+
+
+def batch_norm(input, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-05):
+    """Zero mean and unit variance of each channel, over the batch when training, else by the running statistics."""
+    shape = [1, -1] + [1] * (input.dim() - 2)
+    dims = [i for i in range(input.dim()) if i != 1]
+    if training:
+        count = input.numel() // max(input.shape[1], 1)
+        if count <= 1:
+            raise ValueError(f"Expected more than 1 value per channel when training, got input size {input.shape}")
+        mean = input.mean(dims)
+        centered = input - mean.reshape(shape)
+        var = (centered * centered).mean(dims)
+        with tallow.no_grad():
+            if running_mean is not None:
+                running_mean.mul_(1 - momentum).add_(mean.detach(), alpha=momentum)
+            if running_var is not None:
+                running_var.mul_(1 - momentum).add_(var.detach() * (count / (count - 1)), alpha=momentum)
+    else:
+        mean, var = running_mean, running_var
+        centered = input - mean.reshape(shape)
+    return _per_channel(centered * (var + eps).rsqrt().reshape(shape), weight, bias)
+
+
+def instance_norm(input, running_mean=None, running_var=None, weight=None, bias=None, use_input_stats=True, momentum=0.1, eps=1e-05):
+    """batch_norm of each example by itself."""
+    if not use_input_stats:
+        return batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
+    dims = list(range(2, input.dim()))
+    mean = input.mean(dims, keepdim=True)
+    centered = input - mean
+    var = (centered * centered).mean(dims, keepdim=True)
+    if running_mean is not None and running_var is not None:
+        count = input.numel() // (input.shape[0] * input.shape[1])
+        with tallow.no_grad():
+            running_mean.mul_(1 - momentum).add_(mean.detach().mean(0).reshape(-1), alpha=momentum)
+            running_var.mul_(1 - momentum).add_((var.detach() * (count / max(count - 1, 1))).mean(0).reshape(-1), alpha=momentum)
+    return _per_channel(centered * (var + eps).rsqrt(), weight, bias)
+
+
+def embedding(input, weight, padding_idx=None, max_norm=None, norm_type=2.0, scale_grad_by_freq=False, sparse=False):
+    """Rows of weight by index."""
+    if max_norm is not None or scale_grad_by_freq or sparse:
+        raise NotImplementedError("embedding: max_norm, scale_grad_by_freq and sparse are not implemented")
+    if padding_idx is not None:
+        rows = weight.size(0)
+        if not -rows <= padding_idx < rows:
+            raise AssertionError("Padding_idx must be within num_embeddings")
+        index = padding_idx % rows
+        keep = (tallow.arange(rows, device=weight.device) != index).unsqueeze(1)
+        weight = tallow.where(keep, weight, weight.detach())  # the row gets no gradient
+    return weight.index_select(0, input.reshape(-1)).reshape(*input.shape, weight.size(1))
+
+
+def binary_cross_entropy(input, target, weight=None, size_average=None, reduce=None, reduction="mean"):
+    """Cross entropy between probabilities; logarithms are at least -100."""
+    if target.size() != input.size():
+        raise ValueError(f"Using a target size ({target.size()}) that is different to the input size ({input.size()}) is deprecated. "
+                         "Please ensure they have the same size.")  # fmt: skip
+    loss = -(target * input.log().clamp(min=-100) + (1 - target) * (-input).log1p().clamp(min=-100))
+    return _reduce(loss if weight is None else loss * weight, size_average, reduce, reduction)
+
+
+def binary_cross_entropy_with_logits(input, target, weight=None, size_average=None, reduce=None, reduction="mean", pos_weight=None):
+    """binary_cross_entropy of sigmoid(input), computed stably."""
+    if target.size() != input.size():
+        raise ValueError(f"Target size ({target.size()}) must be the same as input size ({input.size()})")
+    log_sigmoid = tallow._C._nn.log_sigmoid(input)
+    if pos_weight is None:
+        loss = (1 - target) * input - log_sigmoid
+    else:
+        loss = (1 - target) * input - ((pos_weight - 1) * target + 1) * log_sigmoid
+    return _reduce(loss if weight is None else loss * weight, size_average, reduce, reduction)
+
+
+def smooth_l1_loss(input, target, size_average=None, reduce=None, reduction="mean", beta=1.0):
+    """Squared below beta, absolute above."""
+    if beta < 0:
+        raise RuntimeError("smooth_l1_loss does not support negative values for beta.")
+    size = (input - target).abs()
+    loss = size if beta == 0 else tallow.where(size < beta, 0.5 * size * size / beta, size - 0.5 * beta)
+    return _reduce(loss, size_average, reduce, reduction)
+
+
+def huber_loss(input, target, reduction="mean", delta=1.0, weight=None):
+    """Squared below delta, linear above."""
+    if delta <= 0:
+        raise RuntimeError("huber_loss does not support non-positive values for delta.")
+    size = (input - target).abs()
+    loss = tallow.where(size <= delta, 0.5 * size * size, delta * (size - 0.5 * delta))
+    return _reduce(loss if weight is None else loss * weight, None, None, reduction)
+
+
+def kl_div(input, target, size_average=None, reduce=None, reduction="mean", log_target=False):
+    """Kullback-Leibler divergence of target from log probabilities."""
+    loss = target.exp() * (target - input) if log_target else tallow.xlogy(target, target) - target * input
+    if reduction == "batchmean":
+        return loss.sum() / input.size(0)
+    return _reduce(loss, size_average, reduce, reduction)
+
+
+def normalize(input, p=2.0, dim=1, eps=1e-12, out=None):
+    """input over its norm along dim."""
+    result = input / input.norm(p, dim, keepdim=True).clamp_min(eps).expand_as(input)
+    return result if out is None else out.copy_(result)
+
+
+def scaled_dot_product_attention(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, scale=None, enable_gqa=False):
+    """softmax(query @ key.mT * scale) @ value."""
+    if enable_gqa:
+        raise NotImplementedError("scaled_dot_product_attention: enable_gqa is not implemented")
+    scale = 1 / math.sqrt(query.size(-1)) if scale is None else scale
+    scores = (query * scale) @ key.transpose(-2, -1)
+    if is_causal:
+        rows, columns = query.size(-2), key.size(-2)
+        after = tallow.arange(columns).unsqueeze(0) > tallow.arange(rows).unsqueeze(1)
+        scores = tallow.where(after, -math.inf, scores)
+    if attn_mask is not None:
+        scores = tallow.where(attn_mask, scores, -math.inf) if attn_mask.dtype == tallow.bool else scores + attn_mask
+    weights = scores.softmax(-1)
+    if dropout_p > 0:
+        weights = tallow.nn.functional.dropout(weights, dropout_p)
+    return weights @ value
