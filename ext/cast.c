@@ -1,6 +1,14 @@
 /* to() and the casts. */
 #include "ext/number.h"
 
+/* The format that t's strides look like: contiguous unless it is channels_last and nothing else. */
+static tw_memory_format suggested(const tw_tensor *t) {
+    if (tw_is_contiguous(t)) return TW_CONTIGUOUS_FORMAT;
+    if (t->ndim == 4 && tw_is_contiguous_in(t, TW_CHANNELS_LAST)) return TW_CHANNELS_LAST;
+    if (t->ndim == 5 && tw_is_contiguous_in(t, TW_CHANNELS_LAST_3D)) return TW_CHANNELS_LAST_3D;
+    return TW_CONTIGUOUS_FORMAT;
+}
+
 /* t itself when nothing changes; else a new tensor. */
 static PyObject *convert(PyObject *self, tw_dtype d, tw_device device, bool copy, tw_memory_format format) {
     tw_tensor *t = tw_py_tensor_of(self);
@@ -9,7 +17,7 @@ static PyObject *convert(PyObject *self, tw_dtype d, tw_device device, bool copy
     if (tw_device_type(device) == TW_CPU) device = TW_CPU;
     if (tw_device_type(device) == TW_META) device = TW_META;
     bool same = d == (tw_dtype)t->dtype && device == t->device;
-    if (same && !copy && (format == TW_FORMAT_NONE || format == TW_PRESERVE_FORMAT || tw_is_contiguous_in(t, format))) TW_PY_RETURN_NEW(self);
+    if (same && !copy && (format == TW_FORMAT_NONE || format == TW_PRESERVE_FORMAT || format == suggested(t))) TW_PY_RETURN_NEW(self);
     if (device != t->device && device != TW_META) {
         if (t->device == TW_META) {
             PyErr_SetString(PyExc_NotImplementedError, "Cannot copy out of meta tensor; no data! Please use torch.nn.Module.to_empty() instead "
