@@ -4,15 +4,21 @@ import tallow
 from tallow._tensor import COMPOSITE as METHODS
 from tallow.overrides import handle_torch_function, has_torch_function
 
-FUNCTIONS = METHODS + "vstack hstack dstack column_stack row_stack isreal".split()
+FUNCTIONS = METHODS + (
+    "vstack hstack dstack column_stack row_stack isreal detach is_complex is_floating_point is_conj is_neg "
+    "is_inference is_signed unflatten".split()
+)
 
 
 def _overridable(function):
-    """Lets arguments with __torch_function__ take a call over."""
+    """Lets arguments with __torch_function__ take a call over; takes out=."""
     import functools
 
     @functools.wraps(function)
     def call(*args, **kwargs):
+        if "out" in kwargs:
+            out = kwargs.pop("out")
+            return _into(call(*args, **kwargs), out)
         relevant = args[0] if isinstance(args[0], (list, tuple)) else args
         if has_torch_function(relevant):
             return handle_torch_function(call, relevant, *args, **kwargs)
@@ -230,6 +236,21 @@ def diag(input, diagonal=0):
     return tallow.where(columns == diagonal, spread, tallow.zeros((), dtype=input.dtype))
 
 
+def tril_(input, diagonal=0):
+    """tril() in place."""
+    return input.copy_(tril(input, diagonal))
+
+
+def triu_(input, diagonal=0):
+    """triu() in place."""
+    return input.copy_(triu(input, diagonal))
+
+
+def unflatten(input, dim, sizes):
+    """Splits one dimension into several."""
+    return input.unflatten(dim, sizes)
+
+
 def ravel(input):
     """All elements in one dimension."""
     return input.reshape(-1)
@@ -253,6 +274,47 @@ def numel(input):
 def is_nonzero(input):
     """Whether the one element is not zero."""
     return bool(input)
+
+
+def broadcast_to(input, size):
+    """expand()."""
+    return input.expand(size)
+
+
+@_overridable
+def roll(input, shifts, dims=None):
+    """Elements moved along dimensions; those that fall off come in at the other end."""
+    shifts = (shifts,) if isinstance(shifts, int) else tuple(shifts)
+    dims = () if dims is None else (dims,) if isinstance(dims, int) else tuple(dims)
+    if not dims and len(shifts) == 1:
+        return roll(input.reshape(-1), shifts[0], 0).view(input.shape)
+    if len(shifts) != len(dims):
+        raise RuntimeError(f"shifts and dimensions must align. shifts: {len(shifts)}, dims:{len(dims)}")
+    for shift, dim in zip(shifts, dims):
+        dim = _dim(dim, input.dim())
+        size = input.size(dim)
+        shift = shift % size if size else 0
+        input = tallow.cat([input.narrow(dim, size - shift, shift), input.narrow(dim, 0, size - shift)], dim)
+    return input
+
+
+@_overridable
+def diff(input, n=1, dim=-1, prepend=None, append=None):
+    """Differences of neighbours, n times."""
+    if input.dim() == 0:
+        raise RuntimeError("diff expects input to be at least one-dimensional")
+    if n < 0:
+        raise RuntimeError(f"order must be non-negative but got {n}")
+    dim = _dim(dim, input.dim())
+    if n == 0:
+        return input.clone()
+    parts = [t for t in (prepend, input, append) if t is not None]
+    input = tallow.cat(parts, dim) if len(parts) > 1 else input
+    for _ in range(min(n, input.size(dim))):
+        size = input.size(dim)
+        after, before = input.narrow(dim, 1, size - 1), input.narrow(dim, 0, size - 1)
+        input = after ^ before if input.dtype == tallow.bool else after - before
+    return input
 
 
 def isreal(input):
@@ -285,4 +347,26 @@ def column_stack(tensors, *, out=None):
 
 
 def _into(result, out):
-    return result if out is None else out.copy_(result)
+    """What out= means: the tensor is resized and written."""
+    if out is None:
+        return result
+    if not tallow.can_cast(result.dtype, out.dtype):
+        names = tallow._lazy._scalar_type(result), tallow._lazy._scalar_type(out)
+        raise RuntimeError(f"result type {names[0]} can't be cast to the desired output type {names[1]}")
+    if out.shape != result.shape:
+        out.resize_(result.shape)
+    return out.copy_(result)
+
+
+def _question(name):
+    """A function that asks a tensor's method of that name."""
+
+    def ask(input):
+        return getattr(input, name)()
+
+    ask.__name__ = ask.__qualname__ = name
+    return ask
+
+
+for _name in "detach is_complex is_floating_point is_conj is_neg is_inference is_signed".split():
+    globals()[_name] = _question(_name)

@@ -428,6 +428,10 @@ def tensordot(a, b, dims=2, out=None):
         dims_a, dims_b = ([d] if isinstance(d, int) else list(d) for d in dims)
     dims_a, dims_b = [d % a.dim() for d in dims_a], [d % b.dim() for d in dims_b]
     for da, db in zip(dims_a, dims_b):
+        if a.size(da) == 1 != b.size(db):  # broadcast: the sum moves to the other side
+            b = b.sum(db, keepdim=True)
+        elif b.size(db) == 1 != a.size(da):
+            a = a.sum(da, keepdim=True)
         if a.size(da) != b.size(db):
             raise RuntimeError(
                 f"contracted dimensions need to match, but first has size {a.size(da)} in dim {da} and second has size "
@@ -487,7 +491,7 @@ def norm(input, p="fro", dim=None, keepdim=False, out=None, dtype=None):
     elif power == -math.inf:
         result = x.abs().amin(dims, keepdim)
     elif power == 0:
-        result = (x != 0).sum(dims, keepdim=keepdim).to(x.dtype)
+        result = (x.abs() * 0).add((x != 0).to(x.abs().dtype)).sum(dims, keepdim=keepdim)  # zero gradients, not none
     elif power == 1.0:
         result = x.abs().sum(dims, keepdim=keepdim)
     else:

@@ -161,7 +161,8 @@ def _method(name):
 # Methods written in _composite, used where the table has none of that name.
 COMPOSITE = (
     "equal allclose isclose unbind chunk movedim moveaxis swapaxes swapdims repeat tile outer ger expand_as "
-    "split_with_sizes count_nonzero tril triu diag ravel fliplr flipud numel is_nonzero tensor_split hsplit vsplit"
+    "split_with_sizes count_nonzero tril triu diag ravel fliplr flipud numel is_nonzero tensor_split hsplit vsplit "
+    "broadcast_to roll diff tril_ triu_"
 ).split()
 for _name in COMPOSITE:
     if not hasattr(_TensorBase, _name):
