@@ -334,7 +334,8 @@ bool tw_call_inplace(const tw_op *op, const tw_arg *args) {
                        "a normal tensor before doing inplace update.See https://github.com/pytorch/rfcs/pull/17 for more details.");
     bool wants = !quiet_mode && op->differentiable && any_requires(op, args);
     if (!quiet_mode && !tw_check_inplace(self, wants || tw_requires_grad(self))) return false;
-    if (op->kind != TW_KIND_VIEW && tw_internal_overlap(self))
+    bool constant = strcmp(op->base, "fill_") == 0 || strcmp(op->base, "zero_") == 0; /* the same to every place */
+    if (op->kind != TW_KIND_VIEW && !constant && tw_internal_overlap(self))
         return tw_fail(TW_RUNTIME_ERROR, "unsupported operation: more than one element of the written-to tensor refers to a single memory "
                        "location. Please clone() the tensor before performing the operation.");
     if (!check_sizes(op, args)) return false;
