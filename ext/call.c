@@ -16,6 +16,15 @@ static PyTypeObject function_type, method_type;
 
 enum { GIL_LIMIT = 65536 }; /* elements: about 20 us of work; below, giving the GIL up costs more than it frees */
 
+/* Draws keep the GIL, which guards the generators: by flag, or by name for composites that draw inside. */
+static bool draws(const tw_op *op) {
+    static const char *const words[] = {"rand", "dropout", "normal", "uniform", "bernoulli", "multinomial", "rrelu", "poisson", "gumbel"};
+    if (op->flags & TW_OP_RANDOM) return true;
+    for (size_t i = 0; op->kind == TW_KIND_COMPOSITE && i < sizeof words / sizeof *words; i++)
+        if (strstr(op->base, words[i])) return true;
+    return false;
+}
+
 static bool is_large(const tw_op *op, const tw_arg *args) {
     int64_t n = 0;
     for (int i = 0; i < op->nparams; i++) {
@@ -23,7 +32,7 @@ static bool is_large(const tw_op *op, const tw_arg *args) {
         if (args[i].tag == TW_ARG_TENSORS)
             for (int k = 0; k < args[i].n; k++) n += args[i].ts[k] ? args[i].ts[k]->numel : 0;
     }
-    return n >= GIL_LIMIT || (n == 0 && op->kind != TW_KIND_VIEW);
+    return n >= GIL_LIMIT && !draws(op);
 }
 
 /* While the GIL is away nobody may free the arguments: other threads could drop the last reference. */
@@ -224,9 +233,12 @@ static PyObject *call(PyObject *o, PyObject *const *args, size_t nargsf, PyObjec
         if (handled) return r;
     }
     PyObject *result = NULL;
-    for (int i = 0; i < b->nops; i++) {
-        p.op = &tw_ops[b->ops[i]];
-        if (tw_py_parse_op(&p, b->has_out, false)) {
+    for (int i = 0, tries = b->nops > 1 ? 2 * b->nops : 1; i < tries; i++) {
+        p.op = &tw_ops[b->ops[i % b->nops]];
+        tw_py_parse_strict = tries - i > b->nops;
+        bool fits = tw_py_parse_op(&p, b->has_out, false);
+        tw_py_parse_strict = false;
+        if (fits) {
             result = run_parsed(&p, c);
             tw_py_parse_free(&p);
             return result;

@@ -30,8 +30,10 @@ static void *scratch(tw_py_parse *p, size_t count, size_t size) {
     return block;
 }
 
+bool tw_py_parse_strict;
+
 static bool zero_dim_number(PyObject *o, tw_tensor **into) {
-    if (!tw_py_is_tensor(o)) return false;
+    if (tw_py_parse_strict || !tw_py_is_tensor(o)) return false;
     tw_tensor *t = tw_py_tensor_of(o);
     if (!t || t->ndim != 0 || tw_requires_grad(t)) return false;
     *into = t;

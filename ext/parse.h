@@ -25,6 +25,8 @@ typedef struct tw_py_parse {
 /* Fills p->args for p->op. False: no match; with `raise` a Python error is set that says why. A Python error may be set without
  * `raise` too when the argument itself failed (overflow): then no other overload is tried. */
 bool tw_py_parse_op(tw_py_parse *p, bool takes_out, bool raise);
+/* While set, 0-d tensors do not count as numbers: an overload that takes them as tensors goes first. */
+extern bool tw_py_parse_strict;
 void tw_py_parse_free(tw_py_parse *p);
 /* "combination of arguments" error over all overloads of a binding. */
 void tw_py_parse_error(tw_py_parse *p, const tw_binding *b);

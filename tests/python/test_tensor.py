@@ -198,3 +198,25 @@ def test_values_of_the_module():
     assert repr(torch.device("cuda:1")) == "device(type='cuda', index=1)"
     assert repr(torch.iinfo(torch.int8)) == "iinfo(min=-128, max=127, dtype=int8)"
     assert torch.finfo(torch.float32).eps == 2**-23
+
+
+def test_threads_draw_and_differentiate_at_once():
+    import threading
+
+    def work():
+        for _ in range(50):
+            x = torch.randn(100, 300, requires_grad=True)
+            (x @ x.T).sum().backward()
+            done.append(x.grad.shape)
+
+    done = []
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert len(done) == 100
+
+
+def test_tensors_go_before_numbers_among_overloads():
+    assert torch.max(torch.tensor([1, 5]), torch.tensor(3)).tolist() == [3, 5]
