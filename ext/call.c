@@ -218,6 +218,7 @@ static PyObject *call(PyObject *o, PyObject *const *args, size_t nargsf, PyObjec
     p.ngiven = PyVectorcall_NARGS(nargsf);
     p.kwnames = kwnames && PyTuple_GET_SIZE(kwnames) ? kwnames : NULL;
     p.nblocks = p.used = 0;
+    p.made = NULL;
     if (p.method && (p.ngiven < 1 || !tw_py_is_tensor(args[0]))) {
         if (p.ngiven < 1) {
             PyErr_Format(PyExc_TypeError, "unbound method TensorBase.%s() needs an argument", b->name);

@@ -8,6 +8,31 @@ void tw_py_parse_free(tw_py_parse *p) {
     for (int i = 0; i < p->nblocks; i++) PyMem_Free(p->blocks[i]);
     p->nblocks = 0;
     p->used = 0;
+    tw_release(p->made);
+    p->made = NULL;
+}
+
+/* torch.add(1, x) and its kin take a number first. */
+static bool number_first(const tw_py_parse *p, const tw_param *param) {
+    static const char *const names[] = {"add", "sub", "mul", "div", "subtract", "multiply", "divide", "true_divide", "floor_divide"};
+    if (!p->op || p->method || p->made || param != p->op->params || p->op->nparams < 2 || !p->op->params[1].number_too) return false;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(p->op->base, names[i]) == 0) return true;
+    return false;
+}
+
+static int wrap_number(tw_py_parse *p, PyObject *o, tw_arg *a) {
+    tw_scalar s;
+    int r = tw_py_scalar_from(o, &s);
+    if (r != MATCH) return r;
+    p->made = tw_scalar_new(s, tw_scalar_dtype(s), TW_CPU);
+    if (!p->made) {
+        tw_py_raise();
+        return RAISED;
+    }
+    p->made->flags |= TW_WRAPPED;
+    *a = tw_a_tensor(p->made);
+    return MATCH;
 }
 
 static void *scratch(tw_py_parse *p, size_t count, size_t size) {
@@ -261,7 +286,8 @@ static int convert(tw_py_parse *p, const tw_param *param, PyObject *o, tw_arg *a
             *a = tw_a_tensor(tw_py_tensor_of(o));
             return MATCH;
         }
-        return param->number_too ? number_into(o, a) : MISMATCH;
+        if (param->number_too) return number_into(o, a);
+        return number_first(p, param) ? wrap_number(p, o, a) : MISMATCH;
     case TW_TYPE_TENSORS: return tensor_list(p, param, o, a, bad);
     case TW_TYPE_SCALAR: return scalar_into(o, a);
     case TW_TYPE_INT:

@@ -16,6 +16,7 @@ typedef struct tw_py_parse {
     PyObject *out;               /* out=, borrowed; NULL if absent or None */
     bool requires_grad;
     tw_arg args[TW_MAX_ARGS];
+    tw_tensor *made;             /* owned: a number in the place of the first tensor (torch.mul(2, x)) */
     int nblocks;
     int used;
     void *blocks[8];
