@@ -194,11 +194,13 @@ bool tw_check_number(tw_scalar s, tw_dtype d) {
     return tw_fail(TW_RUNTIME_ERROR, "value cannot be converted to type %s without overflow", c_name(d));
 }
 
-/* Integer division refuses a zero divisor anywhere. */
+/* Integer division refuses a zero divisor anywhere, integer powers a negative number. */
 static bool check_divisor(const tw_ew *ew, const tw_arg *divisor) {
     static const char *const names[] = {"floor_divide", "_trunc_divide", "remainder", "fmod"};
     bool divides = false, zero = false;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) divides |= strcmp(ew->name, names[i]) == 0;
+    if (divisor->tag == TW_ARG_INT && divisor->i < 0 && strcmp(ew->name, "pow") == 0)
+        return tw_fail(TW_RUNTIME_ERROR, "Integers to negative integer powers are not allowed.");
     if (!divides) return true;
     if (tw_a_is_number(divisor)) {
         tw_scalar s = tw_a_to_scalar(divisor);
