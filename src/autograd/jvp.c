@@ -16,7 +16,7 @@ void tw_dual_exit(void) {
     if (--depth == 0) tw_mode &= ~(unsigned)TW_MODE_FORWARD;
 }
 
-tw_tensor *tw_tangent_of(tw_tensor *t) { return t->autograd ? t->autograd->tangent : NULL; }
+tw_tensor *tw_tangent_of(tw_tensor *t) { return t && t->autograd ? t->autograd->tangent : NULL; }
 
 static bool set_tangent(tw_tensor *t, tw_tensor *tangent) {
     tw_autograd *a = tw_autograd_of(t);
@@ -28,6 +28,7 @@ static bool set_tangent(tw_tensor *t, tw_tensor *tangent) {
 }
 
 tw_tensor *tw_make_dual(tw_tensor *primal, tw_tensor *tangent) {
+    if (!primal || !tangent) return NULL; /* the failed result of an earlier call */
     if (!tw_is_float((tw_dtype)primal->dtype) && !tw_is_complex((tw_dtype)primal->dtype))
         return tw_fail_null(TW_VALUE_ERROR, "Expected primal to be floating point or complex, but got: torch.%s", tw_dtypes[primal->dtype].name);
     if (primal->ndim != tangent->ndim || memcmp(primal->sizes, tangent->sizes, primal->ndim * sizeof(int64_t)) != 0)
