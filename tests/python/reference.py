@@ -31,19 +31,36 @@ def samples(op, dtype, requires_grad=False, limit=None):
     return made if limit is None or len(made) <= limit else made[:: len(made) // limit + 1]
 
 
-def counterpart(op):
-    """tallow's callable of an OpInfo, or None where the database spells it by a private name."""
-    found = tallow
+def look_up(root, op):
+    """The public callable of an OpInfo in torch or in tallow; None where the database spells it by a private name. (Its own `op.op` may set
+    a seed, or be a lambda.)"""
+    found = root
     for part in op.name.split("."):
         found = getattr(found, part, None)
-    method = getattr(tallow.Tensor, op.name, None)
-    return method if op.name.startswith("__") or found is None or not callable(found) else found
+    places = [found, getattr(root.Tensor, op.name, None), getattr(root.Tensor, op.name + "_", None)]
+    if op.name.startswith("__"):
+        places = places[1:2]
+    if op.variant_test_name == "in_place":
+        places = places[2:]
+    return next((place for place in places if callable(place)), None)
+
+
+def counterpart(op):
+    return look_up(tallow, op)
 
 
 def reference(op):
     import torch
 
-    return getattr(torch.Tensor, op.name) if op.name.startswith("__") else op.op
+    return look_up(torch, op)
+
+
+def seed():
+    """The same random stream on both sides."""
+    import torch
+
+    torch.manual_seed(7)
+    tallow.manual_seed(7)
 
 
 def convert(thing, device=None):
