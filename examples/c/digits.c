@@ -5,12 +5,12 @@
 #include <tallow/ops.h>
 #include <tallow/tallow.h>
 
-enum { EPOCHS = 10, BATCH = 50, PARAMS = 6 };
+enum { EPOCHS = 12, BATCH = 50, PARAMS = 6 };
 
 typedef struct model { tw_tensor *p[PARAMS], *average[PARAMS], *square[PARAMS]; int64_t steps[PARAMS]; } model;
 
-static const char *const names[PARAMS] = {"0.weight", "0.bias", "3.weight", "3.bias", "7.weight", "7.bias"};
-static const int64_t shapes[PARAMS][5] = {{4, 16, 1, 3, 3}, {1, 16}, {4, 32, 16, 3, 3}, {1, 32}, {2, 10, 1568}, {1, 10}}; // ndim, sizes
+static const char *const names[PARAMS] = {"0.weight", "0.bias", "3.weight", "3.bias", "8.weight", "8.bias"};
+static const int64_t shapes[PARAMS][5] = {{4, 16, 1, 5, 5}, {1, 16}, {4, 32, 16, 5, 5}, {1, 32}, {2, 10, 1568}, {1, 10}}; // ndim, sizes
 
 static bool model_init(model *m) {
     for (int i = 0; i < PARAMS; i++)
@@ -30,12 +30,12 @@ static void model_free(model *m) {
 }
 
 /* x (N, 1, 28, 28) → scores (N, 10) */
-static tw_tensor *forward(const model *m, tw_tensor *x) {
+static tw_tensor *forward(const model *m, tw_tensor *x, bool training) {
     for (int i = 0; i < 4; i += 2) {
-        x = tw_conv2d(x, m->p[i], m->p[i + 1], TW_INTS(1, 1), TW_INTS(1, 1), TW_INTS(1, 1), 1);
+        x = tw_conv2d(x, m->p[i], m->p[i + 1], TW_INTS(1, 1), TW_INTS(2, 2), TW_INTS(1, 1), 1);
         x = tw_max_pool2d(tw_relu(x), TW_INTS(2, 2), NULL, 0, TW_INTS(0, 0), TW_INTS(1, 1), false);
     }
-    return tw_linear(tw_flatten(x, 1, -1), m->p[4], m->p[5]);
+    return tw_linear(tw_dropout(tw_flatten(x, 1, -1), 0.5, training), m->p[4], m->p[5]);
 }
 
 static tw_tensor *load(const char *folder, const char *name, bool images) {
@@ -48,13 +48,13 @@ static tw_tensor *load(const char *folder, const char *name, bool images) {
 }
 
 static bool train(model *m, tw_tensor *images, tw_tensor *labels) {
-    const tw_adam_options adam = {.lr = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8};
+    const tw_adam_options adam = {.lr = 2e-3, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8};
     const int64_t n = tw_size(labels, 0);
     for (int epoch = 0; epoch < EPOCHS; epoch++) TW_SCOPE {
         tw_tensor *order = tw_randperm(n, TW_INT64, TW_CPU);
         for (int64_t start = 0; start < n; start += BATCH) TW_SCOPE {
             tw_tensor *chosen = tw_narrow(order, 0, start, n - start < BATCH ? n - start : BATCH), *grads[PARAMS];
-            tw_tensor *scores = forward(m, tw_index_select(images, 0, chosen));
+            tw_tensor *scores = forward(m, tw_index_select(images, 0, chosen), true);
             tw_tensor *loss = tw_cross_entropy_loss(scores, tw_index_select(labels, 0, chosen), NULL, TW_REDUCTION_MEAN, -100, 0.0);
             if (!tw_backward(loss)) return false;
             for (int i = 0; i < PARAMS; i++) grads[i] = tw_grad(m->p[i]);
@@ -68,14 +68,14 @@ static bool train(model *m, tw_tensor *images, tw_tensor *labels) {
 
 int main(int argc, char **argv) {
     const char *folder = argc > 1 ? argv[1] : "out/digits";
-    model m = {{NULL}};
+    model m = {0};
     tw_manual_seed(0);
     TW_SCOPE {
         tw_tensor *x = load(folder, "train-images-idx3-ubyte", true), *y = load(folder, "train-labels-idx1-ubyte", false);
         tw_tensor *held_x = load(folder, "t10k-images-idx3-ubyte", true), *held_y = load(folder, "t10k-labels-idx1-ubyte", false);
         if (!held_y || !model_init(&m) || !train(&m, x, y) || !tw_save("digits-c.pt", names, m.p, PARAMS)) break;
         TW_NO_GRAD {
-            tw_tensor *right = tw_eq(tw_argmax(forward(&m, held_x), 1, false), held_y);
+            tw_tensor *right = tw_eq(tw_argmax(forward(&m, held_x, false), 1, false), held_y);
             tw_tensor *share = tw_mean(tw_to_dtype(right, TW_FLOAT32, false, false, TW_FORMAT_NONE), TW_DTYPE_NONE);
             fprintf(stderr, "held-out accuracy %.4f\n", tw_item_double(share));
         }

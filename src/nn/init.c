@@ -14,10 +14,16 @@ bool tw_init_fans(const tw_tensor *weight, int64_t *fan_in, int64_t *fan_out) {
     return true;
 }
 
+/* Ops that write their argument return it once more, owned: gives that up; whether it went well. */
+static bool written(tw_tensor *result) {
+    tw_release(result);
+    return result != NULL;
+}
+
 bool tw_init_uniform(tw_tensor *t, double from, double to, tw_generator *generator) {
     unsigned mode = tw_mode;
     tw_mode |= TW_MODE_NO_GRAD;
-    bool ok = t && tw_op_uniform_(t, from, to, generator);
+    bool ok = t && written(tw_op_uniform_(t, from, to, generator));
     tw_mode = mode;
     return ok;
 }
@@ -25,7 +31,7 @@ bool tw_init_uniform(tw_tensor *t, double from, double to, tw_generator *generat
 bool tw_init_normal(tw_tensor *t, double mean, double std, tw_generator *generator) {
     unsigned mode = tw_mode;
     tw_mode |= TW_MODE_NO_GRAD;
-    bool ok = t && tw_op_normal_(t, mean, std, generator);
+    bool ok = t && written(tw_op_normal_(t, mean, std, generator));
     tw_mode = mode;
     return ok;
 }

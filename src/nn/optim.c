@@ -18,6 +18,13 @@ typedef struct arrays {
     tw_dtype dtype;
 } arrays;
 
+/* copy_ returns its argument once more, owned: gives that up. */
+static bool copied(tw_tensor *to, tw_tensor *from) {
+    tw_tensor *result = tw_op_copy_(to, from, false);
+    tw_release(result);
+    return result != NULL;
+}
+
 static bool same_layout(const tw_tensor *a, const tw_tensor *b) {
     for (int i = 0; i < a->ndim; i++) {
         if (a->sizes[i] != b->sizes[i] || (a->sizes[i] > 1 && a->strides[i] != b->strides[i])) return false;
@@ -56,7 +63,7 @@ static bool dense(arrays *a, int roles) {
         if (!check_role(p, t)) return false;
         if (!in_place) {
             a->copy[r] = tw_empty_new(p->sizes, p->ndim, tw_dtypes[dtype].compute, p->device);
-            if (!a->copy[r] || !tw_op_copy_(a->copy[r], t, false)) return false;
+            if (!a->copy[r] || !copied(a->copy[r], t)) return false;
             t = a->copy[r];
         }
         a->data[r] = tw_data(t);
@@ -69,7 +76,7 @@ static bool write_back(arrays *a, int roles) {
     for (int r = 0; r < roles; r++) {
         if (r == 1 || !a->t[r]) continue;
         if (!a->copy[r]) tw_bump_version(a->t[r]);
-        else if (!tw_op_copy_(a->t[r], a->copy[r], false)) return false;
+        else if (!copied(a->t[r], a->copy[r])) return false;
     }
     return true;
 }

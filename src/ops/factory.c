@@ -118,9 +118,11 @@ static bool range_length(const range *r, tw_dtype dtype, int64_t *n) {
     if ((step > 0 && start > end) || (step < 0 && start < end))
         return tw_fail(TW_RUNTIME_ERROR, "upper bound and lower bound inconsistent with step sign");
     double count = ceil((end - start) / step);
-    if (dtype == TW_INT64 && integral(r->start) && integral(r->end) && integral(r->step)) { /* exact where doubles are not */
-        const int64_t s = r->step.i, width = r->end.i - r->start.i;
+    if (dtype == TW_INT64) { /* the numbers are converted first: exact where doubles are not, and 2.5 counts as 2 */
+        const int64_t s = tw_scalar_int64(r->step), width = tw_scalar_int64(r->end) - tw_scalar_int64(r->start);
+        if (s == 0) return tw_fail(TW_RUNTIME_ERROR, "step must be nonzero");
         count = (double)(width / s + (width % s != 0));
+        if (count < 0) count = 0;
     }
     if (count > 0x1p62) return tw_fail(TW_RUNTIME_ERROR, "invalid size, possible overflow?");
     *n = (int64_t)count;

@@ -12,16 +12,20 @@ typedef struct net { tw_tensor *p[PARAMS], *average[PARAMS], *square[PARAMS], *x
 static bool net_make(net *n) {
     static const int64_t shapes[PARAMS][4] = {{3, 1, 3, 3}, {3}, {4, 27}, {4}};
     static const int dims[PARAMS] = {4, 1, 2, 1};
-    *n = (net){{NULL}};
-    for (int i = 0; i < PARAMS; i++) {
-        n->p[i] = tw_keep(tw_empty(shapes[i], dims[i], TW_FLOAT32, TW_CPU, TW_FORMAT_NONE));
-        n->average[i] = tw_keep(tw_zeros(shapes[i], dims[i], TW_FLOAT32, TW_CPU));
-        n->square[i] = tw_keep(tw_zeros(shapes[i], dims[i], TW_FLOAT32, TW_CPU));
+    *n = (net){0};
+    TW_SCOPE {
+        for (int i = 0; i < PARAMS; i++) {
+            n->p[i] = tw_keep(tw_empty(shapes[i], dims[i], TW_FLOAT32, TW_CPU, TW_FORMAT_NONE));
+            n->average[i] = tw_keep(tw_zeros(shapes[i], dims[i], TW_FLOAT32, TW_CPU));
+            n->square[i] = tw_keep(tw_zeros(shapes[i], dims[i], TW_FLOAT32, TW_CPU));
+        }
     }
     tw_init_layer(n->p[0], n->p[1], NULL);
     tw_init_layer(n->p[2], n->p[3], NULL);
-    n->x = tw_keep(tw_randn(TW_INTS(2, 1, 6, 6), TW_FLOAT32, TW_CPU));
-    n->y = tw_keep(tw_randint(4, TW_INTS(2), TW_INT64, TW_CPU));
+    TW_SCOPE {
+        n->x = tw_keep(tw_randn(TW_INTS(2, 1, 6, 6), TW_FLOAT32, TW_CPU));
+        n->y = tw_keep(tw_randint(4, TW_INTS(2), TW_INT64, TW_CPU));
+    }
     for (int i = 0; i < PARAMS; i++) tw_requires_grad_(n->p[i], true);
     return tw_error() == TW_OK;
 }
