@@ -73,7 +73,7 @@ int main(int argc, char **argv) {
     TW_SCOPE {
         tw_tensor *x = load(folder, "train-images-idx3-ubyte", true), *y = load(folder, "train-labels-idx1-ubyte", false);
         tw_tensor *held_x = load(folder, "t10k-images-idx3-ubyte", true), *held_y = load(folder, "t10k-labels-idx1-ubyte", false);
-        if (!held_y || !model_init(&m) || !train(&m, x, y) || !tw_save("digits-c.pt", names, m.p, PARAMS)) break;
+        if (!held_y || !model_init(&m) || !train(&m, x, y) || !tw_save("out/digits-c.pt", names, m.p, PARAMS)) break;
         TW_NO_GRAD {
             tw_tensor *right = tw_eq(tw_argmax(forward(&m, held_x, false), 1, false), held_y);
             tw_tensor *share = tw_mean(tw_to_dtype(right, TW_FLOAT32, false, false, TW_FORMAT_NONE), TW_DTYPE_NONE);
