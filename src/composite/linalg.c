@@ -6,41 +6,26 @@
 
 static bool column_major(const tw_tensor *t) { return t->strides[0] == 1 && t->strides[1] == t->sizes[0]; }
 
-/* grad @ mat2.H */
-bool tw__mm_left_composite(const tw_arg *a, tw_tensor **out) {
-    tw_tensor *grad = a[0].t, *other = tw_op_conj(a[1].t), *x = NULL, *y = NULL;
-    if (!other) return false;
-    if (column_major(a[2].t)) {
+/* grad @ other.H, or other.H @ grad when other is on the left. */
+static bool mm_gradient(tw_tensor *grad, tw_tensor *other, bool other_left, const tw_tensor *like, tw_tensor **out) {
+    tw_tensor *conj = tw_op_conj(other), *x = NULL, *y = NULL;
+    if (!conj) return false;
+    if (column_major(like)) { /* the transpose of the gradient, row-major, seen transposed */
         x = tw_swap(grad);
-        y = x ? tw_op_mm(other, x) : NULL;
+        y = !x ? NULL : other_left ? tw_op_mm(x, conj) : tw_op_mm(conj, x);
         *out = y ? tw_swap(y) : NULL;
     } else {
-        x = tw_swap(other);
-        *out = x ? tw_op_mm(grad, x) : NULL;
+        x = tw_swap(conj);
+        *out = !x ? NULL : other_left ? tw_op_mm(x, grad) : tw_op_mm(grad, x);
     }
-    tw_release(other);
+    tw_release(conj);
     tw_release(x);
     tw_release(y);
     return *out != NULL;
 }
 
-/* mat1.H @ grad */
-bool tw__mm_right_composite(const tw_arg *a, tw_tensor **out) {
-    tw_tensor *grad = a[0].t, *other = tw_op_conj(a[1].t), *x = NULL, *y = NULL;
-    if (!other) return false;
-    if (column_major(a[2].t)) {
-        x = tw_swap(grad);
-        y = x ? tw_op_mm(x, other) : NULL;
-        *out = y ? tw_swap(y) : NULL;
-    } else {
-        x = tw_swap(other);
-        *out = x ? tw_op_mm(x, grad) : NULL;
-    }
-    tw_release(other);
-    tw_release(x);
-    tw_release(y);
-    return *out != NULL;
-}
+bool tw__mm_left_composite(const tw_arg *a, tw_tensor **out) { return mm_gradient(a[0].t, a[1].t, false, a[2].t, out); }
+bool tw__mm_right_composite(const tw_arg *a, tw_tensor **out) { return mm_gradient(a[0].t, a[1].t, true, a[2].t, out); }
 
 /* --- matmul ---------------------------------------------------------------------------------------------------------------------- */
 

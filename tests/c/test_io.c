@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static char folder[] = "/tmp/tallow-test-XXXXXX", path[64];
+static char folder[] = "tallow-test-XXXXXX", path[64];
 
 __attribute__((constructor)) static void make_folder(void) {
     if (!mkdtemp(folder)) abort();
