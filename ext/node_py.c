@@ -33,12 +33,14 @@ static PyTypeObject *type_for(const char *name) {
     PyType_Spec spec = {name, sizeof(node_object), 0, Py_TPFLAGS_DEFAULT, slots};
     char *kept = PyMem_Malloc(strlen(name) + 10);
     if (!kept) return (void *)PyErr_NoMemory();
-    sprintf(kept, "builtins.%s", name); /* prints as <class 'AddBackward0'> */
+    size_t module = (size_t)sprintf(kept, "builtins.%s", name) - strlen(name);
     spec.name = kept;
     PyObject *bases = PyTuple_Pack(1, &node_type);
     type = bases ? PyType_FromSpecWithBases(&spec, bases) : NULL;
     Py_XDECREF(bases);
-    if (!type || PyDict_SetItemString(types, name, type) < 0) return NULL;
+    if (!type) return NULL;
+    ((PyTypeObject *)type)->tp_name = kept + module; /* prints as <class 'AddBackward0'>, without a module, as types built in do */
+    if (PyDict_SetItemString(types, name, type) < 0) return NULL;
     Py_DECREF(type);
     return (PyTypeObject *)type;
 }

@@ -2,8 +2,6 @@
 
 Everything but the tensor itself is loaded when it is first named."""
 
-import sys as _sys
-
 from tallow import _C
 from tallow._tensor import Tensor
 
@@ -53,8 +51,7 @@ def __getattr__(name):
             composite = _load("_composite")
             value = getattr(composite, name) if name in composite.FUNCTIONS else None
         if value is None:
-            # `obj` lets callers see that it is the module that lacks the name.
-            raise AttributeError(f"module 'torch' has no attribute '{name}'", name=name, obj=_sys.modules[__name__])
+            raise _load("_missing").no_attribute(__name__, name)
     globals()[name] = value
     return value
 

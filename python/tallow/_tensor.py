@@ -15,6 +15,7 @@ def _torch():
 class Tensor(_TensorBase):
     """An n-dimensional array of one dtype, with gradients."""
 
+    __module__ = "tallow"
     __hash__ = _TensorBase.__hash__
 
     def __deepcopy__(self, memo):

@@ -29,8 +29,29 @@ def run(arguments):
         sys.stderr.write(f"tallow: can't open file '{script}': No such file or directory\n")
         return 2
     sys.argv = arguments
-    sys.path.insert(0, os.path.dirname(os.path.abspath(script)))
-    runpy.run_path(script, run_name="__main__")
+    script = os.path.abspath(script)  # as python has it in __file__, warnings and tracebacks
+    if not os.path.isfile(script):  # a folder with __main__.py
+        runpy.run_path(script, run_name="__main__")
+        return 0
+    sys.path.insert(0, os.path.dirname(script))
+    return _run_file(script)
+
+
+def _run_file(script):
+    """Runs a file as the main module. A traceback begins where the file does."""
+    import types
+
+    main = types.ModuleType("__main__")
+    main.__file__ = script
+    sys.modules["__main__"] = main
+    try:
+        with open(script, "rb") as file:
+            code = compile(file.read(), script, "exec")
+        exec(code, main.__dict__)
+    except Exception as error:
+        trace = error.__traceback__.tb_next
+        sys.excepthook(type(error), error.with_traceback(trace), trace)
+        return 1
     return 0
 
 

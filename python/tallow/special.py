@@ -1,11 +1,12 @@
 """torch.special: ops of the table."""
 
 from tallow import _C
+from tallow._missing import no_attribute as _no_attribute
 
 
 def __getattr__(name):
     op = getattr(_C._special, name, None)
     if op is None:
-        raise AttributeError(f"module 'torch.special' has no attribute '{name}'")
+        raise _no_attribute(__name__, name)
     globals()[name] = op
     return op

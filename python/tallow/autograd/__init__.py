@@ -4,6 +4,7 @@ import importlib
 
 import tallow
 from tallow import Tensor, _C
+from tallow._missing import no_attribute as _no_attribute
 from tallow.autograd.function import Function as Function, NestedIOFunction as NestedIOFunction
 from tallow.autograd.grad_mode import (
     enable_grad as enable_grad,
@@ -150,4 +151,4 @@ def __getattr__(name):
         return value
     if name in _MODULES:
         return importlib.import_module("tallow.autograd." + name)
-    raise AttributeError(f"module 'torch.autograd' has no attribute '{name}'")
+    raise _no_attribute(__name__, name)

@@ -4,6 +4,7 @@ import warnings
 
 import tallow
 from tallow import Tensor, _C
+from tallow._missing import no_attribute as _no_attribute
 from tallow.nn import _reduction as _Reduction
 from tallow.overrides import handle_torch_function, has_torch_function
 
@@ -19,7 +20,7 @@ def _unary(x):
 def __getattr__(name):
     """Ops that need nothing but their name (linear, conv2d, gelu, softplus, pad, ...)."""
     if name.startswith("__"):
-        raise AttributeError(f"module 'torch.nn.functional' has no attribute '{name}'")
+        raise _no_attribute(__name__, name)
     for space in (_nn, _ops):
         op = getattr(space, name, None)
         if op is not None:
@@ -31,7 +32,7 @@ def __getattr__(name):
     if function is not None and not name.startswith("_") and getattr(function, "__module__", None) == _composed.__name__:
         globals()[name] = function
         return function
-    raise AttributeError(f"module 'torch.nn.functional' has no attribute '{name}'")
+    raise _no_attribute(__name__, name)
 
 
 def _op(name):

@@ -1,5 +1,6 @@
 """torch.optim: optimisers and schedules of learning rates."""
 
+from tallow._missing import no_attribute as _no_attribute
 from tallow.optim.optimizer import Optimizer as Optimizer
 from tallow.optim.sgd import SGD as SGD
 from tallow.optim.adam import Adam as Adam, AdamW as AdamW
@@ -10,4 +11,4 @@ def __getattr__(name):
         import importlib
 
         return importlib.import_module("tallow.optim.lr_scheduler")
-    raise AttributeError(f"module 'torch.optim' has no attribute '{name}'")
+    raise _no_attribute(__name__, name)

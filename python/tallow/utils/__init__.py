@@ -2,10 +2,12 @@
 
 import importlib
 
+from tallow._missing import no_attribute as _no_attribute
+
 _MODULES = ("data", "hooks", "checkpoint", "_pytree", "dlpack")
 
 
 def __getattr__(name):
     if name in _MODULES:
         return importlib.import_module("tallow.utils." + name)
-    raise AttributeError(f"module 'torch.utils' has no attribute '{name}'")
+    raise _no_attribute(__name__, name)
