@@ -5,6 +5,7 @@
 #include "ext/hooks.h"
 #include "ext/number.h"
 #include "ext/parse.h"
+#include "kernels/number.h"
 
 PyObject *tw_py_linalg_error;
 
@@ -114,6 +115,21 @@ static PyObject *empty_cache(PyObject *m, PyObject *u) {
     tw_memory_empty_cache();
     Py_RETURN_NONE;
 }
+/* Functions of Python's floats with the library's bits: Python's own are libm's. */
+static PyObject *number_pow(PyObject *m, PyObject *args) {
+    double x, y;
+    (void)m;
+    if (!PyArg_ParseTuple(args, "dd", &x, &y)) return NULL;
+    return PyFloat_FromDouble(tw_number()->pow(x, y));
+}
+#define NUMBER_FUNCTION(NAME) \
+    static PyObject *number_##NAME(PyObject *m, PyObject *arg) { \
+        double x = PyFloat_AsDouble(arg); \
+        (void)m; \
+        return x == -1 && PyErr_Occurred() ? NULL : PyFloat_FromDouble(tw_number()->NAME(x)); \
+    }
+NUMBER_FUNCTION(exp) NUMBER_FUNCTION(log) NUMBER_FUNCTION(cos) NUMBER_FUNCTION(erf)
+
 static PyObject *op_names(PyObject *m, PyObject *u) {
     PyObject *list = PyList_New(0);
     (void)m, (void)u;
@@ -133,6 +149,11 @@ static PyMethodDef functions[] = {
     {"_memory_fail_at", memory_fail_at, METH_O, NULL},
     {"_memory_empty_cache", empty_cache, METH_NOARGS, NULL},
     {"_op_names", op_names, METH_NOARGS, NULL},
+    {"_number_pow", number_pow, METH_VARARGS, NULL},
+    {"_number_exp", number_exp, METH_O, NULL},
+    {"_number_log", number_log, METH_O, NULL},
+    {"_number_cos", number_cos, METH_O, NULL},
+    {"_number_erf", number_erf, METH_O, NULL},
     {NULL, NULL, 0, NULL},
 };
 

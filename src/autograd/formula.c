@@ -1,6 +1,7 @@
 /* What generated gradients and tangents are written in: see formula.h. */
 #include "autograd/formula.h"
 #include "core/memory.h"
+#include "kernels/number.h"
 #include "op_ids.h"
 #include <math.h>
 #include <string.h>
@@ -135,7 +136,7 @@ tw_arg tw_f_pow(tw_arg x, tw_arg y) {
     if (x.tag == TW_ARG_NONE || y.tag == TW_ARG_NONE) return TW_A_NONE;
     if (is_tensor(x) || is_tensor(y)) return binary(TW_OP_pow, x, y);
     tw_scalar a = number_of(x), b = number_of(y);
-    if (a.kind != TW_SCALAR_COMPLEX && b.kind != TW_SCALAR_COMPLEX) return tw_a_float(pow(real_of(a), real_of(b)));
+    if (a.kind != TW_SCALAR_COMPLEX && b.kind != TW_SCALAR_COMPLEX) return tw_a_float(tw_number()->pow(real_of(a), real_of(b)));
     tw_tensor *base = boxed_number(x);
     tw_arg out = binary(TW_OP_pow, tw_a_tensor(base), y);
     tw_release(base);

@@ -1,5 +1,6 @@
 /* Elementwise ops made of others. */
 #include "entries.h"
+#include "kernels/number.h"
 #include "ops_decl.h"
 #include <float.h>
 #include <math.h>
@@ -81,7 +82,7 @@ bool tw_round_decimals_composite(const tw_arg *a, tw_tensor **outs) {
     if (tw_is_integral((tw_dtype)a[0].t->dtype) && decimals != 0)
         return tw_fail(TW_NOT_IMPLEMENTED_ERROR, "round with decimals of integers is not implemented");
     if (decimals == 0) outs[0] = tw_op_round(a[0].t);
-    else outs[0] = tw_op__round_decimals(a[0].t, tw_float(pow(10, fabs((double)decimals))), decimals < 0);
+    else outs[0] = tw_op__round_decimals(a[0].t, tw_float(tw_number()->pow(10, fabs((double)decimals))), decimals < 0);
     return outs[0] != NULL;
 }
 

@@ -1,11 +1,12 @@
 /* Mathematical functions on vectors, with the same bits on every instruction set: our own polynomials, exact operations and fma only.
  * float64: about 1 ulp (2 for the compositions: tan, sinh, asinh, ...). float32: exp, log, tanh, sigmoid and erf are native, within
- * 1 ulp or so; the others are computed in float64 and rounded. lgamma, digamma and a few rare cases go through libm, lane by lane.
+ * 1 ulp or so; the others are computed in float64 and rounded. Nothing is libm's but what is exact (fma, fmod, ldexp).
  * Reductions and identities are the usual ones (W. J. Cody and W. Waite, Software Manual for the Elementary Functions, 1980;
  * J.-M. Muller, Elementary Functions, 2016). */
 #ifndef TW_KERNELS_MATH_H
 #define TW_KERNELS_MATH_H
 #include "kernels/math_coefficients.h"
+#include "kernels/math_far.h"
 #include "kernels/vec.h"
 
 #define TW_ID(x) x
@@ -23,15 +24,8 @@ TW_POLY_FN(f32, float, erf_f32) TW_POLY_FN(f32, float, erfcx_f32)
 TW_POLY_FN(f64, double, exp_f64) TW_POLY_FN(f64, double, log_f64) TW_POLY_FN(f64, double, tanh_f64)
 TW_POLY_FN(f64, double, sin_f64) TW_POLY_FN(f64, double, cos_f64) TW_POLY_FN(f64, double, atan_f64)
 TW_POLY_FN(f64, double, asin_f64) TW_POLY_FN(f64, double, erf_f64) TW_POLY_FN(f64, double, erfcx_f64)
+TW_POLY_FN(f64, double, log_tail_f64) TW_POLY_FN(f64, double, lgamma_f64) TW_POLY_FN(f64, double, stirling_f64)
 
-/* Lane by lane through a scalar function. */
-#define TW_LANEWISE(T, W, NAME, CALL) \
-    static __attribute__((noinline, unused)) v##T v_##NAME##_##T(v##T a) { \
-        W x[V_LANES_##T]; \
-        v_store_##T(x, a); \
-        for (int i = 0; i < V_LANES_##T; i++) x[i] = CALL(x[i]); \
-        return v_load_##T(x); \
-    }
 /* float32 by way of float64. */
 #define TW_VIA_F64(NAME) \
     TW_INLINE vf32 v_##NAME##_f32(vf32 a) { return tw_join_f64(v_##NAME##_f64(tw_low_f32(a)), v_##NAME##_f64(tw_high_f32(a))); }
@@ -122,7 +116,8 @@ TW_INLINE vf64 tw_exp_tail_f64(vf64 x, vf64 tail) {
     vf64 low = v_fma_f64(k, v_splat_f64(-tw_ln2_lo), tail);
     vf64 s = r + low;
     low = (r - s) + low;
-    vf64 p = 1.0 + (s + v_fma_f64(tw_poly_exp_f64(s), s * s, low));
+    vf64 one = 1.0 + s; /* what this sum rounds away is added with the small terms: the result is rounded once, nearly */
+    vf64 p = one + ((s - (one - 1.0)) + v_fma_f64(tw_poly_exp_f64(s), s * s, low));
     k = v_select_f64(v_isnan_f64(x), v_splat_f64(0), k);
     return tw_scale_f64(p, k);
 }
@@ -189,7 +184,7 @@ TW_INLINE vf64 v_log1p_f64(vf64 x) {
     return v_select_f64(v_lt_f64(v_abs_f64(x), v_splat_f64(0x1p-54)), x, v);
 }
 
-/* log(x) = hi + lo with about 20 bits more than a double, for pow and logarithms to other bases. */
+/* log(x) = hi + lo with about 13 bits more than a double, for pow and logarithms to other bases. */
 TW_INLINE vf64 tw_log_pair_f64(vf64 x, vf64 *lo) {
     vf64 f, k = tw_split_f64(x, &f);
     /* s = f / (2 + f) as a pair; 2 + f as one too */
@@ -197,9 +192,8 @@ TW_INLINE vf64 tw_log_pair_f64(vf64 x, vf64 *lo) {
     vf64 s = f / b, s_lo = (v_fma_f64(-s, b, f) - s * b_lo) / b;
     vf64 z = s * s, z_lo = v_fma_f64(s, s, -z) + 2.0 * s * s_lo;
     /* 2 s + s^3 (2/3 + z (...)): the cubic term as a pair as well */
-    vf64 q = tw_poly_log_f64(z);
     vf64 two_thirds = v_splat_f64(0x1.5555555555555p-1);
-    vf64 rest = q - two_thirds + 0x1.5555555555555p-55;
+    vf64 rest = v_fma_f64(z, tw_poly_log_tail_f64(z), v_splat_f64(0x1.5555555555555p-55));
     vf64 c = z * two_thirds, c_lo = v_fma_f64(z, two_thirds, -c) + v_fma_f64(z_lo, two_thirds, z * rest);
     vf64 t = s * c, t_lo = v_fma_f64(s, c, -t) + v_fma_f64(s, c_lo, s_lo * c);
     vf64 a = 2.0 * s, sum = a + t, sum_lo = (a - sum) + t + (t_lo + 2.0 * s_lo);
@@ -281,7 +275,7 @@ TW_INLINE vf64 v_atanh_f64(vf64 x) {
 
 /* --- float64: circular functions ----------------------------------------------------------------------------------- */
 
-/* r + r_lo = x - n pi/2 and n mod 4 in the low bits. pi/2 in three parts: good to |x| = 2^20 or so; beyond, see tw_far below. */
+/* r + r_lo = x - n pi/2 and n mod 4 in the low bits. pi/2 in three parts: good to |x| = 2^20 or so; beyond, see math_far.h. */
 TW_INLINE vi64 tw_reduce_f64(vf64 x, vf64 *r, vf64 *r_lo) {
     vf64 n = v_round_f64(x * 0x1.45f306dc9c883p-1);
     vf64 a = v_fma_f64(n, v_splat_f64(-0x1.921fb54442d18p+0), x);
@@ -291,7 +285,9 @@ TW_INLINE vi64 tw_reduce_f64(vf64 x, vf64 *r, vf64 *r_lo) {
     low = v_fma_f64(n, v_splat_f64(0x1.f1976b7ed8fbcp-110), low);
     *r = s + low;
     *r_lo = (s - *r) + low;
-    return tw_int_bits(n);
+    vi64 whole = tw_int_bits(n);
+    if (m_any_f64(v_ge_f64(v_abs_f64(x), v_splat_f64(0x1p20)))) tw_reduce_far_lanes(&x, r, r_lo, &whole);
+    return whole;
 }
 TW_INLINE vf64 tw_sin_near(vf64 r, vf64 low) {
     vf64 z = r * r, v = r * z;
@@ -305,28 +301,18 @@ TW_INLINE vf64 tw_cos_near(vf64 r, vf64 low) {
 TW_INLINE m_f64 tw_bit_f64(vi64 n, int64_t bit) {
     return v_ne_f64((vf64)((n & bit) | 0x3ff0000000000000ll), v_splat_f64(1));
 }
-/* Lanes beyond the reduction's range: libm's, whose reduction is exact. */
-static __attribute__((noinline, unused)) vf64 tw_far_f64(vf64 x, vf64 v, double (*f)(double)) {
-    for (int i = 0; i < V_LANES_f64; i++)
-        if (!(fabs(x[i]) < 0x1p20)) v[i] = f(x[i]);
-    return v;
-}
-#define TW_FAR(f) (m_any_f64(v_ge_f64(v_abs_f64(x), v_splat_f64(0x1p20))) ? tw_far_f64(x, v, f) : v)
-
 TW_INLINE vf64 v_sin_f64(vf64 x) {
     vf64 r, low;
     vi64 n = tw_reduce_f64(x, &r, &low);
     vf64 v = v_select_f64(tw_bit_f64(n, 1), tw_cos_near(r, low), tw_sin_near(r, low));
     v = v_select_f64(tw_bit_f64(n, 2), -v, v);
-    v = v_select_f64(v_eq_f64(x, v_splat_f64(0)), x, v);
-    return TW_FAR(sin);
+    return v_select_f64(v_eq_f64(x, v_splat_f64(0)), x, v);
 }
 TW_INLINE vf64 v_cos_f64(vf64 x) {
     vf64 r, low;
     vi64 n = tw_reduce_f64(x, &r, &low);
     vf64 v = v_select_f64(tw_bit_f64(n, 1), tw_sin_near(r, low), tw_cos_near(r, low));
-    v = v_select_f64(tw_bit_f64(n + 1, 2), -v, v);
-    return TW_FAR(cos);
+    return v_select_f64(tw_bit_f64(n + 1, 2), -v, v);
 }
 TW_INLINE vf64 v_tan_f64(vf64 x) {
     vf64 r, low;
@@ -334,8 +320,7 @@ TW_INLINE vf64 v_tan_f64(vf64 x) {
     vf64 s = tw_sin_near(r, low), c = tw_cos_near(r, low);
     m_f64 odd = tw_bit_f64(n, 1);
     vf64 v = v_select_f64(odd, -c, s) / v_select_f64(odd, s, c);
-    v = v_select_f64(v_eq_f64(x, v_splat_f64(0)), x, v);
-    return TW_FAR(tan);
+    return v_select_f64(v_eq_f64(x, v_splat_f64(0)), x, v);
 }
 
 /* atan of a ratio a / b, 0 <= a <= b. */
@@ -407,7 +392,9 @@ TW_INLINE vf64 tw_erfc_tail_f64(vf64 a) { /* erfc(a), a >= 0.8 */
     vf64 t = (a - 3.75) / (a + 3.75);
     vf64 g = tw_poly_erfcx_f64(t);
     vf64 z = a * a, z_lo = v_fma_f64(a, a, -z);
-    return tw_exp_tail_f64(-z, -z_lo) * g / v_fma_f64(a, v_splat_f64(2), v_splat_f64(1));
+    vf64 b = v_fma_f64(a, v_splat_f64(2), v_splat_f64(1)), b_lo = v_fma_f64(a, v_splat_f64(2), 1.0 - b);
+    vf64 q = g / b, q_lo = (v_fma_f64(-q, b, g) - q * b_lo) / b, e = tw_exp_tail_f64(-z, -z_lo);
+    return v_fma_f64(e, q, e * q_lo);
 }
 TW_INLINE vf64 v_erf_f64(vf64 x) {
     vf64 a = v_abs_f64(x), near = v_fma_f64(a, tw_poly_erf_f64(a * a), a);
@@ -433,36 +420,7 @@ TW_INLINE vf32 v_erf_f32(vf32 x) {
 
 /* --- the rest ------------------------------------------------------------------------------------------------------- */
 
-/* PyTorch's digamma: reflection, recurrence up to 10, then the asymptotic series. */
-static __attribute__((unused)) double tw_digamma(double x) {
-    if (x == 0) return copysign(INFINITY, -x);
-    double shift = 0;
-    if (x < 0) {
-        if (x == trunc(x)) return (double)NAN;
-        double whole, r = modf(x, &whole);
-        shift = -3.14159265358979323846 / tan(3.14159265358979323846 * r);
-        x = 1 - x;
-    }
-    double sum = shift;
-    while (x < 10) {
-        sum -= 1 / x;
-        x += 1;
-    }
-    if (x == 10) return sum + 2.25175258906672110764;
-    double y = 0;
-    if (x < 1e17) {
-        static const double c[] = {8.33333333333333333333e-2, -2.10927960927960927961e-2, 7.57575757575757575758e-3,
-                                   -4.16666666666666666667e-3, 3.96825396825396825397e-3, -8.33333333333333333333e-3,
-                                   8.33333333333333333333e-2}; /* Bernoulli numbers B(2n) / 2n */
-        double z = 1 / (x * x), p = 0;
-        for (int i = 0; i < 7; i++) p = p * z + c[i];
-        y = z * p;
-    }
-    return sum + (log(x) - 0.5 / x - y);
-}
-TW_LANEWISE(f64, double, lgamma, lgamma)
-TW_LANEWISE(f64, double, digamma, tw_digamma)
-
+/* Lane by lane through an exact scalar function. */
 #define TW_LANEWISE_2(T, W, NAME, CALL) \
     static __attribute__((noinline, unused)) v##T v_##NAME##_##T(v##T a, v##T b) { \
         W x[V_LANES_##T], y[V_LANES_##T]; \
@@ -510,6 +468,8 @@ TW_INLINE vf64 v_hypot_f64(vf64 a, vf64 b) {
     }
 TW_DIVISIONS(f32, float)
 TW_DIVISIONS(f64, double)
+
+#include "kernels/math_gamma.h"
 
 TW_VIA_F64(expm1) TW_VIA_F64(exp2) TW_VIA_F64(log1p) TW_VIA_F64(log2) TW_VIA_F64(log10)
 TW_VIA_F64(sin) TW_VIA_F64(cos) TW_VIA_F64(tan) TW_VIA_F64(asin) TW_VIA_F64(acos) TW_VIA_F64(atan)

@@ -3,6 +3,7 @@
 #include "kernels/kernel.h"
 #include "kernels/copy.h"
 #include "kernels/gemm.h"
+#include "kernels/number.h"
 #include "kernels/random.h"
 #include "kernels/reduce.h"
 #include "kernels/softmax.h"
@@ -29,3 +30,4 @@ TW_FAMILY(reducers)
 TW_FAMILY(softmax)
 TW_FAMILY(step)
 TW_FAMILY(move)
+TW_FAMILY(number)

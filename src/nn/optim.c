@@ -2,6 +2,7 @@
 #include "core/memory.h"
 #include "core/threads.h"
 #include "entries.h"
+#include "kernels/number.h"
 #include "kernels/step.h"
 #include "tallow/nn.h"
 #include <math.h>
@@ -153,8 +154,8 @@ bool tw_adam_step(tw_tensor *const *params, tw_tensor *const *grads, tw_tensor *
         if (options->amsgrad) a.t[4] = state_of(&largest[i], params[i]);
         if (!a.t[2] || !a.t[3] || (options->amsgrad && !a.t[4])) ok = false;
         double t = (double)(steps[i] + 1);
-        numbers.step_size = options->lr / (1 - pow(options->beta1, t));
-        numbers.correction = sqrt(1 - pow(options->beta2, t));
+        numbers.step_size = options->lr / (1 - tw_number()->pow(options->beta1, t));
+        numbers.correction = sqrt(1 - tw_number()->pow(options->beta2, t));
         ok = ok && step(&a, options->amsgrad ? 5 : 4, NULL, &numbers);
         if (ok) steps[i]++;
     }

@@ -5,6 +5,7 @@ import warnings
 
 import tallow
 from tallow import Tensor
+from tallow._number import erf
 from tallow.overrides import handle_torch_function, has_torch_function
 
 _LINEAR = (
@@ -158,7 +159,7 @@ def trunc_normal_(tensor, mean=0.0, std=1.0, a=-2.0, b=2.0, generator=None):
     """Normal, cut off at a and b: the inverse distribution function of uniform draws."""
 
     def cdf(x):
-        return (1.0 + math.erf(x / math.sqrt(2.0))) / 2.0
+        return (1.0 + erf(x / math.sqrt(2.0))) / 2.0
 
     if mean < a - 2 * std or mean > b + 2 * std:
         warnings.warn(

@@ -2,6 +2,7 @@
 
 import tallow
 from tallow import Tensor, _C
+from tallow._number import power
 from tallow.optim.optimizer import Optimizer, _check_how, _number, _run_closure, _without_grad
 
 
@@ -134,8 +135,8 @@ def _adam_one(p, g, mean, square, largest, step, beta1, beta2, lr, weight_decay,
         p = tallow.view_as_real(p)
     mean.add_((g - mean) * (1 - beta1))
     square.mul_(beta2).add_(g * g * (1 - beta2))
-    correction1, correction2 = 1 - beta1**step, 1 - beta2**step
-    root = correction2**0.5
+    correction1, correction2 = 1 - power(beta1, step), 1 - power(beta2, step)
+    root = power(correction2, 0.5)
     if largest is not None:
         largest.copy_(tallow.maximum(largest.clone(), square))
         denominator = largest.sqrt() / root + eps

@@ -9,6 +9,7 @@ from bisect import bisect_right
 from collections import Counter
 
 from tallow import Tensor
+from tallow._number import cos, log, power
 from tallow.optim.optimizer import Optimizer
 
 EPOCH_DEPRECATION_WARNING = (
@@ -226,7 +227,7 @@ class StepLR(LRScheduler):
         return [lr * self.gamma for lr in self._current()]
 
     def _get_closed_form_lr(self):
-        return [base * self.gamma ** (self.last_epoch // self.step_size) for base in self.base_lrs]
+        return [base * power(self.gamma, self.last_epoch // self.step_size) for base in self.base_lrs]
 
 
 class MultiStepLR(LRScheduler):
@@ -242,11 +243,11 @@ class MultiStepLR(LRScheduler):
         self._warn_outside_step()
         if self.last_epoch not in self.milestones:
             return self._current()
-        return [lr * self.gamma ** self.milestones[self.last_epoch] for lr in self._current()]
+        return [lr * power(self.gamma, self.milestones[self.last_epoch]) for lr in self._current()]
 
     def _get_closed_form_lr(self):
         milestones = sorted(self.milestones.elements())
-        return [base * self.gamma ** bisect_right(milestones, self.last_epoch) for base in self.base_lrs]
+        return [base * power(self.gamma, bisect_right(milestones, self.last_epoch)) for base in self.base_lrs]
 
 
 class ConstantLR(LRScheduler):
@@ -318,7 +319,7 @@ class ExponentialLR(LRScheduler):
         return [lr * self.gamma for lr in self._current()]
 
     def _get_closed_form_lr(self):
-        return [base * self.gamma**self.last_epoch for base in self.base_lrs]
+        return [base * power(self.gamma, self.last_epoch) for base in self.base_lrs]
 
 
 class PolynomialLR(LRScheduler):
@@ -335,11 +336,11 @@ class PolynomialLR(LRScheduler):
         if self._is_initial or self.last_epoch > self.total_iters:
             return self._current()
         left = (1.0 - self.last_epoch / self.total_iters) / (1.0 - (self.last_epoch - 1) / self.total_iters)
-        return [lr * left**self.power for lr in self._current()]
+        return [lr * power(left, self.power) for lr in self._current()]
 
     def _get_closed_form_lr(self):
         left = 1.0 - min(self.total_iters, self.last_epoch) / self.total_iters
-        return [base * left**self.power for base in self.base_lrs]
+        return [base * power(left, self.power) for base in self.base_lrs]
 
 
 class CosineAnnealingLR(LRScheduler):
@@ -357,16 +358,16 @@ class CosineAnnealingLR(LRScheduler):
         if self._is_initial:
             return self._current()
         if self._step_count == 1 and t > 0:
-            return [low + (base - low) * (1 + math.cos(t * math.pi / self.T_max)) / 2 for base in self.base_lrs]
+            return [low + (base - low) * (1 + cos(t * math.pi / self.T_max)) / 2 for base in self.base_lrs]
         if (t - 1 - self.T_max) % (2 * self.T_max) == 0:
-            turn = (1 - math.cos(math.pi / self.T_max)) / 2
+            turn = (1 - cos(math.pi / self.T_max)) / 2
             return [lr + (base - low) * turn for base, lr in zip(self.base_lrs, self._current())]
-        ratio = (1 + math.cos(math.pi * t / self.T_max)) / (1 + math.cos(math.pi * (t - 1) / self.T_max))
+        ratio = (1 + cos(math.pi * t / self.T_max)) / (1 + cos(math.pi * (t - 1) / self.T_max))
         return [ratio * (lr - low) + low for lr in self._current()]
 
     def _get_closed_form_lr(self):
         t, low = self.last_epoch, self.eta_min
-        return [low + (base - low) * (1 + math.cos(math.pi * t / self.T_max)) / 2 for base in self.base_lrs]
+        return [low + (base - low) * (1 + cos(math.pi * t / self.T_max)) / 2 for base in self.base_lrs]
 
 
 class CosineAnnealingWarmRestarts(LRScheduler):
@@ -389,7 +390,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
     def get_lr(self):
         """The rates of this epoch."""
         self._warn_outside_step()
-        turn = (1 + math.cos(math.pi * self.T_cur / self.T_i)) / 2
+        turn = (1 + cos(math.pi * self.T_cur / self.T_i)) / 2
         return [self.eta_min + (base - self.eta_min) * turn for base in self.base_lrs]
 
     def step(self, epoch=None):
@@ -410,9 +411,9 @@ class CosineAnnealingWarmRestarts(LRScheduler):
             elif self.T_mult == 1:
                 self.T_cur = epoch % self.T_0
             else:
-                n = int(math.log(epoch / self.T_0 * (self.T_mult - 1) + 1, self.T_mult))
-                self.T_cur = epoch - self.T_0 * (self.T_mult**n - 1) / (self.T_mult - 1)
-                self.T_i = self.T_0 * self.T_mult**n
+                n = int(log(epoch / self.T_0 * (self.T_mult - 1) + 1) / log(self.T_mult))
+                self.T_cur = epoch - self.T_0 * (power(self.T_mult, n) - 1) / (self.T_mult - 1)
+                self.T_i = self.T_0 * power(self.T_mult, n)
         self.last_epoch = math.floor(epoch)
         self._get_lr_called_within_step = True
         try:
@@ -502,7 +503,7 @@ class CyclicLR(_PerGroup, LRScheduler):
             return self._scale_fn_custom(x)
         if self.mode == "triangular":
             return 1.0
-        return 1 / (2.0 ** (x - 1)) if self.mode == "triangular2" else self.gamma**x
+        return 1 / (power(2.0, x - 1)) if self.mode == "triangular2" else power(self.gamma, x)
 
     def get_lr(self):
         """The rates of this step; sets the momenta."""
@@ -576,7 +577,7 @@ class OneCycleLR(_PerGroup, LRScheduler):
     def _between(self, start, end, share):
         if self._anneal_func_type == "linear":
             return (end - start) * share + start
-        return end + (start - end) / 2.0 * (math.cos(math.pi * share) + 1)
+        return end + (start - end) / 2.0 * (cos(math.pi * share) + 1)
 
     def get_lr(self):
         """The rates of this step; sets the momenta."""

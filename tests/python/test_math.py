@@ -1,0 +1,85 @@
+"""Accuracy of the library's own elementary functions in float64, against long double arithmetic where that is wider; and their special values."""
+
+import math
+
+import pytest
+import tallow as torch
+
+INF, NAN = math.inf, math.nan
+np = pytest.importorskip("numpy")
+wide = pytest.mark.skipif(np.finfo(np.longdouble).nmant < 60, reason="long double is no wider than double")
+
+# name: (ranges; a pair (a, b) is evenly spread, ("log", a, b) in powers of two of both signs, largest error in units of the last place)
+REAL = {
+    "exp": ([(-700, 700), ("log", -60, 3)], 1), "exp2": ([(-1000, 1000), ("log", -60, 3)], 1), "expm1": ([(-40, 700), (-1, 1)], 2),
+    "log": ([(1e-300, 1e-10), (0.5, 2), (0, 1e9)], 1), "log2": ([(0.5, 2), (0, 1e9)], 1), "log10": ([(0.5, 2), (0, 1e9)], 1),
+    "log1p": ([(-0.999, 3), ("log", -60, -1)], 1), "sin": ([(-10, 10), ("log", -30, 61)], 1), "cos": ([(-10, 10), ("log", -30, 61)], 1),
+    "tan": ([(-10, 10), ("log", -30, 61)], 2), "asin": ([(-1, 1), ("log", -60, -1)], 2), "acos": ([(-1, 1), (0.99, 1)], 2),
+    "atan": ([(-5, 5), ("log", -60, 60)], 2), "sinh": ([(-20, 20), ("log", -60, 8)], 2), "cosh": ([(-20, 20), ("log", -60, 8)], 2),
+    "tanh": ([(-20, 20), ("log", -60, 2)], 2), "asinh": ([(-20, 20), ("log", -60, 60)], 2), "acosh": ([(1, 20), (1, 1.1)], 2),
+    "atanh": ([(-1, 1), ("log", -60, -1)], 2),
+}  # fmt: skip
+NUMPY = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "asinh": "arcsinh", "acosh": "arccosh", "atanh": "arctanh"}
+
+
+def points(span, count=20000):
+    spread = np.random.default_rng(1)
+    if span[0] == "log":
+        return spread.choice([-1.0, 1.0], count) * 2.0 ** spread.uniform(span[1], span[2], count)
+    return spread.uniform(span[0], span[1], count)
+
+
+def worst(got, want):
+    """Largest error in units of the last place of the exact value."""
+    ulp = np.spacing(np.abs(want.astype(np.float64))).astype(np.longdouble)
+    return float(np.max(np.abs(got.astype(np.longdouble) - want) / ulp))
+
+
+@wide
+@pytest.mark.parametrize("name", REAL)
+def test_errors_of_functions(name):
+    spans, most = REAL[name]
+    for span in spans:
+        x = points(span)
+        got = np.asarray(getattr(torch, name)(torch.tensor(x.tolist(), dtype=torch.float64)).tolist())
+        assert worst(got, getattr(np, NUMPY.get(name, name))(x.astype(np.longdouble))) <= most, span
+
+
+@wide
+@pytest.mark.parametrize("bases,exponents", [((0.5, 2), (-900, 900)), ((0, 1), (0, 300)), ((0.9, 1), (0, 3000)), ((1e-200, 1e200), (-1, 1))])
+def test_errors_of_pow(bases, exponents):
+    x, y = points(bases), points(exponents)[::-1].copy()
+    want = np.power(x.astype(np.longdouble), y.astype(np.longdouble))
+    keep = (want > 1e-300) & (want < 1e300)
+    got = torch.pow(torch.tensor(x[keep].tolist(), dtype=torch.float64), torch.tensor(y[keep].tolist(), dtype=torch.float64))
+    assert worst(np.asarray(got.tolist()), want[keep]) <= 1
+
+
+SPECIAL = {
+    "exp": [(INF, INF), (-INF, 0.0), (-0.0, 1.0), (710.0, INF), (-746.0, 0.0)],
+    "log": [(0.0, -INF), (-0.0, -INF), (INF, INF), (-1.0, NAN), (1.0, 0.0), (5e-324, -744.4400719213812)],
+    "log1p": [(-1.0, -INF), (-2.0, NAN), (-0.0, -0.0), (INF, INF)],
+    "expm1": [(-INF, -1.0), (-0.0, -0.0), (INF, INF)],
+    "sin": [(INF, NAN), (-0.0, -0.0)], "cos": [(-INF, NAN), (-0.0, 1.0)], "tan": [(INF, NAN), (-0.0, -0.0)],
+    "tanh": [(INF, 1.0), (-INF, -1.0), (-0.0, -0.0)], "atan": [(INF, math.pi / 2), (-0.0, -0.0)],
+    "asin": [(2.0, NAN), (1.0, math.pi / 2), (-0.0, -0.0)], "acos": [(1.0, 0.0), (-1.0, math.pi), (1.5, NAN)],
+    "acosh": [(1.0, 0.0), (0.5, NAN), (INF, INF)], "atanh": [(1.0, INF), (-1.0, -INF), (2.0, NAN), (-0.0, -0.0)],
+    "sinh": [(INF, INF), (-INF, -INF), (-0.0, -0.0)], "cosh": [(-INF, INF), (0.0, 1.0)], "asinh": [(-INF, -INF), (-0.0, -0.0)],
+    "erf": [(INF, 1.0), (-INF, -1.0), (-0.0, -0.0)], "erfc": [(INF, 0.0), (-INF, 2.0), (0.0, 1.0)],
+    "lgamma": [(1.0, 0.0), (2.0, 0.0), (0.0, INF), (-0.0, INF), (-3.0, INF), (INF, INF), (-INF, INF), (-1e300, INF), (3e305, INF), (0.5, 0.5723649429247001)],
+    "digamma": [(0.0, -INF), (-0.0, INF), (-1.0, NAN), (INF, INF), (-INF, NAN), (1.0, -0.5772156649015329)],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SPECIAL)
+def test_special_values(name):
+    if not hasattr(torch, name):
+        pytest.skip(f"no {name} yet")
+    for dtype in (torch.float64, torch.float32):
+        for x, want in [*SPECIAL[name], (NAN, NAN)]:
+            if dtype == torch.float32 and abs(x) not in (INF, 0.0) and not 1e-30 < abs(x) < 1e30:
+                continue
+            got = getattr(torch, name)(torch.tensor([x], dtype=dtype)).item()
+            same = math.isnan(got) if math.isnan(want) else got == pytest.approx(want, rel=1e-15 if dtype == torch.float64 else 1e-6)
+            assert same, (x, got, want)
+            assert math.isnan(want) or math.copysign(1, got) == math.copysign(1, want), (x, got, want)
