@@ -1,6 +1,7 @@
 /* Attributes of a tensor. Methods that are no ops are in methods.c. */
 #include "ext/ext.h"
 #include "ext/number.h"
+#include "op_ids.h"
 
 /* One attribute: overrides of __torch_function__ see Tensor.NAME.__get__. */
 typedef struct attribute {
@@ -84,7 +85,7 @@ GET(name) {
 GET(real) {
     UNUSED;
     if (!tw_is_complex((tw_dtype)t->dtype)) TW_PY_RETURN_NEW(self);
-    return tw_py_op1("real", 1, (tw_arg[]){tw_a_tensor(t)});
+    return tw_py_op1(TW_OP_real, 1, (tw_arg[]){tw_a_tensor(t)});
 }
 GET(imag) {
     UNUSED;
@@ -92,20 +93,20 @@ GET(imag) {
         PyErr_SetString(PyExc_RuntimeError, "imag is not implemented for tensors with non-complex dtypes.");
         return NULL;
     }
-    return tw_py_op1("imag", 1, (tw_arg[]){tw_a_tensor(t)});
+    return tw_py_op1(TW_OP_imag, 1, (tw_arg[]){tw_a_tensor(t)});
 }
 static PyObject *swap_last(tw_tensor *t, bool conj) {
-    tw_tensor *r = tw_py_op1_raw("transpose", 3, (tw_arg[]){tw_a_tensor(t), tw_a_int(-2), tw_a_int(-1)});
+    tw_tensor *r = tw_py_op1_raw(TW_OP_transpose_int, 3, (tw_arg[]){tw_a_tensor(t), tw_a_int(-2), tw_a_int(-1)});
     if (!r) return NULL;
     if (!conj || !tw_is_complex((tw_dtype)t->dtype)) return tw_py_wrap(r);
-    PyObject *o = tw_py_op1("_conj", 1, (tw_arg[]){tw_a_tensor(r)});
+    PyObject *o = tw_py_op1(TW_OP__conj, 1, (tw_arg[]){tw_a_tensor(r)});
     tw_release(r);
     return o;
 }
 static PyObject *reversed(tw_tensor *t) {
     int64_t dims[TW_MAX_DIMS];
     for (int i = 0; i < t->ndim; i++) dims[i] = t->ndim - 1 - i;
-    return tw_py_op1("permute", 2, (tw_arg[]){tw_a_tensor(t), tw_a_ints(dims, t->ndim)});
+    return tw_py_op1(TW_OP_permute, 2, (tw_arg[]){tw_a_tensor(t), tw_a_ints(dims, t->ndim)});
 }
 GET(T) {
     UNUSED;
@@ -230,7 +231,7 @@ static int set_data(PyObject *self, tw_tensor *t, PyObject *value) {
     return 0;
 }
 
-static int set_part(tw_tensor *t, const char *part, PyObject *value) {
+static int set_part(tw_tensor *t, int part, PyObject *value) {
     PyObject *view = tw_py_op1(part, 1, (tw_arg[]){tw_a_tensor(t)});
     int r = view ? tw_py_setitem(view, Py_Ellipsis, value) : -1;
     Py_XDECREF(view);
@@ -238,11 +239,11 @@ static int set_part(tw_tensor *t, const char *part, PyObject *value) {
 }
 static int set_real(PyObject *self, tw_tensor *t, PyObject *value) {
     if (!tw_is_complex((tw_dtype)t->dtype)) return tw_py_setitem(self, Py_Ellipsis, value);
-    return set_part(t, "real", value);
+    return set_part(t, TW_OP_real, value);
 }
 static int set_imag(PyObject *self, tw_tensor *t, PyObject *value) {
     (void)self;
-    if (tw_is_complex((tw_dtype)t->dtype)) return set_part(t, "imag", value);
+    if (tw_is_complex((tw_dtype)t->dtype)) return set_part(t, TW_OP_imag, value);
     PyErr_SetString(PyExc_RuntimeError, "imag is not implemented for tensors with non-complex dtypes.");
     return -1;
 }

@@ -2,6 +2,7 @@
 #include "ext/hooks.h"
 #include "autograd/vmap.h"
 #include "core/memory.h"
+#include "op_ids.h"
 
 /* --- modes --- */
 
@@ -157,7 +158,7 @@ static PyObject *unpack_dual(PyObject *m, PyObject *args) {
     if (!tangent) return Py_BuildValue("OO", o, Py_None);
     unsigned mode = tw_mode;
     tw_mode &= ~(unsigned)TW_MODE_FORWARD;
-    PyObject *primal = tw_py_op1("alias", 1, (tw_arg[]){tw_a_tensor(t)});
+    PyObject *primal = tw_py_op1(TW_OP_alias, 1, (tw_arg[]){tw_a_tensor(t)});
     tw_mode = mode;
     PyObject *tangent_object = primal ? tw_py_wrap_borrowed(tangent) : NULL;
     return primal && tangent_object ? Py_BuildValue("NN", primal, tangent_object) : NULL;

@@ -194,7 +194,7 @@ static PyObject *fail_parse(tw_py_parse *p, const callable *c) {
         const tw_op *op = &tw_ops[b->ops[i]];
         int required = 0, total = op->nparams - (p->method ? 1 : 0) + (b->has_out && !p->method ? 1 : 0);
         for (int k = 0; k < op->nparams; k++)
-            if (!op->params[k].has_default && !(p->method && k == tw_py_self_index(op))) required++;
+            if (!op->params[k].has_default && !(p->method && k == op->self)) required++;
         if (given < required || given > total) continue;
         plausible = i;
         count++;
@@ -371,13 +371,6 @@ PyObject *tw_py_callable_find(const char *space, const char *name) {
     return d ? PyDict_GetItemString(d, name) : NULL;
 }
 
-static PyObject *op_table; /* {key: index}, and {name: index of the first overload} where no key is the bare name */
-
-const tw_op *tw_py_op(const char *key) {
-    PyObject *index = op_table ? PyDict_GetItemString(op_table, key) : NULL;
-    return index ? &tw_ops[PyLong_AsLong(index)] : NULL;
-}
-
 PyObject *tw_py_call_op(const char *name, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {
     PyObject *f = tw_py_callable_find("Tensor", name);
     if (!f) f = tw_py_callable_find("torch", name);
@@ -390,30 +383,18 @@ PyObject *tw_py_call_op(const char *name, PyObject *const *args, Py_ssize_t n, P
     return PyObject_Vectorcall(f, args, (size_t)n, kwnames);
 }
 
-/* By key, or by name: then the first overload. */
-static const tw_op *op_for(const char *key, int n) {
-    const tw_op *op = tw_py_op(key);
-    if (op && op->nparams >= n) return op;
-    if (!op) PyErr_Format(PyExc_NotImplementedError, "%s is not implemented", key);
-    else PyErr_Format(PyExc_SystemError, "%s does not take %d arguments", key, n);
+tw_tensor *tw_py_op1_raw(int op_id, int n, const tw_arg *args) {
+    const tw_op *op = &tw_ops[op_id];
+    tw_arg full[TW_MAX_ARGS];
+    tw_tensor *outs[TW_MAX_OUTS] = {NULL};
+    tw_fill_defaults(op, n, args, full);
+    if (tw_py_run(op, full, outs)) return outs[0];
+    tw_py_raise();
     return NULL;
 }
 
-tw_tensor *tw_py_op1_raw(const char *key, int n, const tw_arg *args) {
-    const tw_op *op = op_for(key, n);
-    tw_arg full[TW_MAX_ARGS];
-    tw_tensor *outs[TW_MAX_OUTS] = {NULL};
-    if (!op) return NULL;
-    for (int i = 0; i < op->nparams; i++) full[i] = i < n ? args[i] : op->params[i].fallback;
-    if (!tw_py_run(op, full, outs)) {
-        tw_py_raise();
-        return NULL;
-    }
-    return outs[0];
-}
-
-PyObject *tw_py_op1(const char *key, int n, const tw_arg *args) {
-    tw_tensor *t = tw_py_op1_raw(key, n, args);
+PyObject *tw_py_op1(int op_id, int n, const tw_arg *args) {
+    tw_tensor *t = tw_py_op1_raw(op_id, n, args);
     return t ? tw_py_wrap(t) : NULL;
 }
 
@@ -435,15 +416,7 @@ static bool add_namespace(PyObject *module, const char *name, const char *space)
 
 static bool fill_tables(void) {
     spaces = PyDict_New();
-    op_table = PyDict_New();
-    if (!spaces || !op_table) return false;
-    for (int i = 0; i < tw_op_count; i++) {
-        PyObject *index = PyLong_FromLong(i);
-        bool ok = index && PyDict_SetItemString(op_table, tw_ops[i].name, index) == 0;
-        if (ok && !PyDict_GetItemString(op_table, tw_ops[i].base)) ok = PyDict_SetItemString(op_table, tw_ops[i].base, index) == 0;
-        Py_XDECREF(index);
-        if (!ok) return false;
-    }
+    if (!spaces) return false;
     for (int i = 0; i < tw_binding_count; i++) {
         const tw_binding *b = &tw_bindings[i];
         PyObject *d = PyDict_GetItemString(spaces, b->space);

@@ -1,5 +1,6 @@
 /* to() and the casts. */
 #include "ext/number.h"
+#include "op_ids.h"
 
 /* The format that t's strides look like: contiguous unless it is channels_last and nothing else. */
 static tw_memory_format suggested(const tw_tensor *t) {
@@ -35,12 +36,8 @@ static PyObject *convert(PyObject *self, tw_dtype d, tw_device device, bool copy
         else tw_format_strides(t->sizes, t->ndim, format, strides);
         return tw_py_wrap(tw_empty_strided_new(t->sizes, strides, t->ndim, d, TW_META));
     }
-    if (same) return tw_py_op1("clone", 2, (tw_arg[]){tw_a_tensor(t), format == TW_FORMAT_NONE ? TW_A_NONE : tw_a_int(format)});
-    const tw_op *op = tw_py_op("_to_copy");
-    if (!op) {
-        PyErr_SetString(PyExc_NotImplementedError, "_to_copy is not implemented");
-        return NULL;
-    }
+    if (same) return tw_py_op1(TW_OP_clone, 2, (tw_arg[]){tw_a_tensor(t), format == TW_FORMAT_NONE ? TW_A_NONE : tw_a_int(format)});
+    const tw_op *op = &tw_ops[TW_OP__to_copy];
     tw_arg a[TW_MAX_ARGS] = {tw_a_tensor(t)};
     tw_tensor *outs[TW_MAX_OUTS] = {NULL};
     for (int i = 1; i < op->nparams; i++) {

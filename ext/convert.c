@@ -1,5 +1,6 @@
 /* Python values to tensors and back: torch.tensor(data), item, tolist. */
 #include "ext/ext.h"
+#include "op_ids.h"
 
 /* --- numbers --- */
 
@@ -327,7 +328,7 @@ static tw_tensor *copy_of(tw_tensor *t, tw_dtype d) {
     if (!detached) return (void *)tw_py_raise();
     if (d == TW_DTYPE_NONE) d = (tw_dtype)t->dtype;
     tw_arg a[2] = {tw_a_tensor(detached), tw_a_int(d)};
-    copy = tw_py_op1_raw("_to_copy", 2, a);
+    copy = tw_py_op1_raw(TW_OP__to_copy, 2, a);
     tw_release(detached);
     return copy;
 }
@@ -374,7 +375,7 @@ tw_tensor *tw_py_from_data_like(PyObject *data, tw_dtype dtype, tw_device device
         }
         if (device != TW_DEVICE_NONE && device != t->device) return tw_py_from_data(data, dtype, device);
         tw_arg a[2] = {tw_a_tensor(t), tw_a_int(dtype)};
-        return tw_py_op1_raw("_to_copy", 2, a);
+        return tw_py_op1_raw(TW_OP__to_copy, 2, a);
     }
     if (tw_py_is_ndarray(data)) {
         tw_tensor *t = tw_py_from_array(data, true);

@@ -1,6 +1,7 @@
 /* autograd.Function: operations whose gradient is written in Python. The ctx of a call is what its results have as grad_fn. */
 #include "ext/hooks.h"
 #include "core/memory.h"
+#include "op_ids.h"
 
 /* Note [ctx and node]
  * The node owns its ctx; the ctx points back without owning (node), until the node dies. */
@@ -330,7 +331,7 @@ static PyObject *attach(function *f, tw_node *node, PyObject *args, PyObject *o,
     bool dirty = among(f->dirty, o), input = among(args, o);
     if (!node || !float_like || among(f->nondiff, o)) {
         if (!dirty && input && !node) {
-            return tw_py_op1("alias", 1, (tw_arg[]){tw_a_tensor(t)});
+            return tw_py_op1(TW_OP_alias, 1, (tw_arg[]){tw_a_tensor(t)});
         }
         if (input && !dirty) return tw_py_wrap(tw_detach_new(t));
         TW_PY_RETURN_NEW(o);

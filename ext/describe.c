@@ -84,7 +84,7 @@ static void put_default(text *t, const tw_param *param) {
 }
 
 static int put_signature(text *t, const tw_py_parse *p, const tw_op *op, bool takes_out) {
-    int self = p->method ? tw_py_self_index(op) : -1, count = 0;
+    int self = p->method ? op->self : -1, count = 0;
     bool star = false;
     put(t, "(");
     for (int i = 0; i < op->nparams; i++) {
@@ -112,7 +112,7 @@ static int put_signature(text *t, const tw_py_parse *p, const tw_op *op, bool ta
 
 /* Marks with ! what this overload does not take. */
 static void put_mismatch(text *t, const tw_py_parse *p, const tw_op *op) {
-    int self = p->method ? tw_py_self_index(op) : -1, param = 0;
+    int self = p->method ? op->self : -1, param = 0;
     Py_ssize_t from = p->method ? 1 : 0;
     put(t, "      didn't match because some of the arguments have invalid types: (");
     for (Py_ssize_t i = from; i < p->ngiven; i++, param++) {

@@ -74,15 +74,14 @@ PyObject *tw_py_numpy_module(void);                      /* borrowed; imports Nu
 /* --- calls (call.c) --- */
 PyObject *tw_py_callable_find(const char *space, const char *name); /* borrowed; NULL without an error if there is none */
 PyObject *tw_py_call_op(const char *name, PyObject *const *args, Py_ssize_t n, PyObject *kwnames); /* Tensor method, else function */
-const tw_op *tw_py_op(const char *key);                             /* by table key; NULL if missing */
 /* tw_call with the GIL released when the work is large. False: a tallow error is pending. */
 bool tw_py_run(const tw_op *op, const tw_arg *args, tw_tensor **outs);
 bool tw_py_run_inplace(const tw_op *op, const tw_arg *args);
 bool tw_py_make_callables(PyObject *module);
 PyObject *tw_py_outs(const tw_op *op, tw_tensor **outs);            /* owned results to a Python value */
-/* One-result call by key with up to 6 arguments; wrapped. NotImplementedError when the op is missing. */
-PyObject *tw_py_op1(const char *key, int n, const tw_arg *args);
-tw_tensor *tw_py_op1_raw(const char *key, int n, const tw_arg *args); /* the same, owned tensor; NULL with a Python error */
+/* One-result call of an op by its TW_OP_ id, with its first n arguments; wrapped. */
+PyObject *tw_py_op1(int op_id, int n, const tw_arg *args);
+tw_tensor *tw_py_op1_raw(int op_id, int n, const tw_arg *args); /* the same, owned tensor; NULL with a Python error */
 
 /* --- torch function (function.c) --- */
 /* Whether o (of any type) overrides: its type has __torch_function__ that is neither disabled nor missing. */

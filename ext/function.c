@@ -1,5 +1,6 @@
 /* __torch_function__: overrides by arguments, modes, and the default that keeps subclasses. */
 #include "ext/ext.h"
+#include "op_ids.h"
 
 bool tw_py_subclass_disabled;   /* inside DisableTorchFunctionSubclass or DisableTorchFunction */
 static bool all_disabled;       /* inside DisableTorchFunction */
@@ -15,18 +16,17 @@ bool tw_py_overrides(PyObject *o) {
     return f && f != disabled_impl;
 }
 
-static bool harmless(PyObject *o) {
+static inline bool harmless(PyObject *o) {
     PyTypeObject *t = Py_TYPE(o);
     return t == tw_py_tensor_class || t == &PyLong_Type || t == &PyFloat_Type || t == &PyBool_Type || o == Py_None ||
            t == tw_py_dtype_type || t == &PyUnicode_Type || t == tw_py_size_type;
 }
 
 static bool item_overrides(PyObject *o) {
-    if (harmless(o)) return false;
     if (PyTuple_Check(o) || PyList_Check(o)) {
         for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(o); i++)
             if (!harmless(PySequence_Fast_GET_ITEM(o, i)) && tw_py_overrides(PySequence_Fast_GET_ITEM(o, i))) return true;
-        return tw_py_overrides(o);
+        if (PyTuple_CheckExact(o) || PyList_CheckExact(o)) return false;
     }
     return tw_py_overrides(o);
 }
@@ -35,7 +35,7 @@ bool tw_py_any_overrides(PyObject *const *args, Py_ssize_t total) {
     if (mode_stack && tw_py_function_mode_on()) return true;
     if (tw_py_subclass_disabled) return false;
     for (Py_ssize_t i = 0; i < total; i++)
-        if (item_overrides(args[i])) return true;
+        if (!harmless(args[i]) && item_overrides(args[i])) return true;
     return false;
 }
 
@@ -133,7 +133,7 @@ done:
 
 static PyObject *as_class(PyObject *o, PyTypeObject *cls) {
     if (tw_py_is_tensor(o) && !PyObject_TypeCheck(o, cls)) {
-        tw_tensor *t = tw_py_tensor_of(o), *again = tw_py_op1_raw("alias", 1, (tw_arg[]){tw_a_tensor(t)});
+        tw_tensor *t = tw_py_tensor_of(o), *again = tw_py_op1_raw(TW_OP_alias, 1, (tw_arg[]){tw_a_tensor(t)});
         if (!again) return NULL;
         return tw_py_wrap_as(cls, again);
     }

@@ -1,23 +1,25 @@
 /* x[...] and x[...] = v: PyTorch's indexing. Ints, slices, None and ... make views; tensors, lists and masks go to index. */
 #include "ext/ext.h"
+#include "op_ids.h"
 
 enum { MAX_INDICES = 64 };
 
 typedef struct walk {
-    tw_tensor *t;                    /* owned: the view so far */
+    tw_tensor *t;                    /* the view so far; owned unless it is the tensor itself */
+    tw_tensor *self;
     int64_t dim;
     tw_tensor *indices[MAX_INDICES]; /* owned; NULL where a dimension is taken whole */
     int64_t count;                   /* entries of indices in use */
 } walk;
 
 static void walk_free(walk *w) {
-    tw_release(w->t);
+    if (w->t != w->self) tw_release(w->t);
     for (int64_t i = 0; i < w->count; i++) tw_release(w->indices[i]);
 }
 
 static bool step_to(walk *w, tw_tensor *next) { /* takes next */
     if (!next) return false;
-    tw_release(w->t);
+    if (w->t != w->self) tw_release(w->t);
     w->t = next;
     return true;
 }
@@ -30,7 +32,7 @@ static bool take_int(walk *w, int64_t i) {
         return false;
     }
     tw_arg a[3] = {tw_a_tensor(w->t), tw_a_int(w->dim), tw_a_int(i)};
-    return step_to(w, tw_py_op1_raw("select", 3, a));
+    return step_to(w, tw_py_op1_raw(TW_OP_select_int, 3, a));
 }
 
 /* One end of a slice: int, None, or something with __index__ (0-d tensors). */
@@ -60,12 +62,12 @@ static bool take_slice(walk *w, PyObject *o) {
     }
     tw_arg a[5] = {tw_a_tensor(w->t), tw_a_int(w->dim), tw_a_int(start), tw_a_int(stop), tw_a_int(step)};
     w->dim++;
-    return step_to(w, tw_py_op1_raw("slice", 5, a));
+    return step_to(w, tw_py_op1_raw(TW_OP_slice_Tensor, 5, a));
 }
 
 static bool take_none(walk *w) {
     tw_arg a[2] = {tw_a_tensor(w->t), tw_a_int(w->dim)};
-    return step_to(w, tw_py_op1_raw("unsqueeze", 2, a));
+    return step_to(w, tw_py_op1_raw(TW_OP_unsqueeze, 2, a));
 }
 
 static bool record(walk *w, tw_tensor *index) { /* takes index */
@@ -202,9 +204,8 @@ static bool is_old_tuple(PyObject *o) {
 static bool walk_all(walk *w, tw_tensor *self, PyObject *index) {
     PyObject *single[1] = {index}, *const *items = single;
     Py_ssize_t n = 1;
-    w->t = self;
+    w->t = w->self = self;
     w->dim = w->count = 0;
-    tw_tensor_retain(self);
     if (PyTuple_Check(index)) {
         items = ((PyTupleObject *)index)->ob_item;
         n = PyTuple_GET_SIZE(index);
@@ -256,18 +257,18 @@ static PyObject *getitem(PyObject *self, PyObject *index) {
     if (!walk_all(&w, t, index)) goto done;
     if (w.count == 0) {
         if (w.t != t) {
-            tw_tensor_retain(w.t);
             result = tw_py_wrap(w.t);
+            w.t = t;
         } else {
             tw_arg a[1] = {tw_a_tensor(t)};
-            result = tw_py_op1("alias", 1, a);
+            result = tw_py_op1(TW_OP_alias, 1, a);
         }
         goto done;
     }
     tw_tensor *list[MAX_INDICES];
     int64_t n = squeeze_masks(&w, list);
     tw_arg a[2] = {tw_a_tensor(w.t), tw_a_tensors(list, n)};
-    result = tw_py_op1("index", 2, a);
+    result = tw_py_op1(TW_OP_index_Tensor, 2, a);
 done:
     walk_free(&w);
     return result;
@@ -279,7 +280,7 @@ PyObject *tw_py_getitem(PyObject *self, PyObject *index) {
         long long i = PyLong_AsLongLong(index);
         if (t->ndim > 0 && i < t->sizes[0] && i >= -t->sizes[0]) {
             tw_arg a[3] = {tw_a_tensor(t), tw_a_int(0), tw_a_int(i)};
-            return tw_py_op1("select", 3, a);
+            return tw_py_op1(TW_OP_select_int, 3, a);
         }
         PyErr_Clear();
     }
@@ -301,17 +302,13 @@ static tw_tensor *without_leading_ones(tw_tensor *value, int ndim) {
         return value;
     }
     tw_arg a[2] = {tw_a_tensor(value), tw_a_ints(value->sizes + drop, value->ndim - drop)};
-    return tw_py_op1_raw("reshape", 2, a);
+    return tw_py_op1_raw(TW_OP_reshape, 2, a);
 }
 
-static bool run_inplace(const char *key, int n, const tw_arg *args) {
-    const tw_op *op = tw_py_op(key);
+static bool run_inplace(int op_id, int n, const tw_arg *args) {
+    const tw_op *op = &tw_ops[op_id];
     tw_arg full[TW_MAX_ARGS];
-    if (!op) {
-        PyErr_Format(PyExc_NotImplementedError, "%s is not implemented", key);
-        return false;
-    }
-    for (int i = 0; i < op->nparams; i++) full[i] = i < n ? args[i] : op->params[i].fallback;
+    tw_fill_defaults(op, n, args, full);
     if (tw_py_run_inplace(op, full)) return true;
     tw_py_raise();
     return false;
@@ -343,14 +340,14 @@ static bool assign(PyObject *self, PyObject *index, PyObject *value) {
     if (w.count == 0) {
         fitted = without_leading_ones(v, w.t->ndim);
         tw_arg a[2] = {tw_a_tensor(w.t), tw_a_tensor(fitted)};
-        ok = fitted && run_inplace("copy_", 2, a);
+        ok = fitted && run_inplace(TW_OP_copy_, 2, a);
         goto done;
     }
     tw_tensor *list[MAX_INDICES];
     int64_t n = squeeze_masks(&w, list);
     fitted = without_leading_ones(v, TW_MAX_DIMS);
     tw_arg a[4] = {tw_a_tensor(w.t), tw_a_tensors(list, n), tw_a_tensor(fitted), tw_a_bool(false)};
-    ok = fitted && run_inplace("index_put_", 4, a);
+    ok = fitted && run_inplace(TW_OP_index_put_, 4, a);
 done:
     tw_release(v);
     tw_release(fitted);

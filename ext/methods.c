@@ -2,6 +2,7 @@
 #include "ext/ext.h"
 #include "ext/number.h"
 #include "ext/parse.h"
+#include "op_ids.h"
 
 #define SELF tw_tensor *t = tw_py_tensor_of(self)
 #define METHOD0(name) static PyObject *name(PyObject *self, PyObject *unused)
@@ -127,7 +128,7 @@ static PyObject *contiguous(PyObject *self, PyObject *args, PyObject *kw) {
         return NULL;
     }
     if (f == TW_CONTIGUOUS_FORMAT ? tw_is_contiguous(t) : tw_is_contiguous_in(t, f)) TW_PY_RETURN_NEW(self);
-    return tw_py_op1("clone", 2, (tw_arg[]){tw_a_tensor(t), tw_a_int(f)});
+    return tw_py_op1(TW_OP_clone, 2, (tw_arg[]){tw_a_tensor(t), tw_a_int(f)});
 }
 
 /* --- values --- */
@@ -146,7 +147,7 @@ static PyObject *numpy(PyObject *self, PyObject *args, PyObject *kw) {
         if (!d) return tw_py_raise();
         PyObject *r = NULL;
         if (d->flags & (TW_CONJ | TW_NEG)) {
-            tw_tensor *plain = tw_py_op1_raw("clone", 1, (tw_arg[]){tw_a_tensor(d)});
+            tw_tensor *plain = tw_py_op1_raw(TW_OP_clone, 1, (tw_arg[]){tw_a_tensor(d)});
             r = plain ? tw_py_to_numpy(plain, self) : NULL;
             tw_release(plain);
         } else {
@@ -289,7 +290,7 @@ static PyObject *as_subclass(PyObject *self, PyObject *cls) {
         PyErr_Format(PyExc_TypeError, "cls must be a type (got %s)", Py_TYPE(cls)->tp_name);
         return NULL;
     }
-    tw_tensor *alias = tw_py_op1_raw("alias", 1, (tw_arg[]){tw_a_tensor(t)});
+    tw_tensor *alias = tw_py_op1_raw(TW_OP_alias, 1, (tw_arg[]){tw_a_tensor(t)});
     return alias ? tw_py_wrap_as((PyTypeObject *)cls, alias) : NULL;
 }
 
@@ -333,7 +334,7 @@ static PyObject *construct(PyTypeObject *type, PyObject *args, tw_dtype d, tw_de
             tw_tensor *copy = tw_py_from_data(first, d, device);
             return copy ? tw_py_wrap_as(type, copy) : NULL;
         }
-        tw_tensor *alias = tw_py_op1_raw("alias", 1, (tw_arg[]){tw_a_tensor(t)});
+        tw_tensor *alias = tw_py_op1_raw(TW_OP_alias, 1, (tw_arg[]){tw_a_tensor(t)});
         return alias ? tw_py_wrap_as(type, alias) : NULL;
     }
     if (n == 1 && PyObject_TypeCheck(first, tw_py_size_type)) {

@@ -171,7 +171,7 @@ PyMODINIT_FUNC PyInit__C(void) {
     if (!tw_py_linalg_error || PyModule_AddObject(m, "_LinAlgError", tw_py_linalg_error) < 0) goto fail;
     Py_INCREF(tw_py_linalg_error);
     if (!tw_py_init_dtype(m) || !tw_py_init_generator(m) || !tw_py_init_tensor(m) || !tw_py_make_function(m) || !tw_py_make_callables(m) ||
-        !tw_py_init_number(m) || !tw_py_init_convert(m) || !tw_py_init_numpy(m) || !tw_py_init_autograd(m) || !tw_py_init_storage(m) ||
+        !tw_py_init_convert(m) || !tw_py_init_numpy(m) || !tw_py_init_autograd(m) || !tw_py_init_storage(m) ||
         !tw_py_init_inplace(m) || !tw_py_init_nn(m))
         goto fail;
     tw_warn_hook = warn;

@@ -2,11 +2,12 @@
 #include "ext/number.h"
 #include "core/memory.h"
 #include "core/print.h"
+#include "op_ids.h"
 
-/* An operator: its op (looked up at import) and what overrides of __torch_function__ get to see. */
+/* An operator: its op and what overrides of __torch_function__ get to see. */
 typedef struct operator_ {
     const char *name, *method;
-    const tw_op *op;
+    int op;         /* TW_OP_ id */
     PyObject *func; /* Tensor.add; the slot's wrapper for those without a method */
 } operator_;
 
@@ -15,28 +16,23 @@ enum {
     OP_RSUB, OP_RDIV, OP_RFLOORDIV, OP_RMOD, OP_RPOW, OP_RMATMUL, OP_RLSHIFT, OP_RRSHIFT,
     OP_LT, OP_LE, OP_EQ, OP_NE, OP_GT, OP_GE, OP_NEG, OP_POS, OP_ABS, OP_INVERT, OP_RECIPROCAL, OP_COUNT
 };
+#define OPERATOR(name, method) {#name, method, TW_OP_##name, NULL}
 static operator_ operators[OP_COUNT] = {
-    [OP_ADD] = {"add", "add", NULL, NULL}, [OP_SUB] = {"sub", "sub", NULL, NULL}, [OP_MUL] = {"mul", "mul", NULL, NULL},
-    [OP_DIV] = {"div", "div", NULL, NULL}, [OP_FLOORDIV] = {"floor_divide", "__floordiv__", NULL, NULL},
-    [OP_MOD] = {"remainder", "remainder", NULL, NULL}, [OP_POW] = {"pow", "__pow__", NULL, NULL},
-    [OP_MATMUL] = {"matmul", "matmul", NULL, NULL}, [OP_AND] = {"bitwise_and", "__and__", NULL, NULL},
-    [OP_OR] = {"bitwise_or", "__or__", NULL, NULL}, [OP_XOR] = {"bitwise_xor", "__xor__", NULL, NULL},
-    [OP_LSHIFT] = {"bitwise_left_shift", "__lshift__", NULL, NULL}, [OP_RSHIFT] = {"bitwise_right_shift", "__rshift__", NULL, NULL},
-    [OP_RSUB] = {"sub", "__rsub__", NULL, NULL}, [OP_RDIV] = {"div", "__rtruediv__", NULL, NULL},
-    [OP_RFLOORDIV] = {"floor_divide", "__rfloordiv__", NULL, NULL}, [OP_RMOD] = {"remainder", "__rmod__", NULL, NULL},
-    [OP_RPOW] = {"pow", "__rpow__", NULL, NULL}, [OP_RMATMUL] = {"matmul", "__rmatmul__", NULL, NULL},
-    [OP_RLSHIFT] = {"bitwise_left_shift", "__rlshift__", NULL, NULL}, [OP_RRSHIFT] = {"bitwise_right_shift", "__rrshift__", NULL, NULL},
-    [OP_LT] = {"lt", "lt", NULL, NULL}, [OP_LE] = {"le", "le", NULL, NULL}, [OP_EQ] = {"eq", "eq", NULL, NULL},
-    [OP_NE] = {"ne", "ne", NULL, NULL}, [OP_GT] = {"gt", "gt", NULL, NULL}, [OP_GE] = {"ge", "ge", NULL, NULL},
-    [OP_NEG] = {"neg", "neg", NULL, NULL}, [OP_POS] = {"positive", "positive", NULL, NULL}, [OP_ABS] = {"abs", "abs", NULL, NULL},
-    [OP_INVERT] = {"bitwise_not", "__invert__", NULL, NULL}, [OP_RECIPROCAL] = {"reciprocal", "reciprocal", NULL, NULL},
+    [OP_ADD] = OPERATOR(add, "add"), [OP_SUB] = OPERATOR(sub, "sub"), [OP_MUL] = OPERATOR(mul, "mul"),
+    [OP_DIV] = OPERATOR(div, "div"), [OP_FLOORDIV] = OPERATOR(floor_divide, "__floordiv__"),
+    [OP_MOD] = OPERATOR(remainder, "remainder"), [OP_POW] = OPERATOR(pow, "__pow__"),
+    [OP_MATMUL] = OPERATOR(matmul, "matmul"), [OP_AND] = OPERATOR(bitwise_and, "__and__"),
+    [OP_OR] = OPERATOR(bitwise_or, "__or__"), [OP_XOR] = OPERATOR(bitwise_xor, "__xor__"),
+    [OP_LSHIFT] = OPERATOR(bitwise_left_shift, "__lshift__"), [OP_RSHIFT] = OPERATOR(bitwise_right_shift, "__rshift__"),
+    [OP_RSUB] = OPERATOR(sub, "__rsub__"), [OP_RDIV] = OPERATOR(div, "__rtruediv__"),
+    [OP_RFLOORDIV] = OPERATOR(floor_divide, "__rfloordiv__"), [OP_RMOD] = OPERATOR(remainder, "__rmod__"),
+    [OP_RPOW] = OPERATOR(pow, "__rpow__"), [OP_RMATMUL] = OPERATOR(matmul, "__rmatmul__"),
+    [OP_RLSHIFT] = OPERATOR(bitwise_left_shift, "__rlshift__"), [OP_RRSHIFT] = OPERATOR(bitwise_right_shift, "__rrshift__"),
+    [OP_LT] = OPERATOR(lt, "lt"), [OP_LE] = OPERATOR(le, "le"), [OP_EQ] = OPERATOR(eq, "eq"),
+    [OP_NE] = OPERATOR(ne, "ne"), [OP_GT] = OPERATOR(gt, "gt"), [OP_GE] = OPERATOR(ge, "ge"),
+    [OP_NEG] = OPERATOR(neg, "neg"), [OP_POS] = OPERATOR(positive, "positive"), [OP_ABS] = OPERATOR(abs, "abs"),
+    [OP_INVERT] = OPERATOR(bitwise_not, "__invert__"), [OP_RECIPROCAL] = OPERATOR(reciprocal, "reciprocal"),
 };
-
-static bool missing(const operator_ *o) {
-    if (o->op) return false;
-    PyErr_Format(PyExc_NotImplementedError, "%s is not implemented", o->name);
-    return true;
-}
 
 /* Overrides see the public callable. */
 static PyObject *override(operator_ *o, PyObject *const *args, Py_ssize_t n, bool *handled) {
@@ -86,21 +82,25 @@ static tw_tensor *wrapped(const tw_arg *a) {
 static PyObject *reflected(int id, const tw_arg *number, const tw_arg *tensor) {
     tw_arg args[TW_MAX_ARGS];
     if (id == OP_RDIV) { /* number * reciprocal: PyTorch's roundings */
-        if (missing(&operators[OP_RECIPROCAL]) || missing(&operators[OP_MUL])) return NULL;
         tw_tensor *outs[TW_MAX_OUTS] = {NULL};
         args[0] = *tensor;
-        if (!tw_py_run(operators[OP_RECIPROCAL].op, args, outs)) return tw_py_raise();
+        if (!tw_py_run(&tw_ops[TW_OP_reciprocal], args, outs)) return tw_py_raise();
         args[0] = tw_a_tensor(outs[0]);
         args[1] = *number;
-        PyObject *r = finish(operators[OP_MUL].op, args, 2);
+        PyObject *r = finish(&tw_ops[TW_OP_mul], args, 2);
         tw_release(outs[0]);
         return r;
+    }
+    if (id == OP_RSUB) {
+        args[0] = *tensor;
+        args[1] = *number;
+        return finish(&tw_ops[TW_OP_rsub], args, 2);
     }
     tw_tensor *first = wrapped(number);
     if (!first) return tw_py_raise();
     args[0] = tw_a_tensor(first);
     args[1] = *tensor;
-    PyObject *r = finish(operators[id].op, args, 2);
+    PyObject *r = finish(&tw_ops[operators[id].op], args, 2);
     tw_release(first);
     return r;
 }
@@ -120,8 +120,7 @@ static PyObject *binary(int id, int reflected_id, PyObject *a, PyObject *b) {
     if (r == 1) r = operand(b, &args[1]);
     if (r < 0) return NULL;
     if (r == 0) Py_RETURN_NOTIMPLEMENTED;
-    if (missing(&operators[id])) return NULL;
-    const tw_op *op = operators[id].op;
+    const tw_op *op = &tw_ops[operators[id].op];
     if (args[0].tag == TW_ARG_TENSOR && (args[1].tag == TW_ARG_TENSOR || id != OP_MATMUL)) return finish(op, args, 2);
     if (id == OP_MATMUL) Py_RETURN_NOTIMPLEMENTED;
     if (reflected_id != id) return reflected(reflected_id, &args[0], &args[1]);
@@ -144,8 +143,7 @@ static PyObject *inplace(int id, PyObject *a, PyObject *b) {
     int r = operand(b, &args[1]);
     if (r < 0) return NULL;
     if (r == 0 || (id == OP_MATMUL && args[1].tag != TW_ARG_TENSOR)) Py_RETURN_NOTIMPLEMENTED;
-    if (missing(&operators[id])) return NULL;
-    const tw_op *op = operators[id].op;
+    const tw_op *op = &tw_ops[operators[id].op];
     args[0] = tw_a_tensor(tw_py_tensor_of(a));
     for (int i = 2; i < op->nparams; i++) args[i] = op->params[i].fallback;
     if (!tw_py_run_inplace(op, args)) return tw_py_raise();
@@ -161,9 +159,8 @@ static PyObject *unary(int id, PyObject *a) {
             if (handled) return r;
         }
     }
-    if (missing(&operators[id])) return NULL;
     args[0] = tw_a_tensor(tw_py_tensor_of(a));
-    return finish(operators[id].op, args, 1);
+    return finish(&tw_ops[operators[id].op], args, 1);
 }
 
 #define BINARY(name, id, rid) static PyObject *nb_##name(PyObject *a, PyObject *b) { return binary(id, rid, a, b); }
@@ -343,10 +340,4 @@ PyObject *tw_py_tensor_repr(PyObject *self) {
     PyObject *o = PyUnicode_FromString(text);
     tw_free(text);
     return o;
-}
-
-bool tw_py_init_number(PyObject *m) {
-    (void)m;
-    for (int i = 0; i < OP_COUNT; i++) operators[i].op = tw_py_op(operators[i].name);
-    return true;
 }

@@ -28,5 +28,4 @@ PyObject *tw_py_register_hook(PyObject *self, PyObject *hook);
 PyObject *tw_py_register_post_hook(PyObject *self, PyObject *hook);
 bool tw_py_retain_grad(tw_tensor *t);
 bool tw_py_init_inplace(PyObject *m); /* inplace.c */
-bool tw_py_init_number(PyObject *m);
 #endif

@@ -94,8 +94,8 @@ static int int_from(PyObject *o, int64_t *into) {
         *into = s.i;
         return MATCH;
     }
-    if (tw_py_is_tensor(o)) return MISMATCH;
-    if (PyLong_Check(o) || tw_py_is_numpy_scalar(o, 'i') || (PyIndex_Check(o) && !PySequence_Check(o) && !tw_py_is_ndarray(o))) {
+    if (!PyIndex_Check(o) || tw_py_is_tensor(o)) return MISMATCH;
+    if (PyLong_Check(o) || tw_py_is_numpy_scalar(o, 'i') || (!PySequence_Check(o) && !tw_py_is_ndarray(o))) {
         PyObject *n = PyNumber_Index(o);
         if (!n) {
             PyErr_Clear();
@@ -369,24 +369,6 @@ bool tw_py_is_factory(const tw_op *op) {
     return false;
 }
 
-int tw_py_self_index(const tw_op *op) {
-    for (int i = 0; i < op->nparams; i++)
-        if (strcmp(op->params[i].name, "self") == 0) return i;
-    return 0;
-}
-
-static int positional_count(const tw_py_parse *p, int *required) {
-    int self = p->method ? tw_py_self_index(p->op) : -1, n = 0;
-    *required = 0;
-    for (int i = 0; i < p->op->nparams; i++) {
-        const tw_param *param = &p->op->params[i];
-        if (i == self || param->keyword_only) continue;
-        n++;
-        if (!param->has_default) ++*required;
-    }
-    return n;
-}
-
 /* --- errors --- */
 
 static const char *type_name(PyObject *o) {
@@ -484,7 +466,7 @@ static bool fetch_extras(tw_py_parse *p, bool takes_out, Py_ssize_t *consumed, b
 
 bool tw_py_parse_op(tw_py_parse *p, bool takes_out, bool raise) {
     const tw_op *op = p->op;
-    int self = p->method ? tw_py_self_index(op) : -1, required, limit = positional_count(p, &required);
+    const int self = p->method ? op->self : -1, limit = op->npositional - p->method, required = op->nrequired - p->method;
     Py_ssize_t next = p->method ? 1 : 0, given = p->ngiven - next, consumed = 0;
     Py_ssize_t nkeywords = p->kwnames ? PyTuple_GET_SIZE(p->kwnames) : 0;
     bool spread = false;
@@ -508,7 +490,9 @@ bool tw_py_parse_op(tw_py_parse *p, bool takes_out, bool raise) {
             o = p->given[next++];
             position = next - (p->method ? 1 : 0);
             int64_t first;
-            if (spread && (given > 1 || (!PyTuple_Check(o) && !PyList_Check(o) && int_from(o, &first) == MATCH))) {
+            bool several = spread && (given > 1 || (!PyTuple_Check(o) && !PyList_Check(o) && int_from(o, &first) == MATCH));
+            if (spread && PyErr_Occurred()) return false;
+            if (several) {
                 r = ints_into(p, p->given + next - 1, given, a, &bad);
                 next = p->ngiven;
                 if (r == MATCH) continue;
@@ -522,7 +506,6 @@ bool tw_py_parse_op(tw_py_parse *p, bool takes_out, bool raise) {
                 }
                 return false;
             }
-            if (PyErr_Occurred()) return false;
         } else if (nkeywords) {
             o = find_keyword(p, public_name(p, param));
             if (o) consumed++;
@@ -534,6 +517,10 @@ bool tw_py_parse_op(tw_py_parse *p, bool takes_out, bool raise) {
         }
         if (o == Py_None && param->has_default && param->fallback.tag == TW_ARG_NONE) {
             *a = TW_A_NONE;
+            continue;
+        }
+        if (param->type == TW_TYPE_TENSOR && Py_TYPE(o) == tw_py_tensor_class) { /* most arguments */
+            *a = tw_a_tensor(tw_py_tensor_of(o));
             continue;
         }
         r = convert(p, param, o, a, &bad);

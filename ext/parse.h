@@ -34,6 +34,5 @@ void tw_py_parse_error(tw_py_parse *p, const tw_binding *b);
 /* Whether o would be accepted by the parameter. */
 bool tw_py_parse_accepts(const tw_param *param, PyObject *o);
 bool tw_py_is_factory(const tw_op *op);
-int tw_py_self_index(const tw_op *op);
 const char *tw_py_param_type(const tw_param *param);
 #endif

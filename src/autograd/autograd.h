@@ -2,13 +2,14 @@
 #ifndef TW_AUTOGRAD_AUTOGRAD_H
 #define TW_AUTOGRAD_AUTOGRAD_H
 #include "autograd/node.h"
+#include "core/tls.h"
 
 /* One thread-local word, tested once per entry; zero is the straight path (grad mode on, nothing else).  */
 enum {
     TW_MODE_NO_GRAD = 1, TW_MODE_INFERENCE = 2, TW_MODE_AUTOCAST = 4, TW_MODE_VMAP = 8, TW_MODE_FORWARD = 16,
     TW_MODE_FUNCTION = 32, TW_MODE_TRACE = 64, TW_MODE_PROFILE = 128, TW_MODE_ANOMALY = 256, TW_MODE_SAVED_HOOKS = 512
 };
-extern _Thread_local unsigned tw_mode;
+extern _Thread_local TW_FAST_TLS unsigned tw_mode;
 
 /* The entry. Functional call: outs[] are set to owned results. Handles every mode, records the graph, then tw_run. */
 bool tw_call(const tw_op *op, const tw_arg *args, tw_tensor **outs);
@@ -20,6 +21,10 @@ bool tw_call_out(const tw_op *op, const tw_arg *args, tw_tensor **outs);
 /* Shorthands for generated gradients and composites: boxed call with one result, owned; NULL on failure. Any NULL/failed argument
  * (while an error is pending) makes the call return NULL. */
 tw_tensor *tw_call1(int op_id, int nargs, const tw_arg *args); /* missing trailing args take their defaults */
+/* Fills the missing trailing arguments with their defaults. */
+static inline void tw_fill_defaults(const tw_op *op, int nargs, const tw_arg *args, tw_arg *full) {
+    for (int i = 0; i < op->nparams; i++) full[i] = i < nargs ? args[i] : op->params[i].fallback;
+}
 
 /* Sums a gradient to the sizes of an input that was broadcast; takes and gives an owned reference. */
 tw_tensor *tw_sum_to_sizes(tw_tensor *grad, const int64_t *sizes, int ndim);

@@ -220,7 +220,7 @@ static tw_tensor *fit(tw_tensor *g, const tw_input_meta *m, const char *name, in
         tw_tensor *old = g;
         if (tw_is_complex((tw_dtype)g->dtype) && !tw_is_complex((tw_dtype)m->dtype)) {
             tw_arg a[] = {tw_a_tensor(g)};
-            g = tw_call_named("real", 1, a);
+            g = tw_call1(TW_OP_real, 1, a);
             tw_release(old);
             old = g;
             if (!g) return NULL;
@@ -509,7 +509,7 @@ static tw_tensor *first_grad(tw_tensor *root, tw_tensor *given, int at) {
                             tw_dtypes[root->dtype].name);
     if (root->flags & TW_BATCHED) {
         tw_arg a[] = {tw_a_tensor(root)};
-        return tw_call_named("ones_like", 1, a);
+        return tw_call1(TW_OP_ones_like, 1, a);
     }
     tw_tensor *one = tw_empty_strided_new(root->sizes, root->strides, root->ndim, (tw_dtype)root->dtype, root->device);
     if (!one || !tw_device_of(root->device)->has_data) return one;

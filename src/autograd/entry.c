@@ -8,23 +8,15 @@
 #include "ops/elementwise.h"
 #include "ops/view.h"
 #include "ops/copy.h"
+#include "op_ids.h"
 #include <string.h>
 
-_Thread_local unsigned tw_mode;
+_Thread_local TW_FAST_TLS unsigned tw_mode;
 
 /* --- small helpers --- */
 
-const tw_op *tw_op_named(const char *key) {
-    for (int i = 0; i < tw_op_count; i++)
-        if (strcmp(tw_ops[i].name, key) == 0) return &tw_ops[i];
-    return tw_fail_null(TW_NOT_IMPLEMENTED_ERROR, "'%s' is not in the table of ops", key);
-}
-
-void tw_fill_defaults(const tw_op *op, int nargs, const tw_arg *args, tw_arg *full) {
-    for (int i = 0; i < op->nparams; i++) full[i] = i < nargs ? args[i] : op->params[i].fallback;
-}
-
-static tw_tensor *call_one(const tw_op *op, int nargs, const tw_arg *args) {
+tw_tensor *tw_call1(int op_id, int nargs, const tw_arg *args) {
+    const tw_op *op = &tw_ops[op_id];
     tw_arg full[TW_MAX_ARGS];
     tw_tensor *outs[TW_MAX_OUTS] = {NULL};
     if (tw_failed()) return NULL;
@@ -32,13 +24,6 @@ static tw_tensor *call_one(const tw_op *op, int nargs, const tw_arg *args) {
     if (!tw_call(op, full, outs)) return NULL;
     for (int i = 1; i < op->nouts; i++) tw_release(outs[i]);
     return outs[0];
-}
-
-tw_tensor *tw_call1(int op_id, int nargs, const tw_arg *args) { return call_one(&tw_ops[op_id], nargs, args); }
-
-tw_tensor *tw_call_named(const char *key, int nargs, const tw_arg *args) {
-    const tw_op *op = tw_failed() ? NULL : tw_op_named(key);
-    return op ? call_one(op, nargs, args) : NULL;
 }
 
 /* Nothing watches: results need no history, tangent or batch. */
@@ -49,33 +34,27 @@ static bool quiet(const tw_tensor *t) {
 tw_tensor *tw_cast_to(tw_tensor *t, tw_dtype dtype) {
     if (quiet(t)) return tw_clone_new(t, dtype, TW_PRESERVE_FORMAT);
     tw_arg a[] = {tw_a_tensor(t), tw_a_int(dtype)};
-    return tw_call_named("_to_copy", 2, a);
+    return tw_call1(TW_OP__to_copy, 2, a);
 }
 
 tw_tensor *tw_clone_of(tw_tensor *t, tw_memory_format format) {
     if (quiet(t)) return tw_clone_new(t, TW_DTYPE_NONE, format);
     tw_arg a[] = {tw_a_tensor(t), tw_a_int(format)};
-    return tw_call_named("clone", 2, a);
+    return tw_call1(TW_OP_clone, 2, a);
 }
 
 /* --- recording --- */
 
-static bool any_requires(const tw_op *op, const tw_arg *args) {
-    for (int i = 0; i < op->nparams; i++) {
-        if (args[i].tag == TW_ARG_TENSOR) {
-            if ((op->differentiable >> i & 1) && tw_requires_grad(args[i].t)) return true;
-        } else if (args[i].tag == TW_ARG_TENSORS && (op->differentiable >> i & 1)) {
-            for (int j = 0; j < args[i].n; j++)
-                if (args[i].ts[j] && tw_requires_grad(args[i].ts[j])) return true;
-        }
-    }
-    return false;
-}
-
-static bool wants_param(const tw_arg *a) {
+static inline bool wants_param(const tw_arg *a) {
     if (a->tag == TW_ARG_TENSOR) return tw_requires_grad(a->t);
     for (int j = 0; a->tag == TW_ARG_TENSORS && j < a->n; j++)
         if (a->ts[j] && tw_requires_grad(a->ts[j])) return true;
+    return false;
+}
+
+static bool any_requires(const tw_op *op, const tw_arg *args) {
+    for (uint64_t left = op->differentiable; left; left &= left - 1)
+        if (wants_param(&args[__builtin_ctzll(left)])) return true;
     return false;
 }
 
@@ -296,7 +275,7 @@ static bool composite_inplace(const tw_op *op, const tw_arg *args) {
     for (int i = 0; i < op->nparams; i++) inputs[i] = args[i];
     tw_tensor *before = NULL;
     if (!(tw_mode & TW_MODE_NO_GRAD) && any_requires_any(op, args)) { /* what it saves of self must outlive the write */
-        const tw_op *clone = tw_op_named("clone");
+        const tw_op *clone = &tw_ops[TW_OP_clone];
         tw_arg cloned[TW_MAX_ARGS];
         tw_fill_defaults(clone, 1, args, cloned);
         if (!tw_call(clone, cloned, &before)) return false;
@@ -306,10 +285,10 @@ static bool composite_inplace(const tw_op *op, const tw_arg *args) {
     tw_release(before);
     if (!made) return false;
     bool same = outs[0]->ndim == self->ndim && memcmp(outs[0]->sizes, self->sizes, (size_t)self->ndim * sizeof *self->sizes) == 0;
-    const tw_op *copy = tw_op_named("copy_");
+    const tw_op *copy = &tw_ops[TW_OP_copy_];
     tw_arg full[TW_MAX_ARGS], a[] = {args[0], tw_a_tensor(outs[0])};
-    bool ok = copy != NULL;
-    if (ok && !same)
+    bool ok = same;
+    if (!same)
         ok = tw_fail(TW_RUNTIME_ERROR, "output with shape %s doesn't match the broadcast shape %s",
                      tw_sizes_text(self->sizes, self->ndim), tw_sizes_text(outs[0]->sizes, outs[0]->ndim));
     if (ok && !tw_can_cast((tw_dtype)outs[0]->dtype, (tw_dtype)self->dtype))

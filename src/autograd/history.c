@@ -7,6 +7,7 @@
 #include "autograd/engine.h"
 #include "autograd/vmap.h"
 #include "ops/copy.h"
+#include "op_ids.h"
 #include <string.h>
 
 typedef struct geometry {
@@ -32,15 +33,13 @@ static tw_tensor *part_of(tw_tensor *whole, const geometry *base, const geometry
         return tw_fail_null(TW_NOT_IMPLEMENTED_ERROR, "writes through a view of another dtype (view_as_real, conj) in the graph");
     tw_arg a[] = {tw_a_tensor(whole), tw_a_ints(view->sizes, view->ndim), tw_a_ints(view->strides, view->ndim),
                   tw_a_int(view->offset - base->offset + whole->offset)};
-    return tw_call_named("as_strided", 4, a);
+    return tw_call1(TW_OP_as_strided, 4, a);
 }
 
 static bool write_part(tw_tensor *part, tw_tensor *value) {
-    const tw_op *copy = tw_op_named("copy_");
     tw_arg a[] = {tw_a_tensor(part), tw_a_tensor(value)}, full[TW_MAX_ARGS];
-    if (!copy) return false;
-    tw_fill_defaults(copy, 2, a, full);
-    return tw_call_inplace(copy, full);
+    tw_fill_defaults(&tw_ops[TW_OP_copy_], 2, a, full);
+    return tw_call_inplace(&tw_ops[TW_OP_copy_], full);
 }
 
 static tw_tensor *blank(const geometry *base) {

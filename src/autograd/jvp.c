@@ -2,6 +2,7 @@
 #include "autograd/jvp.h"
 #include "autograd/engine.h"
 #include "autograd/vmap.h"
+#include "op_ids.h"
 #include <string.h>
 
 static _Thread_local int depth;
@@ -37,7 +38,7 @@ tw_tensor *tw_make_dual(tw_tensor *primal, tw_tensor *tangent) {
     unsigned mode = tw_mode;
     tw_mode &= ~(unsigned)TW_MODE_FORWARD;
     tw_arg a[] = {tw_a_tensor(primal)};
-    tw_tensor *dual = tw_call_named("alias", 1, a);
+    tw_tensor *dual = tw_call1(TW_OP_alias, 1, a);
     tw_mode = mode;
     if (dual && !set_tangent(dual, tangent)) { tw_release(dual); dual = NULL; }
     return dual;
@@ -108,7 +109,7 @@ static tw_tensor *shape_tangent(tw_tensor *tangent, const tw_tensor *like) {
     }
     if (tangent->ndim == like->ndim && memcmp(tangent->sizes, like->sizes, like->ndim * sizeof(int64_t)) == 0) return tangent;
     tw_arg a[] = {tw_a_tensor(tangent), tw_a_ints(like->sizes, like->ndim)};
-    tw_tensor *whole = tw_call_named("expand", 2, a);
+    tw_tensor *whole = tw_call1(TW_OP_expand, 2, a);
     tw_release(tangent);
     return whole;
 }

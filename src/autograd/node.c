@@ -9,9 +9,9 @@
 #include <string.h>
 
 _Thread_local const tw_saved_hooks *tw_saved_hooks_now;
-static _Thread_local uint64_t next_sequence;
-static _Thread_local tw_node *dying;
-static _Thread_local bool draining;
+static _Thread_local TW_FAST_TLS uint64_t next_sequence;
+static _Thread_local TW_FAST_TLS tw_node *dying;
+static _Thread_local TW_FAST_TLS bool draining;
 static atomic_llong next_hook = 1;
 
 /* --- making --- */
@@ -96,7 +96,7 @@ static void destroy(tw_node *n) {
 }
 
 void tw_node_release(tw_node *n) {
-    if (!n || atomic_fetch_sub_explicit(&n->refs, 1, memory_order_acq_rel) != 1) return;
+    if (!n || !tw_last_reference(&n->refs)) return;
     n->next = dying;
     dying = n;
     if (draining) return;

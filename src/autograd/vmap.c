@@ -9,6 +9,7 @@
 #include "ops/copy.h"
 #include "ops/elementwise.h"
 #include "ops/view.h"
+#include "op_ids.h"
 #include <string.h>
 
 static _Thread_local int depth, last_level;
@@ -228,7 +229,7 @@ static bool run_reduce(const tw_op *op, const tw_arg *args, int level, tw_tensor
         sizes[0] = t->sizes[0];
         sizes[1] = self->numel;
         tw_arg a[] = {tw_a_tensor(t), tw_a_ints(sizes, 2)};
-        tw_tensor *flat = tw_call_named("reshape", 2, a);
+        tw_tensor *flat = tw_call1(TW_OP_reshape, 2, a);
         tw_release(t);
         t = flat;
         if (!(ok = t != NULL)) goto done;
@@ -316,7 +317,7 @@ static bool run_looped(const tw_op *op, const tw_arg *args, int level, int64_t s
     for (int i = 0; ok && i < op->nouts && !(op->flags & TW_OP_INPLACE); i++) {
         if (!parts[i * size]) continue;
         tw_arg a[] = {tw_a_tensors(parts + i * size, size), tw_a_int(0)};
-        outs[i] = hide_first(tw_call_named("stack", 2, a), level);
+        outs[i] = hide_first(tw_call1(TW_OP_stack, 2, a), level);
         ok = outs[i] != NULL;
     }
     for (int64_t i = 0; parts && i < size * TW_MAX_OUTS; i++) tw_release(parts[i]);
@@ -510,7 +511,7 @@ tw_tensor *tw_vmap_sum_outside(tw_tensor *g, uint64_t keep) {
         tw_tensor *shown = tw_vmap_remove(g, 0, b->dim[i].level, b->dim[i].size);
         const int64_t first[] = {0};
         tw_arg a[] = {tw_a_tensor(shown), tw_a_ints(first, 1)};
-        tw_tensor *sum = shown ? tw_call_named("sum.dim_IntList", 2, a) : NULL;
+        tw_tensor *sum = shown ? tw_call1(TW_OP_sum_dim_IntList, 2, a) : NULL;
         tw_release(shown);
         tw_release(g);
         g = sum;

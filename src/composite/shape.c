@@ -10,20 +10,19 @@ bool tw__contiguous_composite(const tw_arg *a, tw_tensor **out) {
     return *out != NULL;
 }
 
-bool tw_reshape_composite(const tw_arg *a, tw_tensor **out) {
+/* A view where that is possible, else a copy. Owned. */
+static tw_tensor *reshaped(tw_tensor *t, const int64_t *shape, int n) {
     int64_t sizes[TW_MAX_DIMS], strides[TW_MAX_DIMS];
-    tw_tensor *t = a[0].t;
-    if (a[1].n > TW_MAX_DIMS) return tw_fail(TW_RUNTIME_ERROR, "tensors have at most %d dimensions, got %d", TW_MAX_DIMS, a[1].n);
-    if (!tw_infer_sizes(a[1].ints, a[1].n, t->numel, sizes)) return false;
-    if (tw_view_strides(t, sizes, a[1].n, strides)) {
-        *out = CALL(view, T(t), INTS(sizes, a[1].n));
-        return *out != NULL;
-    }
-    tw_tensor *copy = CALL(clone, T(t), I(TW_CONTIGUOUS_FORMAT));
-    *out = CALL(_unsafe_view, T(copy), INTS(sizes, a[1].n));
+    if (tw_is_contiguous(t)) return CALL(view, T(t), INTS(shape, n)); /* always possible */
+    if (n > TW_MAX_DIMS) return tw_fail_null(TW_RUNTIME_ERROR, "tensors have at most %d dimensions, got %d", TW_MAX_DIMS, n);
+    if (!tw_infer_sizes(shape, n, t->numel, sizes)) return NULL;
+    if (tw_view_strides(t, sizes, n, strides)) return CALL(view, T(t), INTS(sizes, n));
+    tw_tensor *copy = CALL(clone, T(t), I(TW_CONTIGUOUS_FORMAT)), *out = CALL(_unsafe_view, T(copy), INTS(sizes, n));
     tw_release(copy);
-    return *out != NULL;
+    return out;
 }
+
+bool tw_reshape_composite(const tw_arg *a, tw_tensor **out) { return (*out = reshaped(a[0].t, a[1].ints, a[1].n)) != NULL; }
 
 bool tw__unsafe_view_composite(const tw_arg *a, tw_tensor **out) {
     *out = CALL(view, a[0], a[1]);
@@ -89,8 +88,7 @@ bool tw_flatten_composite(const tw_arg *a, tw_tensor **out) {
         if (i == end) sizes[n++] = product;
     }
     if (t->ndim == 0) sizes[n++] = 1;
-    *out = CALL(reshape, T(t), INTS(sizes, n));
-    return *out != NULL;
+    return (*out = reshaped(t, sizes, n)) != NULL;
 }
 
 /* Adds the elements of grad, the gradient of a view, to a flat tensor of `length` zeros at the places that the view shows. The view may

@@ -3,6 +3,7 @@
 
 #include "core/error.h"
 #include "core/memory.h"
+#include "core/refs.h"
 #include <string.h>
 
 enum { N = 624, M = 397 };
@@ -29,7 +30,7 @@ void tw_generator_retain(tw_generator *g) { atomic_fetch_add_explicit(&g->refs, 
 
 void tw_generator_release(tw_generator *g) {
     if (!g || g == tw_default_generator()) return;
-    if (atomic_fetch_sub_explicit(&g->refs, 1, memory_order_acq_rel) == 1) tw_free(g);
+    if (tw_last_reference(&g->refs)) tw_free(g);
 }
 
 void tw_generator_seed(tw_generator *g, uint64_t seed) {

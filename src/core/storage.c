@@ -55,11 +55,7 @@ tw_storage *tw_storage_borrow(tw_device device, void *data, size_t bytes, void (
 }
 
 void tw_storage_release(tw_storage *s) {
-    if (!s) return;
-    /* A sole owner needs no atomic subtraction: nobody else can take a reference. */
-    if (atomic_load_explicit(&s->refs, memory_order_acquire) != 1 &&
-        atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1)
-        return;
+    if (!s || !tw_last_reference(&s->refs)) return;
     give_back(s);
     tw_small_free(s, sizeof *s);
 }

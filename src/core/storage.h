@@ -2,7 +2,7 @@
 #ifndef TW_CORE_STORAGE_H
 #define TW_CORE_STORAGE_H
 #include "core/device.h"
-#include <stdatomic.h>
+#include "core/refs.h"
 #include <stddef.h>
 
 typedef struct tw_storage {

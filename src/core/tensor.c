@@ -8,9 +8,10 @@ void (*tw_autograd_free)(struct tw_autograd *data);
 void (*tw_tensor_pyobj_free)(void *pyobj);
 
 /* The number of elements; false with PyTorch's error for negative or too large sizes. */
-static bool count_elements(const int64_t *sizes, int ndim, size_t item, int64_t *numel) {
+static inline bool count_elements(const int64_t *sizes, int ndim, size_t item, int64_t *numel) {
     int64_t n = 1;
     bool empty = false;
+    *numel = 0;
     for (int i = 0; i < ndim; i++) {
         if (sizes[i] < 0)
             return tw_fail(TW_RUNTIME_ERROR, "Trying to create tensor with negative dimension %lld: %s", (long long)sizes[i],
@@ -18,9 +19,9 @@ static bool count_elements(const int64_t *sizes, int ndim, size_t item, int64_t 
         empty |= sizes[i] == 0;
     }
     for (int i = 0; i < ndim && !empty; i++)
-        if (__builtin_mul_overflow(n, sizes[i], &n) || n > INT64_MAX / (int64_t)item)
+        if (__builtin_mul_overflow(n, sizes[i], &n) || (n > INT64_MAX / 16 && n > INT64_MAX / (int64_t)item))
             return tw_fail(TW_RUNTIME_ERROR, "Storage size calculation overflowed with sizes=%s", tw_sizes_text(sizes, ndim));
-    *numel = empty ? 0 : n;
+    if (!empty) *numel = n;
     return true;
 }
 
@@ -40,14 +41,35 @@ static bool extent(const int64_t *sizes, const int64_t *strides, int ndim, int64
     return true;
 }
 
-static bool row_major(const tw_tensor *t) {
+/* What sizes and strides say together. Found in one walk, which is what a view costs; a geometry that may not fit is looked at
+ * again by the functions above, which know the errors. */
+typedef struct measure { int64_t numel; size_t bytes; bool contiguous; } measure;
+
+static bool measure_slowly(const int64_t *sizes, const int64_t *strides, int ndim, int64_t offset, size_t item, measure *m) {
+    if (!count_elements(sizes, ndim, item, &m->numel) || !extent(sizes, strides, ndim, offset, item, &m->bytes)) return false;
     int64_t expected = 1;
-    if (t->numel == 0) return true;
-    for (int i = t->ndim - 1; i >= 0; i--) {
-        if (t->sizes[i] == 1) continue;
-        if (t->strides[i] != expected) return false;
-        expected *= t->sizes[i];
+    m->contiguous = true;
+    for (int i = ndim - 1; i >= 0 && m->numel > 0; i--) {
+        if (sizes[i] == 1) continue;
+        m->contiguous &= strides[i] == expected;
+        expected *= sizes[i];
     }
+    return true;
+}
+
+static inline bool measure_of(const int64_t *sizes, const int64_t *strides, int ndim, int64_t offset, size_t item, measure *m) {
+    int64_t numel = 1, last = offset;
+    uint64_t all = (uint64_t)offset >> 24; /* ored: a bit above 28 tells a negative or a very large number */
+    bool plain = true, contiguous = true;
+    for (int i = ndim - 1; i >= 0; i--) {
+        all |= (uint64_t)sizes[i] | (uint64_t)strides[i];
+        contiguous &= sizes[i] == 1 || strides[i] == numel;
+        last = (int64_t)((uint64_t)last + (uint64_t)(sizes[i] - 1) * (uint64_t)strides[i]);
+        plain &= !__builtin_mul_overflow(numel, sizes[i], &numel);
+    }
+    if (!plain || all >> 28 || numel == 0 || numel > INT64_MAX / 16) /* 16: the largest item */
+        return measure_slowly(sizes, strides, ndim, offset, item, m);
+    *m = (measure){numel, (size_t)(last + 1) * item, contiguous};
     return true;
 }
 
@@ -56,7 +78,7 @@ static void drop_dims(tw_tensor *t) {
 }
 
 /* Makes room for ndim sizes and strides; the old ones are gone. */
-static bool make_dims(tw_tensor *t, int ndim) {
+static inline bool make_dims(tw_tensor *t, int ndim) {
     if (ndim > TW_MAX_DIMS) return tw_fail(TW_RUNTIME_ERROR, "tensors have at most %d dimensions, got %d", TW_MAX_DIMS, ndim);
     int64_t *room = t->dims;
     if (ndim > TW_INLINE_DIMS) {
@@ -70,29 +92,35 @@ static bool make_dims(tw_tensor *t, int ndim) {
     return true;
 }
 
-bool tw_set_geometry(tw_tensor *t, const int64_t *sizes, const int64_t *strides, int ndim, int64_t offset) {
-    int64_t kept[2 * TW_MAX_DIMS], numel; /* sizes and strides may point into t itself */
-    if (ndim > TW_MAX_DIMS) return tw_fail(TW_RUNTIME_ERROR, "tensors have at most %d dimensions, got %d", TW_MAX_DIMS, ndim);
-    if (!count_elements(sizes, ndim, tw_dtypes[t->dtype].size, &numel)) return false;
-    const size_t bytes = (size_t)ndim * sizeof *kept;
-    if (ndim) {
-        memcpy(kept, sizes, bytes);
-        if (strides) memcpy(kept + TW_MAX_DIMS, strides, bytes);
-        else tw_contiguous_strides(sizes, ndim, kept + TW_MAX_DIMS);
-    }
+/* Takes over a measured geometry; sizes and strides do not point into t. */
+static bool take_geometry(tw_tensor *t, const int64_t *sizes, const int64_t *strides, int ndim, int64_t offset, const measure *m) {
     if ((!t->sizes || ndim != t->ndim) && !make_dims(t, ndim)) return false;
-    if (ndim) {
-        memcpy(t->sizes, kept, bytes);
-        memcpy(t->strides, kept + TW_MAX_DIMS, bytes);
+    for (int i = 0; i < ndim; i++) {
+        t->sizes[i] = sizes[i];
+        t->strides[i] = strides[i];
     }
-    t->numel = numel;
+    t->numel = m->numel;
     t->offset = offset;
-    t->flags = (uint8_t)((t->flags & ~TW_CONTIGUOUS) | (row_major(t) ? TW_CONTIGUOUS : 0));
+    t->flags = (uint8_t)((t->flags & ~TW_CONTIGUOUS) | (m->contiguous ? TW_CONTIGUOUS : 0));
     return true;
 }
 
-/* A tensor without storage; strides NULL: contiguous. */
-static tw_tensor *make(const int64_t *sizes, const int64_t *strides, int ndim, int64_t offset, tw_dtype dtype, tw_device device) {
+bool tw_set_geometry(tw_tensor *t, const int64_t *sizes, const int64_t *strides, int ndim, int64_t offset) {
+    int64_t kept[2 * TW_MAX_DIMS]; /* sizes and strides may point into t itself */
+    measure m;
+    if (ndim > TW_MAX_DIMS) return tw_fail(TW_RUNTIME_ERROR, "tensors have at most %d dimensions, got %d", TW_MAX_DIMS, ndim);
+    for (int i = 0; i < ndim; i++) kept[i] = sizes[i];
+    for (int i = 0; strides && i < ndim; i++) kept[TW_MAX_DIMS + i] = strides[i];
+    if (!strides) {
+        if (!count_elements(sizes, ndim, tw_dtypes[t->dtype].size, &m.numel)) return false;
+        tw_contiguous_strides(kept, ndim, kept + TW_MAX_DIMS);
+    }
+    return measure_of(kept, kept + TW_MAX_DIMS, ndim, offset, tw_dtypes[t->dtype].size, &m) &&
+           take_geometry(t, kept, kept + TW_MAX_DIMS, ndim, offset, &m);
+}
+
+/* A tensor without storage or geometry. */
+static inline tw_tensor *blank(tw_dtype dtype, tw_device device) {
     tw_tensor *t = tw_small_alloc(sizeof *t);
     if (!t) return NULL;
     atomic_init(&t->refs, 1);
@@ -105,46 +133,48 @@ static tw_tensor *make(const int64_t *sizes, const int64_t *strides, int ndim, i
     t->version = NULL;
     t->autograd = NULL;
     t->pyobj = NULL;
-    if (strides || ndim > TW_INLINE_DIMS) {
-        if (tw_set_geometry(t, sizes, strides, ndim, offset)) return t;
+    return t;
+}
+
+/* A tensor without storage, of a measured geometry. */
+static tw_tensor *make(const int64_t *sizes, const int64_t *strides, int ndim, int64_t offset, tw_dtype dtype, tw_device device,
+                       const measure *m) {
+    tw_tensor *t = blank(dtype, device);
+    if (!t || take_geometry(t, sizes, strides, ndim, offset, m)) return t;
+    tw_small_free(t, sizeof *t);
+    return NULL;
+}
+
+static tw_tensor *with_storage(tw_tensor *t, size_t bytes) {
+    if (!t || (t->storage = tw_storage_new(t->device, bytes))) return t;
+    tw_release(t);
+    return NULL;
+}
+
+tw_tensor *tw_empty_strided_new(const int64_t *sizes, const int64_t *strides, int ndim, tw_dtype dtype, tw_device device) {
+    measure m;
+    if (!measure_of(sizes, strides, ndim, 0, tw_dtypes[dtype].size, &m)) return NULL;
+    return with_storage(make(sizes, strides, ndim, 0, dtype, device, &m), m.bytes);
+}
+
+tw_tensor *tw_empty_new(const int64_t *sizes, int ndim, tw_dtype dtype, tw_device device) {
+    int64_t numel, step = 1;
+    const size_t item = tw_dtypes[dtype].size;
+    if (!count_elements(sizes, ndim, item, &numel)) return NULL;
+    tw_tensor *t = blank(dtype, device);
+    if (!t || !make_dims(t, ndim)) {
         tw_small_free(t, sizeof *t);
         return NULL;
     }
-    if (!count_elements(sizes, ndim, tw_dtypes[dtype].size, &t->numel)) {
-        tw_small_free(t, sizeof *t);
-        return NULL;
-    }
-    t->sizes = t->dims;
-    t->strides = t->dims + TW_INLINE_DIMS;
-    t->ndim = (uint8_t)ndim;
-    t->offset = offset;
-    t->flags = TW_CONTIGUOUS;
-    int64_t step = 1;
     for (int i = ndim - 1; i >= 0; i--) {
         t->sizes[i] = sizes[i];
         t->strides[i] = step;
         step *= sizes[i] > 1 ? sizes[i] : 1;
     }
-    return t;
-}
-
-tw_tensor *tw_empty_strided_new(const int64_t *sizes, const int64_t *strides, int ndim, tw_dtype dtype, tw_device device) {
-    size_t bytes;
-    tw_tensor *t = make(sizes, strides, ndim, 0, dtype, device);
-    if (!t) return NULL;
-    if (extent(t->sizes, t->strides, ndim, 0, tw_dtypes[dtype].size, &bytes)) t->storage = tw_storage_new(device, bytes);
-    if (t->storage) return t;
-    tw_release(t);
-    return NULL;
-}
-
-tw_tensor *tw_empty_new(const int64_t *sizes, int ndim, tw_dtype dtype, tw_device device) {
-    tw_tensor *t = make(sizes, NULL, ndim, 0, dtype, device);
-    if (!t) return NULL;
-    t->storage = tw_storage_new(device, (size_t)t->numel * tw_dtypes[dtype].size);
-    if (t->storage) return t;
-    tw_release(t);
-    return NULL;
+    t->numel = numel;
+    t->offset = 0;
+    t->flags = TW_CONTIGUOUS;
+    return with_storage(t, (size_t)numel * item);
 }
 
 tw_tensor *tw_scalar_new(tw_scalar value, tw_dtype dtype, tw_device device) {
@@ -154,29 +184,31 @@ tw_tensor *tw_scalar_new(tw_scalar value, tw_dtype dtype, tw_device device) {
 }
 
 tw_tensor *tw_tensor_over(tw_storage *storage, const int64_t *sizes, const int64_t *strides, int ndim, int64_t offset, tw_dtype dtype) {
-    size_t bytes;
+    measure m;
+    int64_t room[TW_MAX_DIMS];
     const size_t item = tw_dtypes[dtype].size;
+    if (ndim > TW_MAX_DIMS)
+        return tw_fail_null(TW_RUNTIME_ERROR, "tensors have at most %d dimensions, got %d", TW_MAX_DIMS, ndim);
     for (int i = 0; strides && i < ndim; i++)
         if (strides[i] < 0)
             return tw_fail_null(TW_RUNTIME_ERROR, "as_strided: Negative strides are not supported at the moment, got strides: %s",
                                 tw_sizes_text(strides, ndim));
     if (offset < 0)
         return tw_fail_null(TW_RUNTIME_ERROR, "Tensor: invalid storage offset %lld", (long long)offset);
-    tw_tensor *t = make(sizes, strides, ndim, offset, dtype, storage->device);
-    if (!t) return NULL;
-    if (!extent(t->sizes, t->strides, ndim, offset, item, &bytes)) goto fail;
-    if (bytes > storage->bytes) {
-        tw_fail(TW_RUNTIME_ERROR, "setStorage: sizes %s, strides %s, storage offset %lld, and itemsize %zu requiring a storage size of "
-                "%zu are out of bounds for storage of size %zu", tw_sizes_text(t->sizes, ndim), tw_sizes_text(t->strides, ndim),
-                (long long)offset, item, bytes, storage->bytes);
-        goto fail;
+    if (!strides) {
+        tw_contiguous_strides(sizes, ndim, room);
+        strides = room;
     }
+    if (!measure_of(sizes, strides, ndim, offset, item, &m)) return NULL;
+    if (m.bytes > storage->bytes)
+        return tw_fail_null(TW_RUNTIME_ERROR, "setStorage: sizes %s, strides %s, storage offset %lld, and itemsize %zu requiring a storage "
+                            "size of %zu are out of bounds for storage of size %zu", tw_sizes_text(sizes, ndim),
+                            tw_sizes_text(strides, ndim), (long long)offset, item, m.bytes, storage->bytes);
+    tw_tensor *t = make(sizes, strides, ndim, offset, dtype, storage->device, &m);
+    if (!t) return NULL;
     tw_storage_retain(storage);
     t->storage = storage;
     return t;
-fail:
-    tw_release(t);
-    return NULL;
 }
 
 tw_tensor *tw_alias_new(tw_tensor *of, const int64_t *sizes, const int64_t *strides, int ndim, int64_t offset, tw_dtype dtype) {
@@ -203,11 +235,11 @@ tw_tensor *tw_retain(tw_tensor *t) {
 }
 
 static void release_version(tw_version *v) {
-    if (v && atomic_fetch_sub_explicit(&v->refs, 1, memory_order_acq_rel) == 1) tw_small_free(v, sizeof *v);
+    if (v && tw_last_reference(&v->refs)) tw_small_free(v, sizeof *v);
 }
 
 void tw_release(tw_tensor *t) {
-    if (!t || atomic_fetch_sub_explicit(&t->refs, 1, memory_order_acq_rel) != 1) return;
+    if (!t || !tw_last_reference(&t->refs)) return;
     if (t->pyobj && tw_tensor_pyobj_free) tw_tensor_pyobj_free(t->pyobj);
     if (t->autograd) tw_autograd_free(t->autograd);
     tw_storage_release(t->storage);

@@ -429,8 +429,11 @@ TW_INLINE vf32 v_erf_f32(vf32 x) {
         for (int i = 0; i < V_LANES_##T; i++) x[i] = CALL(x[i], y[i]); \
         return v_load_##T(x); \
     }
-TW_LANEWISE_2(f64, double, fmod, fmod)
-TW_LANEWISE_2(f32, float, fmod, fmodf)
+/* libm's is exact, but slow where it reports an error: for a zero divisor, as in the lanes beyond a row's end. */
+static inline double tw_fmod(double a, double b) { return b == 0 || isinf(a) ? (double)NAN : fmod(a, b); }
+static inline float tw_fmodf(float a, float b) { return b == 0 || isinf(a) ? NAN : fmodf(a, b); }
+TW_LANEWISE_2(f64, double, fmod, tw_fmod)
+TW_LANEWISE_2(f32, float, fmod, tw_fmodf)
 
 /* sqrt(a^2 + b^2): scaled by the larger's power of two, squares by fma. */
 TW_INLINE vf64 v_hypot_f64(vf64 a, vf64 b) {

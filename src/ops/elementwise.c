@@ -395,25 +395,27 @@ static void run(const tw_ew *ew, const tw_arg *in, int nin, const types *ty, tw_
 
 /* Same shape, contiguous, of the compute dtype, on the CPU: one kernel call. 1 done, 0 not this case, -1 failed. */
 static int run_flat(const tw_ew *ew, const tw_arg *in, int nin, tw_tensor **out) {
-    const tw_tensor *first = in[0].tag == TW_ARG_TENSOR ? in[0].t : NULL;
+    const int lead = ew->promote == TW_PROMOTE_WHERE; /* the operand that gives the dtype; the condition before it is bool */
+    const tw_tensor *first = in[lead].tag == TW_ARG_TENSOR ? in[lead].t : NULL;
     const void *data[TW_ITER_OPERANDS];
     double numbers[TW_ITER_OPERANDS][2];
     unsigned broadcast = 0;
-    if (!first || ew->promote == TW_PROMOTE_WHERE || first->device != TW_CPU) return 0;
+    if (!first || first->device != TW_CPU) return 0;
     tw_dtype dtype = (tw_dtype)first->dtype;
     if (!((ew->dtypes >> dtype) & 1u) || tw_dtypes[dtype].compute != dtype || first->numel > GRAIN_COSTLY) return 0;
     if (ew->promote == TW_PROMOTE_INT_TO_FLOAT && tw_is_integral(dtype)) return 0;
     if ((first->flags & (TW_CONTIGUOUS | TW_CONJ | TW_NEG)) != TW_CONTIGUOUS || first->numel == 0 || first->ndim == 0) return 0;
     if (nin == 2 && ew->promote == TW_PROMOTE_DEFAULT && tw_is_integral(dtype) && !check_divisor(ew, &in[1])) return -1;
-    data[0] = tw_data(first);
+    data[lead] = tw_data(first);
     const uint16_t row = kernel_row(ew, in);
-    for (int i = 1; i < nin; i++) {
+    for (int i = 0; i < nin; i++) {
+        if (i == lead) continue;
         if (row != ew->kernel && i == ew->fold_input && in[i].tag == TW_ARG_INT) { /* the simpler row does not read it */
             data[i] = NULL;
             broadcast |= 1u << i;
         } else if (in[i].tag == TW_ARG_TENSOR) {
             const tw_tensor *t = in[i].t;
-            if ((tw_dtype)t->dtype != dtype || (t->flags & (TW_CONTIGUOUS | TW_CONJ | TW_NEG)) != TW_CONTIGUOUS ||
+            if ((tw_dtype)t->dtype != (i < lead ? TW_BOOL : dtype) || (t->flags & (TW_CONTIGUOUS | TW_CONJ | TW_NEG)) != TW_CONTIGUOUS ||
                 t->device != TW_CPU || t->ndim != first->ndim) return 0;
             for (int d = 0; d < t->ndim; d++)
                 if (t->sizes[d] != first->sizes[d]) return 0;
@@ -436,7 +438,7 @@ static int run_flat(const tw_ew *ew, const tw_arg *in, int nin, tw_tensor **out)
         into = tw_empty_new(first->sizes, first->ndim, result, TW_CPU);
         if (!into) return -1;
         *out = into;
-    } else if (into != first || result != dtype) {
+    } else if (into != first || result != dtype || lead) {
         return 0;
     } else {
         size_t bytes = (size_t)first->numel * tw_dtype_size(dtype);

@@ -76,6 +76,8 @@ typedef struct tw_op {
     const char *node;        /* "MaxBackward0" */
     uint16_t id;
     uint8_t kind, nparams, nouts, flags;
+    uint8_t self;            /* the parameter named self; 0 if there is none */
+    uint8_t npositional, nrequired; /* parameters before `*`, and those of them without a default */
     const tw_param *params;
     const char *const *out_names; /* "values", "indices": fields of torch.return_types.max; NULL for unnamed results */
     const struct tw_ew *ew;
