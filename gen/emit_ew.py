@@ -4,7 +4,7 @@ from zlib import crc32
 
 from ctext import BANNER, c_double, c_string
 from formula import Node, num
-from lower import COMPUTES, REAL_CTYPE, CannotLower, Lowering, names_in
+from lower import COMPUTES, HALF_PRIMITIVES, HALVES, REAL_CTYPE, CannotLower, Lowering, names_in
 
 PIECES = 16  # as many as gen/meson.build lists
 
@@ -26,7 +26,7 @@ class Kernels:
     def add(self, name, formulas, inputs, result):
         """formulas: {compute dtype's tag: Node}; result: v, m or r. The row's number and the bits of its dtypes."""
         bodies = {}
-        for compute in COMPUTES:
+        for compute in COMPUTES + HALVES:
             node = formulas.get(compute.tag)
             if node is None:
                 continue
@@ -38,7 +38,7 @@ class Kernels:
         if key not in self.known:
             self.known[key] = len(self.rows)
             self.rows.append((name, {i: text.replace("@NAME@", name) for i, text in bodies.items()}))
-        return self.known[key], sum(1 << i for i in bodies)
+        return self.known[key], sum(1 << c.index for c in COMPUTES if c.index in bodies)
 
 
 def body(compute, node, inputs, result):
@@ -167,7 +167,20 @@ def elementwise_formulas(op):
         node = next((op.formulas[c] for c in COLUMNS[compute.kind] if c in op.formulas), None)
         if node is not None and DTYPE_NAMES[compute.index] in op.dtype_names:
             out[compute.tag] = node
+    for half in HALVES:
+        node = out.get(half.suffix)
+        if node is not None and any(uses_half_primitive(child, half) for child in half_parts(node, half)):
+            out[half.half] = node
     return out
+
+
+def half_parts(node, half):
+    """Where a step's rounding is not that of the result: for complex numbers below the root, where a product is one step of several."""
+    return [*node.args, *node.kwargs.values()] if half.kind == "c" else [node]
+
+
+def uses_half_primitive(node, half):
+    return any(n.kind == "call" and n.value in HALF_PRIMITIVES[half.half] for n in node.walk())
 
 
 DTYPE_NAMES = {0: "bool", 1: "uint8", 2: "int8", 3: "int16", 4: "int32", 5: "int64", 8: "float32", 9: "float64", 11: "complex64",
@@ -219,16 +232,16 @@ class Records:
         self.lines = []
         self.dtypes = {}
 
-    def add(self, c_name, name, promote, formulas, inputs, label=None, folded=None):
+    def add(self, c_name, name, promote, formulas, inputs, label=None, folded=None, more=""):
         row, dtypes = self.kernels.add(c_name, formulas, inputs, result_kind(promote))
         scalars = sum(1 << k for k, i in enumerate(inputs) if i.scalar)
-        extra = ""
+        extra = more
         if folded:
             index, value = folded
             simple = {k: simplify(v, inputs[index].name, value) for k, v in formulas.items()}
             if any(v is not None and inputs[index].name not in names_in(v) for v in simple.values()):
                 folded_row, _ = self.kernels.add(f"{c_name}_folded", simple, inputs, result_kind(promote))
-                extra = f", .folded = {folded_row}, .fold_input = {index}, .fold_value = {c_double(value)}"
+                extra += f", .folded = {folded_row}, .fold_input = {index}, .fold_value = {c_double(value)}"
         if promote != "first" and any(i.scalar and i.name == "alpha" for i in inputs):
             extra += ", .alpha = true"
         self.dtypes[c_name] = dtypes
@@ -242,14 +255,20 @@ class Records:
 
     def add_op(self, op):
         promote = op.columns.get("promote", "default")
-        return self.add(op.c, op.base, promote, elementwise_formulas(op), op_inputs(op), op.columns.get("label"), fold(op))
+        wide = sum(1 << op.index(name) for name in op.words("wide"))
+        return self.add(op.c, op.base, promote, elementwise_formulas(op), op_inputs(op), op.columns.get("label"), fold(op),
+                        (f", .wide = {wide:#x}" if wide else "") +
+                        (f", .lead = {op.index(op.columns['lead'])}" if "lead" in op.columns else ""))
+
+
+def tag_of(index):
+    return next(c.tag for c in COMPUTES + HALVES if c.index == index)
 
 
 def kernel_names(rows):
     for name, kernels in rows:
         for index in sorted(kernels):
-            tag = next(c.tag for c in COMPUTES if c.index == index)
-            yield name, index, tag
+            yield name, index, tag_of(index)
 
 
 def emit_pieces(kernels):
@@ -268,7 +287,7 @@ def emit_rows(kernels):
         lines.append(f"void TW_K(k_{name}_{tag})(int64_t n, void *out, const void *const *in, unsigned broadcast);")
     lines += ["", "extern const tw_ew_row TW_K(tw_ew_rows)[];", "const tw_ew_row TW_K(tw_ew_rows)[] = {"]
     for name, row in kernels.rows:
-        tags = [(i, next(c.tag for c in COMPUTES if c.index == i)) for i in sorted(row)]
+        tags = [(i, tag_of(i)) for i in sorted(row)]
         lines.append("    {" + (", ".join(f"[{i}] = TW_K(k_{name}_{tag})" for i, tag in tags) or "0") + "},")
     return "\n".join(lines + ["};", ""])
 

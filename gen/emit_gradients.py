@@ -182,7 +182,8 @@ class Gradients:
         promote = "default" if op.columns.get("promote") == "real" else "first"
         name = f"{op.c}_grad_{p.name}"
         try:
-            dtypes = self.records.add(name, f"{op.base}_backward", promote, tags, inputs)
+            steps = ", .half_steps = true" if op.columns.get("half_grad") == "steps" else ""
+            dtypes = self.records.add(name, f"{op.base}_backward", promote, tags, inputs, more=steps)
         except ValueError:
             return None
         if not dtypes:

@@ -14,6 +14,7 @@ class Compute:
     value: str       # type of a value in a body
     kind: str        # class: b, i, f, c
     real: str = ""   # suffix of the real dtype, of complex ones
+    half: str = ""   # suffix of the half type that rounds between steps
 
     @property
     def prefix(self):
@@ -25,7 +26,7 @@ class Compute:
 
     @property
     def tag(self):
-        return "bool" if self.kind == "b" else self.suffix
+        return "bool" if self.kind == "b" else self.half or self.suffix
 
 
 COMPUTES = [
@@ -34,6 +35,11 @@ COMPUTES = [
     Compute(4, "i32", "int32_t", "int32_t", "i"), Compute(5, "i64", "int64_t", "int64_t", "i"),
     Compute(8, "f32", "float", "vf32", "f"), Compute(9, "f64", "double", "vf64", "f"),
     Compute(11, "c64", "c64", "c64", "c", "f32"), Compute(12, "c128", "c128", "c128", "c", "f64")]
+# Half types compute as float32 and complex64. What PyTorch computes with their own roundings in between has primitives of theirs
+# (v_floor_divide_f16, s_mul_c32): a formula that uses one has kernels for these dtypes beside those of the compute dtype.
+HALVES = [Compute(6, "f32", "float", "vf32", "f", half="f16"), Compute(7, "f32", "float", "vf32", "f", half="bf16"),
+          Compute(10, "c64", "c64", "c64", "c", "f32", half="c32")]
+HALF_PRIMITIVES = {"f16": {"floor_divide", "trunc_divide"}, "bf16": {"floor_divide", "trunc_divide"}, "c32": {"mul"}}
 REAL_CTYPE = {"f32": "float", "f64": "double"}
 
 
@@ -123,6 +129,8 @@ class Lowering:
                 return f"m_{name}_{c.suffix}({', '.join(texts)})", "m"
             return {"and": "({} && {})", "or": "({} || {})", "not": "(!{})"}[name].format(*texts), "m"
         name = "select" if name == "where" else name
+        if c.half and name in HALF_PRIMITIVES[c.half]:
+            return f"{c.prefix}_{name}_{c.half}({', '.join(texts)})", result
         return f"{c.prefix}_{name}_{c.suffix}({', '.join(texts)})", result
 
     def lower(self, node):

@@ -450,27 +450,50 @@ TW_INLINE vf64 v_hypot_f64(vf64 a, vf64 b) {
     return v_select_f64(m_or_f64(v_isinf_f64(a), v_isinf_f64(b)), inf, v);
 }
 
+/* float32 values rounded to what float16 and bfloat16 hold: to the nearest, ties to even. NaN stays. */
+TW_INLINE vf32 tw_step_bf16(vf32 x) {
+    vu32 u = (vu32)x;
+    return v_select_f32(v_isnan_f32(x), x, (vf32)((u + 0x7fff + (u >> 16 & 1)) & 0xffff0000u));
+}
+TW_INLINE vf32 tw_step_f16(vf32 x) {
+    vu32 u = (vu32)x;
+    vf32 size = (vf32)(u & 0x7fffffffu), small = (size + v_splat_f32(0.75f)) - v_splat_f32(0.75f); /* multiples of 2^-24 */
+    vf32 normal = (vf32)(((u & 0x7fffffffu) + 0xfff + (u >> 13 & 1)) & 0xffffe000u);
+    vf32 r = v_select_f32(v_lt_f32(size, v_splat_f32(0x1p-14f)), small, normal);
+    r = v_select_f32(v_gt_f32(r, v_splat_f32(65504.0f)), v_splat_f32(INFINITY), r);
+    return v_select_f32(v_isnan_f32(x), x, (vf32)((vu32)r | (u & 0x80000000u)));
+}
+
 /* remainder has the divisor's sign; floor_divide agrees with it: (a - remainder) / b, rounded as Python's. */
-#define TW_DIVISIONS(T, W) \
-    TW_INLINE v##T v_remainder_##T(v##T a, v##T b) { \
-        v##T m = v_fmod_##T(a, b), zero = v_splat_##T(0); \
-        m_##T other = m_and_##T(v_ne_##T(m, zero), m_or_##T(m_and_##T(v_lt_##T(b, zero), v_gt_##T(m, zero)), \
-                                                            m_and_##T(v_gt_##T(b, zero), v_lt_##T(m, zero)))); \
-        return v_select_##T(other, m + b, m); \
+#define TW_REMAINDER(T) \
+    TW_INLINE m_##T tw_signs_differ_##T(v##T m, v##T b) { \
+        v##T zero = v_splat_##T(0); \
+        return m_and_##T(v_ne_##T(m, zero), m_or_##T(m_and_##T(v_lt_##T(b, zero), v_gt_##T(m, zero)), \
+                                                     m_and_##T(v_gt_##T(b, zero), v_lt_##T(m, zero)))); \
     } \
-    TW_INLINE v##T v_trunc_divide_##T(v##T a, v##T b) { return v_trunc_##T(a / b); } \
-    TW_INLINE v##T v_floor_divide_##T(v##T a, v##T b) { \
-        v##T m = v_fmod_##T(a, b), d = (a - m) / b, zero = v_splat_##T(0), one = v_splat_##T(1); \
-        m_##T other = m_and_##T(v_ne_##T(m, zero), m_or_##T(m_and_##T(v_lt_##T(b, zero), v_gt_##T(m, zero)), \
-                                                            m_and_##T(v_gt_##T(b, zero), v_lt_##T(m, zero)))); \
-        d = v_select_##T(other, d - one, d); \
+    TW_INLINE v##T v_remainder_##T(v##T a, v##T b) { \
+        v##T m = v_fmod_##T(a, b); \
+        return v_select_##T(tw_signs_differ_##T(m, b), m + b, m); \
+    }
+TW_REMAINDER(f32)
+TW_REMAINDER(f64)
+
+/* STEP rounds what a step gives: PyTorch divides half types in half precision where both operands are vectors. */
+#define TW_DIVISIONS(NAME, T, W, STEP) \
+    TW_INLINE v##T v_trunc_divide_##NAME(v##T a, v##T b) { return v_trunc_##T(STEP(a / b)); } \
+    TW_INLINE v##T v_floor_divide_##NAME(v##T a, v##T b) { \
+        v##T m = v_fmod_##T(a, b), d = STEP(STEP(a - m) / b), zero = v_splat_##T(0), one = v_splat_##T(1); \
+        d = v_select_##T(tw_signs_differ_##T(m, b), STEP(d - one), d); \
         v##T f = v_floor_##T(d); \
-        f = v_select_##T(v_gt_##T(d - f, v_splat_##T((W)0.5)), f + one, f); \
+        f = v_select_##T(v_gt_##T(d - f, v_splat_##T((W)0.5)), STEP(f + one), f); \
         f = v_select_##T(v_eq_##T(d, zero), v_copysign_##T(zero, a / b), f); \
         return v_select_##T(v_eq_##T(b, zero), a / b, f); \
     }
-TW_DIVISIONS(f32, float)
-TW_DIVISIONS(f64, double)
+#define TW_EXACT(x) (x)
+TW_DIVISIONS(f32, f32, float, TW_EXACT)
+TW_DIVISIONS(f64, f64, double, TW_EXACT)
+TW_DIVISIONS(f16, f32, float, tw_step_f16)
+TW_DIVISIONS(bf16, f32, float, tw_step_bf16)
 
 #include "kernels/math_gamma.h"
 

@@ -1,5 +1,6 @@
 /* Leaves of reductions. Element i of a leaf goes to lane i mod LANES; lanes fold by halves. Up to 8 elements are taken in order. */
 #include "kernels/reduce.h"
+#include "kernels/vec.h"
 #include <math.h>
 
 #define ADD(a, b) ((a) + (b))
@@ -106,10 +107,10 @@ PLAIN(all, uint8_t, 64, 1, AND)
 COMPLEX_SUM(sum_cf, float, 64)
 COMPLEX_SUM(sum_cd, double, 32)
 
-/* Complex products: in order; the product is written out so that no target fuses it. */
-#define COMPLEX_PROD(name, T) \
+/* Complex products: in order. */
+#define COMPLEX_PROD(name, T, MINUS) \
     static inline void name##_mul(T *a, const T *b) { \
-        T re = a[0] * b[0] - a[1] * b[1], im = a[0] * b[1] + a[1] * b[0]; \
+        T re = MINUS(a[0] * b[0], a[1] * b[1]), im = a[0] * b[1] + a[1] * b[0]; \
         a[0] = re; \
         a[1] = im; \
     } \
@@ -129,8 +130,8 @@ COMPLEX_SUM(sum_cd, double, 32)
     static void name##_identity(int64_t n, void *acc) { \
         for (int64_t i = 0; i < n; i++) ((T *)acc)[2 * i] = 1, ((T *)acc)[2 * i + 1] = 0; \
     }
-COMPLEX_PROD(prod_cf, float)
-COMPLEX_PROD(prod_cd, double)
+COMPLEX_PROD(prod_cf, float, tw_minus_f32)
+COMPLEX_PROD(prod_cd, double, tw_minus_f64)
 
 /* Extreme value with the index of its first occurrence; the first NaN wins. */
 #define ARG(name, T, FIELD, VALUE, BETTER) \

@@ -91,12 +91,12 @@ TW_INLINE c128 s_complex_c128(double re, double im) { c128 z = {re, im}; return 
 TW_INLINE c128 tw_wide(c64 z) { return s_complex_c128((double)z.re, (double)z.im); }
 TW_INLINE c64 tw_narrow(c128 z) { return s_complex_c64((float)z.re, (float)z.im); }
 
-#define TW_COMPLEX_OPS(S, R, SQRT, FABS) \
+#define TW_COMPLEX_OPS(S, R, MINUS, FABS) \
     TW_INLINE R s_real_##S(S z) { return z.re; } \
     TW_INLINE R s_imag_##S(S z) { return z.im; } \
     TW_INLINE S s_add_##S(S a, S b) { return s_complex_##S(a.re + b.re, a.im + b.im); } \
     TW_INLINE S s_sub_##S(S a, S b) { return s_complex_##S(a.re - b.re, a.im - b.im); } \
-    TW_INLINE S s_mul_##S(S a, S b) { return s_complex_##S(a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re); } \
+    TW_INLINE S s_mul_##S(S a, S b) { return s_complex_##S(MINUS(a.re * b.re, a.im * b.im), a.re * b.im + a.im * b.re); } \
     TW_INLINE S s_neg_##S(S a) { return s_complex_##S(-a.re, -a.im); } \
     TW_INLINE S s_conj_##S(S a) { return s_complex_##S(a.re, -a.im); } \
     TW_INLINE S s_square_##S(S a) { return s_mul_##S(a, a); } \
@@ -105,18 +105,18 @@ TW_INLINE c64 tw_narrow(c128 z) { return s_complex_c64((float)z.re, (float)z.im)
         if (FABS(b.re) >= FABS(b.im)) { \
             if (b.re == 0 && b.im == 0) return s_complex_##S(a.re / FABS(b.re), a.im / FABS(b.im)); \
             R r = b.im / b.re, d = 1 / (b.re + b.im * r); \
-            return s_complex_##S((a.re + a.im * r) * d, (a.im - a.re * r) * d); \
+            return s_complex_##S((a.re + a.im * r) * d, MINUS(a.im, a.re * r) * d); \
         } \
         R r = b.re / b.im, d = 1 / (b.im + b.re * r); \
-        return s_complex_##S((a.re * r + a.im) * d, (a.im * r - a.re) * d); \
+        return s_complex_##S((a.re * r + a.im) * d, MINUS(a.im * r, a.re) * d); \
     } \
     TW_INLINE S s_reciprocal_##S(S a) { return s_div_##S(s_complex_##S(1, 0), a); } \
     TW_INLINE bool s_eq_##S(S a, S b) { return a.re == b.re && a.im == b.im; } \
     TW_INLINE bool s_ne_##S(S a, S b) { return a.re != b.re || a.im != b.im; } \
     TW_INLINE bool s_isnan_##S(S a) { return a.re != a.re || a.im != a.im; } \
     TW_INLINE S s_select_##S(bool m, S a, S b) { return m ? a : b; }
-TW_COMPLEX_OPS(c64, float, sqrtf, fabsf)
-TW_COMPLEX_OPS(c128, double, sqrt, fabs)
+TW_COMPLEX_OPS(c64, float, tw_minus_f32, fabsf)
+TW_COMPLEX_OPS(c128, double, tw_minus_f64, fabs)
 
 TW_INLINE double s_abs_c128(c128 z) { return s_hypot_f64(z.re, z.im); }
 TW_INLINE float s_abs_c64(c64 z) { return (float)s_abs_c128(tw_wide(z)); }
@@ -169,24 +169,35 @@ TW_INLINE c128 s_sin_c128(c128 z) {
 TW_INLINE c128 s_cos_c128(c128 z) {
     return s_complex_c128(s_cos_f64(z.re) * s_cosh_f64(z.im), -(s_sin_f64(z.re) * s_sinh_f64(z.im)));
 }
-TW_INLINE c128 s_sigmoid_c128(c128 z) {
-    return s_reciprocal_c128(s_add_c128(s_complex_c128(1, 0), s_exp_c128(s_neg_c128(z))));
-}
-/* |z|^b e^(i b arg z), for a complex exponent; integral real exponents by squaring. */
-TW_INLINE c128 s_pow_c128(c128 z, c128 b) {
-    if (b.re == 0 && b.im == 0) return s_complex_c128(1, 0);
-    if (z.re == 0 && z.im == 0) return b.im == 0 && b.re < 0 ? s_complex_c128(INFINITY, (double)NAN) : s_complex_c128(0, 0);
-    if (b.im == 0 && b.re == trunc(b.re) && fabs(b.re) <= 1024) {
-        int n = (int)fabs(b.re);
-        c128 r = s_complex_c128(1, 0), x = z;
-        for (; n; n >>= 1) {
-            if (n & 1) r = s_mul_c128(r, x);
-            x = s_mul_c128(x, x);
-        }
-        return b.re < 0 ? s_reciprocal_c128(r) : r;
+/* Products as C99's Annex G wants them, with infinities where plain arithmetic gives two NaNs: what libm's cpow multiplies with. */
+#define TW_ANNEX_G(S, R, COPYSIGN) \
+    TW_INLINE R tw_boxed_##S(R x) { return COPYSIGN(isinf(x) ? (R)1 : (R)0, x); } \
+    TW_INLINE R tw_zeroed_##S(R x) { return x != x ? COPYSIGN((R)0, x) : x; } \
+    TW_INLINE S tw_annex_mul_##S(S a, S b) { \
+        S z = s_mul_##S(a, b); \
+        bool again = false; \
+        if (z.re == z.re || z.im == z.im) return z; \
+        if (isinf(a.re) || isinf(a.im)) { \
+            a = s_complex_##S(tw_boxed_##S(a.re), tw_boxed_##S(a.im)); \
+            b = s_complex_##S(tw_zeroed_##S(b.re), tw_zeroed_##S(b.im)); \
+            again = true; \
+        } \
+        if (isinf(b.re) || isinf(b.im)) { \
+            b = s_complex_##S(tw_boxed_##S(b.re), tw_boxed_##S(b.im)); \
+            a = s_complex_##S(tw_zeroed_##S(a.re), tw_zeroed_##S(a.im)); \
+            again = true; \
+        } \
+        if (!again && (isinf(a.re * b.re) || isinf(a.im * b.im) || isinf(a.re * b.im) || isinf(a.im * b.re))) { \
+            a = s_complex_##S(tw_zeroed_##S(a.re), tw_zeroed_##S(a.im)); \
+            b = s_complex_##S(tw_zeroed_##S(b.re), tw_zeroed_##S(b.im)); \
+            again = true; \
+        } \
+        if (!again) return z; \
+        z = s_mul_##S(a, b); \
+        return s_complex_##S((R)INFINITY * z.re, (R)INFINITY * z.im); \
     }
-    return s_exp_c128(s_mul_c128(b, s_log_c128(z)));
-}
+TW_ANNEX_G(c64, float, copysignf)
+TW_ANNEX_G(c128, double, copysign)
 
 /* f(z) = -i g(iz) and the like turn the hyperbolic functions into the circular ones. */
 TW_INLINE c128 tw_times_i(c128 z) { return s_complex_c128(-z.im, z.re); }
@@ -230,8 +241,22 @@ TW_INLINE c128 s_log10_c128(c128 z) { return tw_scaled(s_log_c128(z), 0x1.bcb7b1
 
 #define TW_VIA_C128(NAME) TW_INLINE c64 s_##NAME##_c64(c64 z) { return tw_narrow(s_##NAME##_c128(tw_wide(z))); }
 TW_VIA_C128(sgn) TW_VIA_C128(exp) TW_VIA_C128(log) TW_VIA_C128(sqrt) TW_VIA_C128(rsqrt) TW_VIA_C128(tanh) TW_VIA_C128(sin)
-TW_VIA_C128(cos) TW_VIA_C128(sigmoid) TW_VIA_C128(tan) TW_VIA_C128(sinh) TW_VIA_C128(cosh) TW_VIA_C128(asin) TW_VIA_C128(acos)
+TW_VIA_C128(cos) TW_VIA_C128(tan) TW_VIA_C128(sinh) TW_VIA_C128(cosh) TW_VIA_C128(asin) TW_VIA_C128(acos)
 TW_VIA_C128(acosh) TW_VIA_C128(asinh) TW_VIA_C128(atanh) TW_VIA_C128(atan) TW_VIA_C128(log1p) TW_VIA_C128(expm1) TW_VIA_C128(exp2)
 TW_VIA_C128(log2) TW_VIA_C128(log10)
-TW_INLINE c64 s_pow_c64(c64 a, c64 b) { return tw_narrow(s_pow_c128(tw_wide(a), tw_wide(b))); }
+
+/* Of both widths, rounding (and overflowing) step by step: e^(b log z), also for b = 0; 1 / (1 + e^-z). */
+#define TW_COMPLEX_STEPS(S) \
+    TW_INLINE S s_pow_##S(S z, S b) { return s_exp_##S(tw_annex_mul_##S(b, s_log_##S(z))); } \
+    TW_INLINE S s_sigmoid_##S(S z) { \
+        return s_reciprocal_##S(s_add_##S(s_complex_##S(1, 0), s_exp_##S(s_sub_##S(s_complex_##S(0, 0), z)))); \
+    }
+TW_COMPLEX_STEPS(c64)
+TW_COMPLEX_STEPS(c128)
+
+/* A product rounded to complex32. */
+TW_INLINE c64 s_mul_c32(c64 a, c64 b) {
+    c64 z = s_mul_c64(a, b);
+    return s_complex_c64(tw_lane_f32(tw_step_f16(v_splat_f32(z.re))), tw_lane_f32(tw_step_f16(v_splat_f32(z.im))));
+}
 #endif

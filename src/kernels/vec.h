@@ -56,6 +56,23 @@ TW_INLINE vf64 v_load_f64(const double *p) { vf64 v; memcpy(&v, p, sizeof v); re
 TW_INLINE void v_store_f32(float *p, vf32 v) { memcpy(p, &v, sizeof v); }
 TW_INLINE void v_store_f64(double *p, vf64 v) { memcpy(p, &v, sizeof v); }
 
+/* a - b. Where a sum stands beside a difference of products, GCC 12 makes one fused operation of them whatever -ffp-contract says; the
+ * flipped sign bit hides the difference. */
+TW_INLINE float tw_minus_f32(float a, float b) {
+    uint32_t u;
+    memcpy(&u, &b, sizeof u);
+    u ^= 1u << 31;
+    memcpy(&b, &u, sizeof u);
+    return a + b;
+}
+TW_INLINE double tw_minus_f64(double a, double b) {
+    uint64_t u;
+    memcpy(&u, &b, sizeof u);
+    u ^= 1ull << 63;
+    memcpy(&b, &u, sizeof u);
+    return a + b;
+}
+
 /* --- what differs by instruction set: fma, sqrt, rounding, select, compare, masked memory ----------------------- */
 
 #if TW_VEC_AVX512

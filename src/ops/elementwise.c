@@ -2,6 +2,7 @@
 #include "ops/elementwise.h"
 #include "ops/copy.h"
 #include "ops/tile.h"
+#include "kernels/copy.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -281,9 +282,9 @@ static bool check_scalars(const tw_ew *ew, const tw_arg *in, int nin, tw_dtype c
     return true;
 }
 
-/* The row to use: a simpler one when the foldable Scalar has its default. */
-static uint16_t kernel_row(const tw_ew *ew, const tw_arg *in) {
-    if (!ew->folded) return ew->kernel;
+/* The row to use: a simpler one when the foldable Scalar has its default. Not for complex numbers: infinities times 1 + 0i hold NaN. */
+static uint16_t kernel_row(const tw_ew *ew, const tw_arg *in, tw_dtype kernel) {
+    if (!ew->folded || tw_is_complex(kernel)) return ew->kernel;
     const tw_arg *a = &in[ew->fold_input];
     bool same = a->tag == TW_ARG_FLOAT ? !(a->d < ew->fold_value) && !(a->d > ew->fold_value)
                                        : (a->tag == TW_ARG_INT || a->tag == TW_ARG_BOOL) && a->i == (int64_t)ew->fold_value;
@@ -368,26 +369,49 @@ static bool check_given(tw_tensor *out, const tw_arg *in, int nin, tw_dtype resu
 
 /* --- the call --------------------------------------------------------------------------------------------------- */
 
+static bool single(const tw_arg *a) { return a->tag != TW_ARG_TENSOR || a->t->numel == 1; }
+
+/* Half types and complex32 have kernels of their own where PyTorch rounds between steps, which it does not for a single divisor. */
+static tw_ew_kernel kernel_for(const tw_ew *ew, const tw_arg *in, int nin, const types *ty) {
+    const tw_ew_kernel *row = tw_ew_kernels()[kernel_row(ew, in, ty->kernel)];
+    bool wide = false;
+    for (int i = 0; i < nin; i++) wide |= (ew->wide >> i & 1u) && single(&in[i]);
+    return ty->common != ty->kernel && (int)ty->common < TW_COMPUTE_COUNT && row[ty->common] && !wide ? row[ty->common] : row[ty->kernel];
+}
+
+/* A number beside half types is rounded to theirs first, but for those that PyTorch takes in float32. */
+static bool rounds_first(const tw_ew *ew, int i, const types *ty) {
+    if (ty->common == ty->kernel || ew->promote == TW_PROMOTE_FIRST || ew->promote == TW_PROMOTE_WHERE) return false;
+    if (ew->scalars >> i & 1u) return ew->alpha;
+    return tw_is_complex(ty->kernel) || !(ew->wide >> i & 1u);
+}
+
 static void run(const tw_ew *ew, const tw_arg *in, int nin, const types *ty, tw_tensor *out) {
     tw_iter it;
     tw_tensor *ops[TW_ITER_OPERANDS] = {out};
     double numbers[TW_ITER_OPERANDS][2];
     tw_tile_job job;
     job.it = &it;
-    job.kernel = tw_ew_kernels()[kernel_row(ew, in)][ty->kernel];
+    job.kernel = kernel_for(ew, in, nin, ty);
     job.out = ty->kernel_out;
     job.grain = ew->promote == TW_PROMOTE_INT_TO_FLOAT ? GRAIN_COSTLY : GRAIN_CHEAP;
     for (int i = 0; i < nin; i++) {
         job.in[i] = ew->promote == TW_PROMOTE_WHERE && i == 0 ? TW_BOOL : ty->kernel;
         job.constant[i] = NULL;
-        if (in[i].tag == TW_ARG_TENSOR) {
+        bool rounds = rounds_first(ew, i, ty);
+        if (in[i].tag == TW_ARG_TENSOR && !(rounds && in[i].t->ndim == 0 && (tw_dtype)in[i].t->dtype != ty->common)) {
             ops[i + 1] = in[i].t;
             continue;
         }
         ops[i + 1] = NULL;
         job.constant[i] = numbers[i];
-        if (tw_a_is_number(&in[i])) tw_store_scalar(numbers[i], job.in[i], tw_a_to_scalar(&in[i]));
-        else memset(numbers[i], 0, sizeof numbers[i]);
+        memset(numbers[i], 0, sizeof numbers[i]);
+        if (in[i].tag == TW_ARG_TENSOR) {
+            tw_cast(1, numbers[i], ty->common, tw_data(in[i].t), (tw_dtype)in[i].t->dtype);
+            tw_apply_flags(1, numbers[i], ty->common, in[i].t->flags);
+        }
+        if (tw_a_is_number(&in[i])) tw_store_scalar(numbers[i], rounds ? ty->common : job.in[i], tw_a_to_scalar(&in[i]));
+        if (rounds) tw_store_scalar(numbers[i], job.in[i], tw_load_scalar(numbers[i], ty->common));
     }
     tw_iter_init(&it, out->sizes, out->ndim, ops, nin + 1);
     tw_tile_run(&job);
@@ -407,7 +431,7 @@ static int run_flat(const tw_ew *ew, const tw_arg *in, int nin, tw_tensor **out)
     if ((first->flags & (TW_CONTIGUOUS | TW_CONJ | TW_NEG)) != TW_CONTIGUOUS || first->numel == 0 || first->ndim == 0) return 0;
     if (nin == 2 && ew->promote == TW_PROMOTE_DEFAULT && tw_is_integral(dtype) && !check_divisor(ew, &in[1])) return -1;
     data[lead] = tw_data(first);
-    const uint16_t row = kernel_row(ew, in);
+    const uint16_t row = kernel_row(ew, in, dtype);
     for (int i = 0; i < nin; i++) {
         if (i == lead) continue;
         if (row != ew->kernel && i == ew->fold_input && in[i].tag == TW_ARG_INT) { /* the simpler row does not read it */
@@ -451,6 +475,14 @@ static int run_flat(const tw_ew *ew, const tw_arg *in, int nin, tw_tensor **out)
     return 1;
 }
 
+/* The inputs with one of them brought to the front. */
+static const tw_arg *led_by(int lead, const tw_arg *in, int nin, tw_arg *to) {
+    to[0] = in[lead];
+    for (int i = 0, n = 1; i < nin; i++)
+        if (i != lead) to[n++] = in[i];
+    return to;
+}
+
 /* 0-d CPU tensors next to tensors of another device are fine for shapes only: other devices have their own run. */
 bool tw_elementwise(const tw_ew *ew, const tw_arg *in, int nin, tw_tensor **out) {
     int flat = run_flat(ew, in, nin, out);
@@ -463,11 +495,15 @@ bool tw_elementwise(const tw_ew *ew, const tw_arg *in, int nin, tw_tensor **out)
     bool spare = false;
     if (tw_failed()) return false;
     if (!common_device(in, nin, given, &device)) return false;
-    if (!find_types(ew, in, nin, &ty) || !tw_broadcast_sizes(in, nin, sizes, &ndim)) return false;
+    tw_arg turned[TW_ITER_OPERANDS];
+    const tw_arg *order = ew->lead ? led_by(ew->lead, in, nin, turned) : in;
+    if (!find_types(ew, in, nin, &ty) || !tw_broadcast_sizes(order, nin, sizes, &ndim)) return false;
+    if (given && ew->promote == TW_PROMOTE_REAL && tw_is_complex(ty.common) && in[0].tag == TW_ARG_TENSOR && in[0].t == given)
+        return tw_fail(TW_RUNTIME_ERROR, "In-place %s is not supported for complex tensors.", ew->name);
     if (given && !check_given(given, in, nin, ty.result, sizes, ndim, &spare)) return false;
     tw_tensor *target = given;
     if (!given || spare) {
-        result_strides(in, nin, sizes, ndim, strides);
+        result_strides(order, nin, sizes, ndim, strides);
         target = tw_empty_strided_new(sizes, strides, ndim, spare ? (tw_dtype)given->dtype : ty.result, device);
         if (!target) return false;
     }

@@ -25,6 +25,9 @@ typedef struct tw_ew {
     int8_t fold_input;
     bool alpha;               /* its Scalar is named alpha: must be of the result's kind of number */
     double fold_value;
+    uint32_t wide;            /* bit per input that, as a single number, keeps its precision beside half types */
+    uint8_t lead;             /* the input that counts as the first for the result's layout (rsub: the second) */
+    bool half_steps;          /* a gradient that PyTorch computes op by op: not fused in half types, where each step rounds */
 } tw_ew;
 
 /* Runs it. in: tensors or numbers. *out NULL: allocated by PyTorch's layout rule; else written to (resized, cast). */
