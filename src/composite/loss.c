@@ -1,4 +1,4 @@
-/* Losses: mse_loss, l1_loss, nll_loss, cross_entropy_loss. */
+/* Losses of classes: nll_loss, cross_entropy_loss. */
 #include "composite/linalg_chain.h"
 #include <math.h>
 
@@ -7,20 +7,6 @@ static tw_tensor *negated(tw_tensor *owned) { return owned ? tw_chain(owned, tw_
 static tw_tensor *scaled(tw_tensor *owned, double by) { return owned ? tw_chain(owned, tw_op_mul_s(owned, tw_float(by))) : NULL; }
 static tw_tensor *sum_over(tw_tensor *owned, int64_t dim) {
     return owned ? tw_chain(owned, tw_op_sum_dim_IntList(owned, &dim, 1, false, TW_DTYPE_NONE)) : NULL;
-}
-
-static tw_tensor *reduced(tw_tensor *owned, int64_t reduction) {
-    if (!owned || reduction == TW_REDUCTION_NONE) return owned;
-    return reduction == TW_REDUCTION_SUM ? sum_of(owned) : tw_chain(owned, tw_op_mean(owned, TW_DTYPE_NONE));
-}
-
-bool tw_mse_loss_composite(const tw_arg *a, tw_tensor **out) {
-    return tw_give(out, reduced(tw_op__squared_difference(a[0].t, a[1].t), a[2].i));
-}
-
-bool tw_l1_loss_composite(const tw_arg *a, tw_tensor **out) {
-    tw_tensor *d = tw_op_sub(a[0].t, a[1].t, tw_int(1));
-    return d && tw_give(out, reduced(tw_chain(d, tw_op_abs(d)), a[2].i));
 }
 
 /* --- nll_loss ---------------------------------------------------------------------------------------------------------------- */
@@ -61,6 +47,7 @@ static tw_tensor *nll(tw_tensor *self, tw_tensor *target, tw_tensor *weight, int
 bool tw_nll_loss_composite(const tw_arg *a, tw_tensor **out) {
     return tw_give(out, nll(a[0].t, a[1].t, tw_optional(&a[2]), a[3].i, a[4].i, NULL));
 }
+bool tw_nll_loss_nd_composite(const tw_arg *a, tw_tensor **out) { return tw_nll_loss_composite(a, out); }
 
 /* --- cross_entropy_loss -------------------------------------------------------------------------------------------------------- */
 

@@ -2,6 +2,7 @@
 #include "core/cpu.h"
 #include "kernels/kernel.h"
 #include "kernels/copy.h"
+#include "kernels/ctc.h"
 #include "kernels/gemm.h"
 #include "kernels/number.h"
 #include "kernels/random.h"
@@ -24,6 +25,7 @@
 #endif
 
 /* One line a family: #include "kernels/x.h" above, TW_FAMILY(x) here. */
+TW_FAMILY(ctc)
 TW_FAMILY(gemm)
 TW_FAMILY(random)
 TW_FAMILY(reducers)

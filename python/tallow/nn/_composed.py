@@ -1,21 +1,8 @@
-"""Functions of torch.nn.functional that are made of ops of the table: normalisation, embedding, losses, attention."""
+"""Functions of torch.nn.functional that are made of ops of the table: normalisation, embedding, padding."""
 
 import math
 
 import tallow
-from tallow.nn import _reduction as _Reduction
-
-
-def _reduce(loss, size_average, reduce, reduction):
-    if size_average is not None or reduce is not None:
-        reduction = _Reduction.legacy_get_string(size_average, reduce)
-    if reduction == "mean":
-        return loss.mean()
-    if reduction == "sum":
-        return loss.sum()
-    if reduction == "none":
-        return loss
-    raise ValueError(f"{reduction} is not a valid value for reduction")
 
 
 def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-05):
@@ -118,75 +105,10 @@ def embedding(input, weight, padding_idx=None, max_norm=None, norm_type=2.0, sca
     return weight.index_select(0, input.reshape(-1)).reshape(*input.shape, weight.size(1))
 
 
-def binary_cross_entropy(input, target, weight=None, size_average=None, reduce=None, reduction="mean"):
-    """Cross entropy between probabilities; logarithms are at least -100."""
-    if target.size() != input.size():
-        raise ValueError(f"Using a target size ({target.size()}) that is different to the input size ({input.size()}) is deprecated. "
-                         "Please ensure they have the same size.")  # fmt: skip
-    loss = -(target * input.log().clamp(min=-100) + (1 - target) * (-input).log1p().clamp(min=-100))
-    return _reduce(loss if weight is None else loss * weight, size_average, reduce, reduction)
-
-
-def binary_cross_entropy_with_logits(input, target, weight=None, size_average=None, reduce=None, reduction="mean", pos_weight=None):
-    """binary_cross_entropy of sigmoid(input), computed stably."""
-    if target.size() != input.size():
-        raise ValueError(f"Target size ({target.size()}) must be the same as input size ({input.size()})")
-    log_sigmoid = tallow._C._nn.log_sigmoid(input)
-    if pos_weight is None:
-        loss = (1 - target) * input - log_sigmoid
-    else:
-        loss = (1 - target) * input - ((pos_weight - 1) * target + 1) * log_sigmoid
-    return _reduce(loss if weight is None else loss * weight, size_average, reduce, reduction)
-
-
-def smooth_l1_loss(input, target, size_average=None, reduce=None, reduction="mean", beta=1.0):
-    """Squared below beta, absolute above."""
-    if beta < 0:
-        raise RuntimeError("smooth_l1_loss does not support negative values for beta.")
-    size = (input - target).abs()
-    loss = size if beta == 0 else tallow.where(size < beta, 0.5 * size * size / beta, size - 0.5 * beta)
-    return _reduce(loss, size_average, reduce, reduction)
-
-
-def huber_loss(input, target, reduction="mean", delta=1.0, weight=None):
-    """Squared below delta, linear above."""
-    if delta <= 0:
-        raise RuntimeError("huber_loss does not support non-positive values for delta.")
-    size = (input - target).abs()
-    loss = tallow.where(size <= delta, 0.5 * size * size, delta * (size - 0.5 * delta))
-    return _reduce(loss if weight is None else loss * weight, None, None, reduction)
-
-
-def kl_div(input, target, size_average=None, reduce=None, reduction="mean", log_target=False):
-    """Kullback-Leibler divergence of target from log probabilities."""
-    loss = target.exp() * (target - input) if log_target else tallow.xlogy(target, target) - target * input
-    if reduction == "batchmean":
-        return loss.sum() / input.size(0)
-    return _reduce(loss, size_average, reduce, reduction)
-
-
 def normalize(input, p=2.0, dim=1, eps=1e-12, out=None):
     """input over its norm along dim."""
     result = input / input.norm(p, dim, keepdim=True).clamp_min(eps).expand_as(input)
     return result if out is None else out.copy_(result)
-
-
-def scaled_dot_product_attention(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, scale=None, enable_gqa=False):
-    """softmax(query @ key.mT * scale) @ value."""
-    if enable_gqa:
-        raise NotImplementedError("scaled_dot_product_attention: enable_gqa is not implemented")
-    scale = 1 / math.sqrt(query.size(-1)) if scale is None else scale
-    scores = (query * scale) @ key.transpose(-2, -1)
-    if is_causal:
-        rows, columns = query.size(-2), key.size(-2)
-        after = tallow.arange(columns).unsqueeze(0) > tallow.arange(rows).unsqueeze(1)
-        scores = tallow.where(after, -math.inf, scores)
-    if attn_mask is not None:
-        scores = tallow.where(attn_mask, scores, -math.inf) if attn_mask.dtype == tallow.bool else scores + attn_mask
-    weights = scores.softmax(-1)
-    if dropout_p > 0:
-        weights = tallow.nn.functional.dropout(weights, dropout_p)
-    return weights @ value
 
 
 def _pad_index(mode, size, before, after):

@@ -5,7 +5,6 @@ import warnings
 import tallow
 from tallow import Tensor, _C
 from tallow._missing import no_attribute as _no_attribute
-from tallow.nn import _reduction as _Reduction
 from tallow.overrides import handle_torch_function, has_torch_function
 
 _nn = _C._nn
@@ -18,32 +17,28 @@ def _unary(x):
 
 
 def __getattr__(name):
-    """Ops that need nothing but their name (linear, conv2d, gelu, softplus, pad, ...)."""
+    """Losses and attention, which have files of their own; then ops that need nothing but their name (linear, conv2d, gelu, ...);
+    then what the table lacks."""
     if name.startswith("__"):
         raise _no_attribute(__name__, name)
-    for space in (_nn, _ops):
-        op = getattr(space, name, None)
-        if op is not None:
-            globals()[name] = op
-            return op
-    from tallow.nn import _composed
+    from tallow.nn import _attention, _composed, _losses
 
-    function = getattr(_composed, name, None)
-    if function is not None and not name.startswith("_") and getattr(function, "__module__", None) == _composed.__name__:
-        globals()[name] = function
-        return function
-    raise _no_attribute(__name__, name)
+    def public(place):
+        function = None if name.startswith("_") else getattr(place, name, None)
+        return function if getattr(function, "__module__", None) == place.__name__ else None
+
+    found = public(_losses) or public(_attention)
+    if found is None:
+        found = getattr(_nn, name, None) or getattr(_ops, name, None) or public(_composed)
+    if found is None:
+        raise _no_attribute(__name__, name)
+    globals()[name] = found
+    return found
 
 
 def _op(name):
     """An op of the table that has the name of a function here."""
     return getattr(_nn, name, None) or getattr(_ops, name)
-
-
-def _reduction_number(size_average, reduce, reduction):
-    if size_average is not None or reduce is not None:
-        return _Reduction.legacy_get_enum(size_average, reduce)
-    return _Reduction.get_enum(reduction)
 
 
 def _softmax_dim(name, ndim, stacklevel):
@@ -241,77 +236,6 @@ def max_pool2d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode
     if return_indices:
         return _nn.max_pool2d_with_indices(input, kernel_size, stride, padding, dilation, ceil_mode)
     return _ops.max_pool2d(input, kernel_size, stride, padding, dilation, ceil_mode)
-
-
-# --- losses -------------------------------------------------------------------------------------------------------
-
-
-def _warn_of_broadcast(input, target, stacklevel=3):
-    if target.size() != input.size():
-        warnings.warn(
-            f"Using a target size ({target.size()}) that is different to the input size ({input.size()}). "
-            "This will likely lead to incorrect results due to broadcasting. "
-            "Please ensure they have the same size.",
-            stacklevel=stacklevel,
-        )
-
-
-def _weighted(loss, weight, reduction):
-    """A pointwise loss times weight, reduced: the mean is over the weights."""
-    loss = loss * weight
-    if reduction == 1:
-        return loss.sum() / weight.expand_as(loss).sum()
-    return loss.sum() if reduction == 2 else loss
-
-
-def mse_loss(input, target, size_average=None, reduce=None, reduction="mean", weight=None):
-    """Squared differences."""
-    if has_torch_function((input, target, weight)):
-        return handle_torch_function(mse_loss, (input, target, weight), input, target, size_average=size_average,
-                                     reduce=reduce, reduction=reduction, weight=weight)  # fmt: skip
-    _warn_of_broadcast(input, target)
-    number = _reduction_number(size_average, reduce, reduction)
-    if weight is not None:
-        if weight.size() != input.size():
-            raise ValueError("Weights and input must have the same size.")
-        return _weighted(_nn.mse_loss(input, target, 0), weight, number)
-    return _nn.mse_loss(input, target, number)
-
-
-def l1_loss(input, target, size_average=None, reduce=None, reduction="mean", weight=None):
-    """Absolute differences."""
-    if has_torch_function((input, target, weight)):
-        return handle_torch_function(l1_loss, (input, target, weight), input, target, size_average=size_average,
-                                     reduce=reduce, reduction=reduction, weight=weight)  # fmt: skip
-    _warn_of_broadcast(input, target)
-    number = _reduction_number(size_average, reduce, reduction)
-    if weight is not None:
-        if weight.size() != input.size():
-            raise ValueError("Weights and input must have the same size.")
-        return _weighted(_nn.l1_loss(input, target, 0), weight, number)
-    return _nn.l1_loss(input, target, number)
-
-
-def nll_loss(input, target, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction="mean"):
-    """Negative log likelihood of class indices, given log probabilities."""
-    if has_torch_function((input, target, weight)):
-        return handle_torch_function(nll_loss, (input, target, weight), input, target, weight=weight,
-                                     size_average=size_average, ignore_index=ignore_index, reduce=reduce,
-                                     reduction=reduction)  # fmt: skip
-    number = _reduction_number(size_average, reduce, reduction)
-    op = getattr(_nn, "nll_loss_nd", None) or _nn.nll_loss
-    return op(input, target, weight, number, ignore_index)
-
-
-def cross_entropy(input, target, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction="mean",
-                  label_smoothing=0.0):  # fmt: skip
-    """Cross entropy between logits and class indices or class probabilities."""
-    if has_torch_function((input, target, weight)):
-        return handle_torch_function(cross_entropy, (input, target, weight), input, target, weight=weight,
-                                     size_average=size_average, ignore_index=ignore_index, reduce=reduce,
-                                     reduction=reduction, label_smoothing=label_smoothing)  # fmt: skip
-    number = _reduction_number(size_average, reduce, reduction)
-    return _nn.cross_entropy_loss(input, target, weight, number, ignore_index, label_smoothing)
 
 
 # --- composites ---------------------------------------------------------------------------------------------------

@@ -5,20 +5,23 @@ from tallow.nn.modules.activation import (
     PReLU, ReLU, ReLU6, SELU, SiLU, Sigmoid, Softmax, Softmax2d, Softmin, Softplus, Softshrink, Softsign, Tanh,
     Tanhshrink, Threshold,
 )  # fmt: skip
+from tallow.nn.modules.adaptive import AdaptiveLogSoftmaxWithLoss
 from tallow.nn.modules.container import ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
 from tallow.nn.modules.conv import Conv1d, Conv2d
+from tallow.nn.modules.distance import CosineSimilarity, PairwiseDistance
 from tallow.nn.modules.dropout import Dropout
 from tallow.nn.modules.flatten import Flatten, Unflatten
-from tallow.nn.modules.linear import Bilinear, Identity, Linear
-from tallow.nn.modules.loss import CrossEntropyLoss, L1Loss, MSELoss, NLLLoss
+from tallow.nn.modules.lazy import LazyModuleMixin
+from tallow.nn.modules.linear import Bilinear, Identity, LazyLinear, Linear
+from tallow.nn.modules.linear_cross_entropy_options import LinearCrossEntropyOptions
+from tallow.nn.modules.loss import (
+    BCELoss, BCEWithLogitsLoss, CosineEmbeddingLoss, CrossEntropyLoss, CTCLoss, GaussianNLLLoss, HingeEmbeddingLoss, HuberLoss,
+    KLDivLoss, L1Loss, LinearCrossEntropyLoss, MarginRankingLoss, MSELoss, MultiLabelMarginLoss, MultiLabelSoftMarginLoss,
+    MultiMarginLoss, NLLLoss, NLLLoss2d, PoissonNLLLoss, SmoothL1Loss, SoftMarginLoss, TripletMarginLoss,
+    TripletMarginWithDistanceLoss,
+)  # fmt: skip
 from tallow.nn.modules.module import Module
 from tallow.nn.modules.pooling import MaxPool2d
+from tallow.nn.modules.sparse import Embedding, EmbeddingBag
 
-__all__ = [
-    "Bilinear", "CELU", "Conv1d", "Conv2d", "CrossEntropyLoss", "Dropout", "ELU", "Flatten", "GELU", "GLU",
-    "Hardshrink", "Hardsigmoid", "Hardswish", "Hardtanh", "Identity", "L1Loss", "LeakyReLU", "Linear",
-    "LogSigmoid", "LogSoftmax", "MSELoss", "MaxPool2d", "Mish", "Module", "ModuleDict", "ModuleList", "NLLLoss",
-    "PReLU", "ParameterDict", "ParameterList", "ReLU", "ReLU6", "SELU", "Sequential", "SiLU", "Sigmoid",
-    "Softmax", "Softmax2d", "Softmin", "Softplus", "Softshrink", "Softsign", "Tanh", "Tanhshrink", "Threshold",
-    "Unflatten",
-]  # fmt: skip
+__all__ = sorted(name for name, value in globals().items() if isinstance(value, type))
