@@ -5,6 +5,7 @@
  * finds which nodes lead to one of them. */
 #include "autograd/engine.h"
 #include "autograd/vmap.h"
+#include "core/debug.h"
 #include "op_ids.h"
 #include "ops/copy.h"
 #include <string.h>
@@ -374,6 +375,7 @@ static bool apply_op(tw_node *n, tw_tensor *const *g, uint64_t need, tw_tensor *
 }
 
 bool tw_node_apply(tw_node *n, tw_tensor *const *g, uint64_t need, tw_tensor **gin) {
+    if (tw_debugs(3)) tw_debug("backward %s", n->name ? n->name : "of a Python function");
     return n->kind == 0 ? apply_op(n, g, need, gin) : n->apply(n, g, need, gin);
 }
 

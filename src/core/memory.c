@@ -7,6 +7,7 @@
  * Note [Live counts]: each thread counts what it takes and gives; the sum over threads is what is alive. Bytes reach the shared
  * total in steps of FLUSH_BYTES, so the peak is exact to that much per thread. */
 #include "core/memory.h"
+#include "core/debug.h"
 #include "core/error.h"
 #include "core/tls.h"
 #include <pthread.h>
@@ -343,6 +344,7 @@ void *tw_block_alloc(size_t bytes) {
     }
     count_block(c, 1, (int64_t)bytes);
     count(&c->made, 1);
+    if (tw_debugs(4)) tw_debug("block of %zu bytes", bytes);
     return block;
 }
 

@@ -2,6 +2,7 @@
 #include "ops/elementwise.h"
 #include "ops/copy.h"
 #include "ops/tile.h"
+#include "ops/trace.h"
 #include "kernels/copy.h"
 #include <stdio.h>
 #include <string.h>
@@ -484,9 +485,7 @@ static const tw_arg *led_by(int lead, const tw_arg *in, int nin, tw_arg *to) {
 }
 
 /* 0-d CPU tensors next to tensors of another device are fine for shapes only: other devices have their own run. */
-bool tw_elementwise(const tw_ew *ew, const tw_arg *in, int nin, tw_tensor **out) {
-    int flat = run_flat(ew, in, nin, out);
-    if (flat) return flat > 0;
+static bool run_tiled(const tw_ew *ew, const tw_arg *in, int nin, tw_tensor **out) {
     types ty = {TW_DTYPE_NONE, TW_DTYPE_NONE, TW_DTYPE_NONE, TW_DTYPE_NONE};
     int64_t sizes[TW_MAX_DIMS], strides[TW_MAX_DIMS];
     int ndim;
@@ -522,5 +521,13 @@ bool tw_elementwise(const tw_ew *ew, const tw_arg *in, int nin, tw_tensor **out)
         if (!ok) tw_release(target);
         else *out = target;
     }
+    return ok;
+}
+
+bool tw_elementwise(const tw_ew *ew, const tw_arg *in, int nin, tw_tensor **out) {
+    int64_t began = tw_debugs(2) ? tw_debug_clock() : 0;
+    int flat = run_flat(ew, in, nin, out);
+    bool ok = flat ? flat > 0 : run_tiled(ew, in, nin, out);
+    if (tw_debugs(2)) tw_trace(ew->name, flat ? "elementwise flat" : "elementwise tiles", began, in, nin, out, ok);
     return ok;
 }

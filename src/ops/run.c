@@ -3,6 +3,7 @@
 #include "ops/copy.h"
 #include "ops/op.h"
 #include "ops/reduce.h"
+#include "ops/trace.h"
 #include "ops/view.h"
 #include <string.h>
 
@@ -224,7 +225,7 @@ static bool run_elsewhere(const tw_op *op, const tw_arg *args, tw_tensor **outs)
     return tw_fail(TW_NOT_IMPLEMENTED_ERROR, "Could not run '%s' on device '%s': it has no such kernel", op->name, tw_device_text(device));
 }
 
-bool tw_run(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
+static bool run_kind(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
     switch (op->kind) {
     case TW_KIND_ELEMENTWISE:
         if (on_device(args)) return run_elsewhere(op, args, outs);
@@ -238,4 +239,12 @@ bool tw_run(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
         return !(op->flags & TW_OP_INPLACE) && has_flags(op, args) ? run_resolved(op, args, outs) : run_kernel(op, args, outs);
     default: return tw_fail(TW_NOT_IMPLEMENTED_ERROR, "'%s' is a composite: it has no kernel to run", op->name);
     }
+}
+
+bool tw_run(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
+    if (!tw_debugs(2) || op->kind == TW_KIND_ELEMENTWISE || op->kind == TW_KIND_VIEW) return run_kind(op, args, outs);
+    int64_t began = tw_debug_clock();
+    bool ok = run_kind(op, args, outs), list = op->flags & TW_OP_LIST;
+    tw_trace(op->name, op->kind == TW_KIND_REDUCE ? "reduce" : "kernel", began, args, op->nparams, outs, ok && !list ? op->nouts : 0);
+    return ok;
 }
