@@ -151,7 +151,7 @@ static bool may_write(tw_tensor *t, const char *name) {
     if (tw_requires_grad(t)) PyErr_Format(PyExc_TypeError, "Can't call %s() on Variable that requires grad. Use var.detach().%s() instead.",
                                           name, name);
     else if (t->device != TW_CPU) PyErr_Format(PyExc_TypeError, "%s is only implemented on CPU tensors", name);
-    else return true;
+    else return tw_version_ready(t) || tw_py_raise();
     return false;
 }
 

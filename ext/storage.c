@@ -254,15 +254,13 @@ PyObject *tw_py_set_storage(PyObject *self, PyObject *args, PyObject *kw) {
             return NULL;
         }
     }
-    tw_storage *old = t->storage;
-    t->storage = s;
-    t->device = s->device;
-    if (!tw_set_geometry(t, sizes, strides, ndim, offset)) {
-        t->storage = old;
+    if (!tw_version_ready(t) || !tw_set_geometry(t, sizes, strides, ndim, offset)) {
         tw_storage_release(s);
         return tw_py_raise();
     }
-    tw_storage_release(old);
+    tw_storage_release(t->storage);
+    t->storage = s;
+    t->device = s->device;
     tw_bump_version(t);
     TW_PY_RETURN_NEW(self);
 }

@@ -247,7 +247,7 @@ static bool check_sizes(const tw_op *op, const tw_arg *args) {
 static bool view_inplace(const tw_op *op, const tw_arg *args, tw_node *n) {
     tw_tensor *self = args[0].t, *as = NULL;
     if (!run_below(op, args, &as)) return false;
-    bool ok = tw_set_geometry(self, as->sizes, as->strides, as->ndim, as->offset);
+    bool ok = tw_version_ready(self) && tw_set_geometry(self, as->sizes, as->strides, as->ndim, as->offset);
     if (ok && (self->flags & TW_BATCHED)) tw_vmap_take_batch(self, as);
     tw_release(as);
     if (ok) tw_bump_version(self);
@@ -332,7 +332,7 @@ bool tw_call_inplace(const tw_op *op, const tw_arg *args) {
         ok = view_inplace(op, args, n);
         goto done;
     }
-    if (!run_below(op, args, outs)) goto done;
+    if (!tw_version_ready(self) || !run_below(op, args, outs)) goto done;
     tw_bump_version(self);
     if (n && (!finish(n, mask, outs) || (differentiable_out(op, 0, self) && !tw_rebase_history(self, n, 0)))) goto done;
     ok = !dual || tw_jvp_inplace(op, args, before);
@@ -373,6 +373,8 @@ bool tw_call_out(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
         for (int i = 0; i < op->nouts; i++)
             if (outs[i] && tw_requires_grad(outs[i])) return refuse_out(op);
     }
+    for (int i = 0; i < op->nouts; i++)
+        if (outs[i] && !tw_version_ready(outs[i])) return false;
     bool ok = op->kind == TW_KIND_COMPOSITE ? composite_out(op, args, outs) : run_below(op, args, outs);
     for (int i = 0; ok && i < op->nouts; i++)
         if (outs[i]) tw_bump_version(outs[i]);

@@ -392,7 +392,7 @@ bool tw_vmap_run(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
     int level = 0;
     int64_t size = 0;
     unsigned mode = tw_mode;
-    bool ok;
+    bool ok, ours = !outs[0] && !(op->flags & TW_OP_INPLACE);
     for (int i = 0; i < op->nparams; i++) {
         int n = args[i].tag == TW_ARG_TENSOR ? 1 : args[i].tag == TW_ARG_TENSORS ? args[i].n : 0;
         for (int j = 0; j < n; j++) {
@@ -416,6 +416,10 @@ bool tw_vmap_run(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
     else if (op->batch || (op->flags & TW_OP_BATCH_NATIVE)) ok = run_ruled(op, args, level, size, outs);
     else ok = run_looped(op, args, level, size, outs);
     tw_mode = mode;
+    for (int i = 0; !ok && ours && i < op->nouts; i++) { /* the first results of a call that failed at a later one */
+        tw_release(outs[i]);
+        outs[i] = NULL;
+    }
     return ok;
 }
 

@@ -263,11 +263,9 @@ unsigned tw_version_of(tw_tensor *t) {
     return t->version ? atomic_load_explicit(&t->version->value, memory_order_relaxed) : 0;
 }
 
-bool tw_bump_version(tw_tensor *t) {
-    tw_version *v = version_made(t);
-    if (v) atomic_fetch_add_explicit(&v->value, 1, memory_order_relaxed);
-    return v != NULL;
-}
+bool tw_version_ready(tw_tensor *t) { return version_made(t) != NULL; }
+
+void tw_bump_version(tw_tensor *t) { atomic_fetch_add_explicit(&t->version->value, 1, memory_order_relaxed); }
 
 bool tw_share_version(tw_tensor *view, tw_tensor *base) {
     tw_version *v = version_made(base);

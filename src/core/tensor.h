@@ -69,7 +69,9 @@ void tw_format_strides(const int64_t *sizes, int ndim, tw_memory_format format, 
 void tw_like_strides(const tw_tensor *t, int64_t *strides); /* preserve_format: PyTorch's empty_like rule */
 
 unsigned tw_version_of(tw_tensor *t);       /* t._version */
-bool tw_bump_version(tw_tensor *t); /* false when memory runs out */
+/* Before a write: makes what tw_bump_version needs, so that it cannot fail once the elements are written. False: out of memory. */
+__attribute__((warn_unused_result)) bool tw_version_ready(tw_tensor *t);
+void tw_bump_version(tw_tensor *t);         /* after a write */
 bool tw_share_version(tw_tensor *view, tw_tensor *base);
 
 /* Wraps a dimension of a tensor with ndim dimensions; IndexError with PyTorch's text when out of range. 0-d counts as 1-d. */

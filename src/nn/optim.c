@@ -62,6 +62,7 @@ static bool dense(arrays *a, int roles) {
         tw_tensor *t = a->t[r];
         if (!t) continue;
         if (!check_role(p, t)) return false;
+        if (in_place && r != 1 && !tw_version_ready(t)) return false;
         if (!in_place) {
             a->copy[r] = tw_empty_new(p->sizes, p->ndim, tw_dtypes[dtype].compute, p->device);
             if (!a->copy[r] || !copied(a->copy[r], t)) return false;
