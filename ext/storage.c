@@ -1,7 +1,8 @@
 /* UntypedStorage: the bytes behind tensors. TypedStorage is Python, over this. */
 #include "ext/number.h"
 
-typedef struct storage_object { PyObject_HEAD tw_storage *s; PyObject *dict, *weak; } storage_object;
+/* exports: views of the memory that Python holds. While there are any, the storage must not be resized. */
+typedef struct storage_object { PyObject_HEAD tw_storage *s; PyObject *dict, *weak; int exports; bool was_resizable; } storage_object;
 
 static PyTypeObject storage_type;
 
@@ -119,14 +120,31 @@ static PyObject *tolist(PyObject *o, PyObject *u) {
     Py_XDECREF(view);
     return list;
 }
+static PyObject *from_buffer(PyObject *unused, PyObject *o);
 static PyObject *subscript(PyObject *o, PyObject *index) {
+    Py_ssize_t start, stop, step, length = (Py_ssize_t)of(o)->bytes;
+    if (PySlice_Check(index)) {
+        if (PySlice_Unpack(index, &start, &stop, &step) < 0) return NULL;
+        if (step != 1) {
+            PyErr_Format(PyExc_RuntimeError, "Trying to slice with a step of %zd, but only a step of 1 is supported", step);
+            return NULL;
+        }
+    } else if (PyIndex_Check(index)) {
+        start = PyNumber_AsSsize_t(index, NULL);
+        if (start == -1 && PyErr_Occurred()) return NULL;
+        if (start >= length || start < -length) {
+            PyErr_Format(PyExc_IndexError, "index %zd out of range for storage of size %zd", start, length);
+            return NULL;
+        }
+    }
     PyObject *view = PyMemoryView_FromObject(o), *r = view ? PyObject_GetItem(view, index) : NULL;
     Py_XDECREF(view);
-    if (r && PyMemoryView_Check(r)) {
-        PyObject *args = PyTuple_Pack(1, r), *s = args ? storage_new(&storage_type, args, NULL) : NULL;
-        Py_XDECREF(args);
-        Py_SETREF(r, s);
-    }
+    if (r && PyMemoryView_Check(r)) Py_SETREF(r, from_buffer(NULL, r)); /* shares the memory */
+    return r;
+}
+static PyObject *iterate(PyObject *o) {
+    PyObject *view = PyMemoryView_FromObject(o), *r = view ? PyObject_GetIter(view) : NULL;
+    Py_XDECREF(view);
     return r;
 }
 static int assign(PyObject *o, PyObject *index, PyObject *value) {
@@ -137,8 +155,18 @@ static int assign(PyObject *o, PyObject *index, PyObject *value) {
 }
 static int buffer(PyObject *o, Py_buffer *view, int flags) {
     static char none;
-    tw_storage *s = of(o);
-    return PyBuffer_FillInfo(view, o, s->data ? s->data : &none, (Py_ssize_t)s->bytes, 0, flags);
+    storage_object *self = (storage_object *)o;
+    if (PyBuffer_FillInfo(view, o, self->s->data ? self->s->data : &none, (Py_ssize_t)self->s->bytes, 0, flags) < 0) return -1;
+    if (self->exports++ == 0) {
+        self->was_resizable = self->s->resizable;
+        self->s->resizable = false;
+    }
+    return 0;
+}
+static void buffer_released(PyObject *o, Py_buffer *view) {
+    (void)view;
+    storage_object *self = (storage_object *)o;
+    if (--self->exports == 0) self->s->resizable = self->was_resizable;
 }
 /* UntypedStorage._from_buffer(buffer): shares the memory of a writable buffer (mmap). */
 static void release_buffer(void *context, void *data, size_t bytes) {
@@ -157,13 +185,36 @@ static PyObject *from_buffer(PyObject *unused, PyObject *o) {
         return NULL;
     }
     tw_storage *s = tw_storage_borrow(TW_CPU, view->buf, (size_t)view->len, release_buffer, view);
-    if (!s) return tw_py_raise();
+    if (!s) {
+        release_buffer(view, NULL, 0);
+        return tw_py_raise();
+    }
     PyObject *r = tw_py_storage(s);
     tw_storage_release(s);
     return r;
 }
+/* A byte on each line, then what it is. */
 static PyObject *repr(PyObject *o) {
-    return PyUnicode_FromFormat("[torch.storage.UntypedStorage(device=%s) of size %zu]", tw_device_text(of(o)->device), of(o)->bytes);
+    const tw_storage *s = of(o);
+    const uint8_t *bytes = s->data;
+    PyObject *about = PyUnicode_FromFormat("[torch.storage.UntypedStorage(device=%s) of size %zu]", tw_device_text(s->device), s->bytes);
+    if (!about || s->device != TW_CPU) {
+        PyObject *r = about ? PyUnicode_FromFormat("...\n%U", about) : NULL;
+        Py_XDECREF(about);
+        return r;
+    }
+    char *text = PyMem_Malloc(5 * s->bytes + 3), *at = text; /* "255\n " */
+    if (!text) {
+        Py_DECREF(about);
+        return PyErr_NoMemory();
+    }
+    *at++ = ' ';
+    for (size_t i = 0; i < s->bytes; i++) at += sprintf(at, i ? "\n %d" : "%d", bytes[i]);
+    *at = '\0';
+    PyObject *r = PyUnicode_FromFormat("%s\n%U", text, about);
+    PyMem_Free(text);
+    Py_DECREF(about);
+    return r;
 }
 
 PyObject *tw_py_untyped_storage(PyObject *self, PyObject *unused) {
@@ -176,6 +227,7 @@ static bool sizes_from(PyObject *o, int64_t *into, int *n) {
     if (!fast) return false;
     *n = (int)PySequence_Fast_GET_SIZE(fast);
     bool ok = *n <= TW_MAX_DIMS;
+    if (!ok) PyErr_Format(PyExc_RuntimeError, "a tensor of %zd dimensions: at most %d are supported", PySequence_Fast_GET_SIZE(fast), TW_MAX_DIMS);
     for (int i = 0; ok && i < *n; i++) {
         into[i] = PyLong_AsLongLong(PySequence_Fast_GET_ITEM(fast, i));
         ok = !(into[i] == -1 && PyErr_Occurred());
@@ -184,13 +236,59 @@ static bool sizes_from(PyObject *o, int64_t *into, int *n) {
     return ok;
 }
 
+/* Sizes, and strides unless they are left out. */
+static bool geometry_from(PyObject *size, PyObject *stride, int64_t *sizes, int64_t *strides, int *ndim) {
+    int nstrides = 0;
+    if (!sizes_from(size, sizes, ndim) || (stride && stride != Py_None && !sizes_from(stride, strides, &nstrides))) return false;
+    if (nstrides == 0) tw_contiguous_strides(sizes, *ndim, strides);
+    if (nstrides == 0 || nstrides == *ndim) return true;
+    PyErr_Format(PyExc_RuntimeError, "unequal size length (%d) and stride length (%d)", *ndim, nstrides);
+    return false;
+}
+
+/* UntypedStorage._tensor(dtype, offset, size, stride): a tensor over the storage, which must be large enough for it. */
+static PyObject *tensor_over(PyObject *o, PyObject *args) {
+    PyObject *given, *size, *stride;
+    Py_ssize_t offset;
+    int64_t sizes[TW_MAX_DIMS], strides[TW_MAX_DIMS];
+    int ndim;
+    tw_dtype dtype;
+    if (!PyArg_ParseTuple(args, "OnOO:_tensor", &given, &offset, &size, &stride)) return NULL;
+    if (!tw_py_dtype_from(given, &dtype)) {
+        if (!PyErr_Occurred()) PyErr_SetString(PyExc_TypeError, "_tensor(): argument 'dtype' must be torch.dtype");
+        return NULL;
+    }
+    if (!geometry_from(size, stride, sizes, strides, &ndim)) return NULL;
+    return tw_py_wrap(tw_tensor_over(of(o), sizes, strides, ndim, offset, dtype));
+}
+
+/* Makes `s` large enough for the geometry, if need be and it can. */
+static bool fit(tw_storage *s, const int64_t *sizes, const int64_t *strides, int ndim, int64_t offset, tw_dtype dtype) {
+    size_t need, item = tw_dtype_size(dtype);
+    if (offset < 0) return tw_fail(TW_RUNTIME_ERROR, "Tensor: invalid storage offset %lld", (long long)offset);
+    for (int i = 0; i < ndim; i++) {
+        if (sizes[i] < 0)
+            return tw_fail(TW_RUNTIME_ERROR, "Trying to create tensor with negative dimension %lld: %s", (long long)sizes[i],
+                           tw_sizes_text(sizes, ndim));
+        if (strides[i] < 0)
+            return tw_fail(TW_RUNTIME_ERROR, "Storage size calculation overflowed with sizes=%s and strides=%s", tw_sizes_text(sizes, ndim),
+                           tw_sizes_text(strides, ndim));
+    }
+    if (!tw_extent(sizes, strides, ndim, offset, item, &need)) return false;
+    if (need <= s->bytes) return true;
+    if (s->resizable) return tw_storage_resize(s, need);
+    return tw_fail(TW_RUNTIME_ERROR, "setStorage: sizes %s, strides %s, storage offset %lld, and itemsize %zu requiring a storage size of %zu "
+                   "are out of bounds for storage of size %zu", tw_sizes_text(sizes, ndim), tw_sizes_text(strides, ndim), (long long)offset,
+                   item, need, s->bytes);
+}
+
 /* set_(storage, offset, sizes, strides), set_(tensor), set_() */
 PyObject *tw_py_set_storage(PyObject *self, PyObject *args, PyObject *kw) {
     static char *names[] = {"source", "storage_offset", "size", "stride", NULL};
     PyObject *source = NULL, *size = NULL, *stride = NULL;
     Py_ssize_t offset = 0;
     int64_t sizes[TW_MAX_DIMS] = {0}, strides[TW_MAX_DIMS] = {1};
-    int ndim = 1, nstrides = 0;
+    int ndim = 1;
     tw_tensor *t = tw_py_tensor_of(self);
     tw_storage *s = NULL;
     if (!PyArg_ParseTupleAndKeywords(args, kw, "|OnOO:set_", names, &source, &offset, &size, &stride)) return NULL;
@@ -228,31 +326,13 @@ PyObject *tw_py_set_storage(PyObject *self, PyObject *args, PyObject *kw) {
             strides[0] = 1;
         }
     }
-    bool ok = true;
-    if (size) {
-        ok = sizes_from(size, sizes, &ndim);
-        if (ok && stride) ok = sizes_from(stride, strides, &nstrides);
-        else if (ok) tw_contiguous_strides(sizes, ndim, strides);
-    }
-    if (!ok) {
+    if (size && !geometry_from(size, stride, sizes, strides, &ndim)) {
         tw_storage_release(s);
         return NULL;
     }
-    int64_t last = offset, numel = 1;
-    for (int i = 0; i < ndim; i++) {
-        last += (sizes[i] - 1) * strides[i];
-        numel *= sizes[i];
-    }
-    size_t need = numel > 0 ? (size_t)(last + 1) * tw_dtype_size((tw_dtype)t->dtype) : 0;
-    if (need > s->bytes) {
-        if (!s->resizable || !tw_storage_resize(s, need)) {
-            PyErr_Format(PyExc_RuntimeError, "setStorage: sizes %s, strides %s, storage offset %zd, and itemsize %zu requiring a storage size "
-                         "of %zu are out of bounds for storage of size %zu", tw_sizes_text(sizes, ndim), tw_sizes_text(strides, ndim), offset,
-                         tw_dtype_size((tw_dtype)t->dtype), need, s->bytes);
-            tw_clear_error();
-            tw_storage_release(s);
-            return NULL;
-        }
+    if (!fit(s, sizes, strides, ndim, offset, (tw_dtype)t->dtype)) {
+        tw_storage_release(s);
+        return tw_py_raise();
     }
     if (!tw_version_ready(t) || !tw_set_geometry(t, sizes, strides, ndim, offset)) {
         tw_storage_release(s);
@@ -280,6 +360,7 @@ static PyMethodDef storage_methods[] = {
     {"copy_", copy_, METH_VARARGS, NULL},
     {"fill_", fill_, METH_O, NULL},
     {"tolist", tolist, METH_NOARGS, NULL},
+    {"_tensor", tensor_over, METH_VARARGS, NULL},
     {"_from_buffer", from_buffer, METH_O | METH_STATIC, NULL},
     {NULL, NULL, 0, NULL},
 };
@@ -291,12 +372,12 @@ static PyGetSetDef storage_getset[] = {
 };
 static PyMappingMethods storage_mapping = {.mp_length = storage_length, .mp_subscript = subscript, .mp_ass_subscript = assign};
 static PySequenceMethods storage_sequence = {.sq_length = storage_length};
-static PyBufferProcs storage_buffer = {.bf_getbuffer = buffer};
+static PyBufferProcs storage_buffer = {.bf_getbuffer = buffer, .bf_releasebuffer = buffer_released};
 static PyTypeObject storage_type = {
     PyVarObject_HEAD_INIT(NULL, 0)
     .tp_name = "torch.storage.UntypedStorage", .tp_basicsize = sizeof(storage_object),
     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, .tp_new = storage_new, .tp_dealloc = storage_dealloc, .tp_repr = repr,
-    .tp_methods = storage_methods, .tp_getset = storage_getset, .tp_as_mapping = &storage_mapping, .tp_as_sequence = &storage_sequence,
+    .tp_iter = iterate, .tp_methods = storage_methods, .tp_getset = storage_getset, .tp_as_mapping = &storage_mapping, .tp_as_sequence = &storage_sequence,
     .tp_as_buffer = &storage_buffer, .tp_dictoffset = offsetof(storage_object, dict), .tp_weaklistoffset = offsetof(storage_object, weak),
 };
 

@@ -26,8 +26,7 @@ def deepcopy(self, memo):
         key = ("tallow storage", storage.data_ptr() or id(self))
         if key not in memo:
             memo[key] = storage.clone()
-        new = tallow.empty(0, dtype=self.dtype)
-        new.set_(memo[key], self.storage_offset(), self.size(), self.stride())
+        new = memo[key]._tensor(self.dtype, self.storage_offset(), self.size(), self.stride())
         if self.is_conj():
             new = new.conj()
         if self.is_neg():

@@ -13,10 +13,7 @@ UNTYPED = frozenset(
 
 
 def _rebuild_tensor(storage, storage_offset, size, stride):
-    if tallow.serialization._OnMeta.on:
-        return tallow.empty_strided(size, stride, dtype=storage.dtype, device="meta")
-    t = tallow.empty(0, dtype=storage.dtype, device="cpu")
-    return t.set_(storage._untyped_storage, storage_offset, size, stride)
+    return storage._untyped_storage._tensor(storage.dtype, storage_offset, size, stride)
 
 
 def _rebuild_tensor_v2(storage, storage_offset, size, stride, requires_grad, backward_hooks, metadata=None):
@@ -29,10 +26,7 @@ def _rebuild_tensor_v2(storage, storage_offset, size, stride, requires_grad, bac
 
 def _rebuild_tensor_v3(storage, storage_offset, size, stride, requires_grad, backward_hooks, dtype, metadata=None):
     untyped = getattr(storage, "_untyped_storage", storage)
-    if tallow.serialization._OnMeta.on:
-        return tallow.empty_strided(size, stride, dtype=dtype, device="meta")
-    tensor = tallow.empty(0, dtype=dtype).set_(untyped, storage_offset, size, stride)
-    tensor = _flagged(tensor, metadata)
+    tensor = _flagged(untyped._tensor(dtype, storage_offset, size, stride), metadata)
     if requires_grad:
         tensor.requires_grad_()
     return tensor

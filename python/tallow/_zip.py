@@ -23,10 +23,10 @@ def _corrupt(what):
 
 
 class Writer:
-    """Writes entries one after the other to a file that can only be written."""
+    """Writes entries one after the other to a file that can only be written. Without checksums, zeros stand for them."""
 
-    def __init__(self, file):
-        self._file, self._at, self._entries = file, 0, []
+    def __init__(self, file, checksums=True):
+        self._file, self._at, self._entries, self._checksums = file, 0, [], checksums
 
     def _put(self, data):
         self._file.write(data)
@@ -36,7 +36,7 @@ class Writer:
         """Adds an entry; data is bytes-like."""
         data = memoryview(data).cast("B")
         encoded, size, offset = name.encode(), data.nbytes, self._at
-        crc = zlib.crc32(data)
+        crc = zlib.crc32(data) if self._checksums else 0
         large = struct.pack("<HHQQ", 1, 16, size, size) if size >= _MAX32 else b""
         before = offset + 30 + len(encoded) + len(large) + 4
         pad = -before % _ALIGN
@@ -78,20 +78,35 @@ class BadZip(RuntimeError):
 
 
 class Reader:
-    """The entries of a zip in a file that can seek; `names` in order. Any writer's, as long as nothing is compressed."""
+    """Reads stored entries. Every number in the file is checked against the file's size before it is used."""
 
     def __init__(self, file):
         self._file = file
-        file.seek(0, 2)
-        self._size = file.tell()
-        self._entries = self._directory()
-        self.names = list(self._entries)
+        self._size = file.seek(0, 2)
+        try:
+            self._entries = self._directory()
+        except (struct.error, UnicodeDecodeError, OverflowError):
+            raise _corrupt("reading zip archive: invalid header or archive is corrupted") from None
+        self._refuse_overlaps()
+
+    @property
+    def names(self):
+        """The entries' names, in the order of the directory."""
+        return list(self._entries)
+
+    def __contains__(self, name):
+        return name in self._entries
 
     def _read(self, offset, count):
         if offset < 0 or offset + count > self._size:
             raise _corrupt("reading zip archive: failed finding central directory")
         self._file.seek(offset)
-        return self._file.read(count)
+        data = self._file.read(count)
+        if not isinstance(data, bytes):
+            raise TypeError("torch.load needs a file opened in binary mode")
+        if len(data) != count:
+            raise _corrupt("reading zip archive: file read failed")
+        return data
 
     def _directory(self):
         tail_length = min(self._size, 65557)
@@ -101,10 +116,12 @@ class Reader:
             raise _corrupt("reading zip archive: failed finding central directory")
         count, length, start = struct.unpack_from("<HII", tail, place + 10)
         if start == _MAX32 or count == 0xFFFF or length == _MAX32:
-            locator = tail[place - 20 : place]
+            locator = tail[max(place - 20, 0) : place]
             if locator[:4] != _LOCATOR64:
                 raise _corrupt("reading zip archive: failed finding central directory")
             record = self._read(struct.unpack_from("<Q", locator, 8)[0], 56)
+            if record[:4] != _END64:
+                raise _corrupt("reading zip archive: failed finding central directory")
             count, length, start = struct.unpack_from("<QQQ", record, 32)
         data, at, entries = self._read(start, length), 0, {}
         for _ in range(count):
@@ -115,6 +132,8 @@ class Reader:
             name = data[at + 46 : at + 46 + nname].decode()
             extra = data[at + 46 + nname : at + 46 + nname + nextra]
             size, offset = self._wide(extra, packed, size, offset)
+            if name in entries:
+                raise _corrupt(f"reading zip archive: two entries are called {name}")
             entries[name] = (method, crc, size, offset)
             at += 46 + nname + nextra + ncomment
         return entries
@@ -138,6 +157,11 @@ class Reader:
             at += length
         return size, offset
 
+    def _refuse_overlaps(self):
+        """Entries that share bytes would let a small file ask for much memory: together they must fit into the file."""
+        if sum(size for method, _, size, _ in self._entries.values() if method == 0) > self._size:
+            raise _corrupt("reading zip archive: its entries overlap")
+
     def place(self, name):
         """Where an entry's data starts, and its size."""
         if name not in self._entries:
@@ -154,16 +178,21 @@ class Reader:
             raise _corrupt(f"reading file {name}: file read failed")
         return start, size
 
+    def _verify(self, name, data):
+        """Compares an entry's checksum. Files saved under set_crc32_options(False) have zeros for all of them."""
+        crc = self._entries[name][1]
+        if crc != 0 and zlib.crc32(data) != crc:
+            raise _corrupt(f"reading file {name}: file read failed")
+
     def read(self, name):
         """An entry's bytes, checked."""
         start, size = self.place(name)
         data = self._read(start, size)
-        if zlib.crc32(data) != self._entries[name][1]:
-            raise _corrupt(f"reading file {name}: file read failed")
+        self._verify(name, data)
         return data
 
     def read_into(self, name, target):
-        """Reads an entry's bytes into a writable buffer of that size."""
+        """Reads an entry's bytes, checked, into a writable buffer of that size."""
         start, size = self.place(name)
         view = memoryview(target).cast("B")
         if view.nbytes != size:
@@ -180,3 +209,4 @@ class Reader:
             if not count:
                 raise _corrupt(f"reading file {name}: file read failed")
             done += count
+        self._verify(name, view)

@@ -32,11 +32,11 @@ class TypedStorage:
         return self._untyped_storage
 
     def _tensor(self):
-        return tallow.empty(0, dtype=self.dtype).set_(self._untyped_storage, 0, (len(self),), (1,))
+        return self._untyped_storage._tensor(self.dtype, 0, (len(self),), (1,))
 
     @property
     def device(self):
-        return tallow.device("cpu")
+        return self._untyped_storage.device
 
     is_cuda = False
     is_sparse = False
@@ -138,6 +138,17 @@ def _load_from_bytes(b):
 
 
 copyreg.pickle(UntypedStorage, lambda storage: TypedStorage(wrap_storage=storage, dtype=tallow.uint8).__reduce__())
+
+
+class StorageType:
+    """torch.FloatStorage in a pickle: only its dtype matters. None: bytes."""
+
+    def __init__(self, dtype):
+        self.dtype = dtype
+
+    def __str__(self):
+        return f"StorageType(dtype={self.dtype})"
+
 
 NAME_OF_DTYPE, DTYPE_OF_NAME = {}, {}
 for _name, _dtype in _TYPES.items():

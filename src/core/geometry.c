@@ -1,11 +1,14 @@
 /* Questions about sizes and strides, answered by PyTorch's rules (c10/core/Contiguity, ATen/MemoryOverlap, ExpandUtils). */
 #include "core/tensor.h"
 
+/* Sizes too large for any memory are refused elsewhere: here the product may wrap. */
+static int64_t wrapped_product(int64_t a, int64_t b) { return (int64_t)((uint64_t)a * (uint64_t)b); }
+
 void tw_contiguous_strides(const int64_t *sizes, int ndim, int64_t *strides) {
     int64_t step = 1;
     for (int i = ndim - 1; i >= 0; i--) {
         strides[i] = step;
-        step *= sizes[i] > 1 ? sizes[i] : 1;
+        step = wrapped_product(step, sizes[i] > 1 ? sizes[i] : 1);
     }
 }
 
@@ -26,7 +29,7 @@ void tw_format_strides(const int64_t *sizes, int ndim, tw_memory_format format, 
     const int *order = format_order(format);
     for (int i = 0; i < ndim; i++) {
         strides[order[i]] = step;
-        step *= sizes[order[i]];
+        step = wrapped_product(step, sizes[order[i]]);
     }
 }
 

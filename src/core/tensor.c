@@ -25,8 +25,7 @@ static inline bool count_elements(const int64_t *sizes, int ndim, size_t item, i
     return true;
 }
 
-/* Bytes of storage that a geometry reaches; false when that does not fit. */
-static bool extent(const int64_t *sizes, const int64_t *strides, int ndim, int64_t offset, size_t item, size_t *bytes) {
+bool tw_extent(const int64_t *sizes, const int64_t *strides, int ndim, int64_t offset, size_t item, size_t *bytes) {
     int64_t last = offset, step;
     for (int i = 0; i < ndim; i++) {
         if (sizes[i] == 0) { *bytes = 0; return true; }
@@ -46,7 +45,7 @@ static bool extent(const int64_t *sizes, const int64_t *strides, int ndim, int64
 typedef struct measure { int64_t numel; size_t bytes; bool contiguous; } measure;
 
 static bool measure_slowly(const int64_t *sizes, const int64_t *strides, int ndim, int64_t offset, size_t item, measure *m) {
-    if (!count_elements(sizes, ndim, item, &m->numel) || !extent(sizes, strides, ndim, offset, item, &m->bytes)) return false;
+    if (!count_elements(sizes, ndim, item, &m->numel) || !tw_extent(sizes, strides, ndim, offset, item, &m->bytes)) return false;
     int64_t expected = 1;
     m->contiguous = true;
     for (int i = ndim - 1; i >= 0 && m->numel > 0; i--) {

@@ -44,6 +44,8 @@ tw_tensor *tw_empty_new(const int64_t *sizes, int ndim, tw_dtype dtype, tw_devic
 tw_tensor *tw_scalar_new(tw_scalar value, tw_dtype dtype, tw_device device);              /* 0-d */
 /* A second tensor over the same storage (and version, unless TW_NEW_VERSION): dtype may differ (view(dtype)). Checks bounds. */
 tw_tensor *tw_alias_new(tw_tensor *of, const int64_t *sizes, const int64_t *strides, int ndim, int64_t offset, tw_dtype dtype);
+/* Bytes of storage that a geometry of sizes and strides that are not negative reaches; false and an error when that does not fit. */
+bool tw_extent(const int64_t *sizes, const int64_t *strides, int ndim, int64_t offset, size_t item, size_t *bytes);
 tw_tensor *tw_tensor_over(tw_storage *storage, const int64_t *sizes, const int64_t *strides, int ndim, int64_t offset, tw_dtype dtype);
 /* Changes the geometry of t in place (resize_, set_, squeeze_, ...): sizes, strides, offset; recomputes numel and TW_CONTIGUOUS. */
 bool tw_set_geometry(tw_tensor *t, const int64_t *sizes, const int64_t *strides, int ndim, int64_t offset);

@@ -177,6 +177,7 @@ static bool memo_put(tw_pickle_reader *r, uint64_t index) {
         r->memo = grown;
         r->memo_room = room;
     }
+    r->memo_n += !r->memo[index];
     r->memo[index] = r->stack[r->depth - 1];
     return true;
 }
@@ -214,12 +215,6 @@ static bool push_small(tw_pickle_reader *r, size_t n) {
     return take_number(r, n, &value) && push_int(r, TW_PICKLE_INT, (int64_t)value);
 }
 
-static size_t memo_count(const tw_pickle_reader *r) {
-    size_t n = r->memo_room;
-    while (n > 0 && !r->memo[n - 1]) n--;
-    return n;
-}
-
 static bool step(tw_pickle_reader *r, uint8_t instruction) {
     size_t n = 0;
     switch (instruction) {
@@ -249,7 +244,7 @@ static bool step(tw_pickle_reader *r, uint8_t instruction) {
     case 'e': return drop_mark(r, &n) && fill(r, n, TW_PICKLE_LIST);
     case 'q': return memo_by(r, 1, memo_put);
     case 'r': return memo_by(r, 4, memo_put);
-    case 0x94: return memo_put(r, memo_count(r));
+    case 0x94: return memo_put(r, r->memo_n);
     case 'h': return memo_by(r, 1, memo_get);
     case 'j': return memo_by(r, 4, memo_get);
     case 'c': return push_global(r);

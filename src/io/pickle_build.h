@@ -6,7 +6,7 @@
 typedef struct tw_pickle_reader {
     const uint8_t *at, *end;
     tw_pickle_value **stack, **memo;
-    size_t depth, stack_room, memo_room, size; /* size: of the pickle; no index or count may exceed it */
+    size_t depth, stack_room, memo_room, memo_n, size; /* size: of the pickle; no index or count may exceed it */
     tw_pickle_value *all;
     tw_pickle_storage storage;
     void *context;

@@ -6,7 +6,7 @@
 
 /* --- reading -------------------------------------------------------------------------------------------------------- */
 
-enum { MAX_NESTING = 64, MAX_NAMES = 1 << 22 };
+enum { MAX_NESTING = 64, MAX_NAME_BYTES = 1 << 28, NAME_BYTES = 64 }; /* NAME_BYTES: what a name costs besides its letters */
 
 typedef struct loader { tw_zip zip; tw_storage **storages; } loader; /* storages: by entry, owned; NULL until wanted */
 
@@ -85,14 +85,17 @@ static char *join(const char *prefix, const tw_pickle_value *key) {
     return name;
 }
 
-/* Collects the tensors of a dict. `budget` bounds the work that a small file can ask for by naming one dict in many others. */
+/* Collects the tensors of a dict. `budget` bounds the work that a small file can ask for by naming one dict, or one long key, in many
+ * others. */
 static bool collect(tw_named_tensors *list, const tw_pickle_value *dict, const char *prefix, int nesting, int64_t *budget) {
     if (nesting > MAX_NESTING) return tw_fail(TW_UNPICKLING_ERROR, "dicts are nested more than %d deep", MAX_NESTING);
     bool ok = true;
     for (size_t i = 0; ok && i + 1 < dict->n; i += 2) {
         const tw_pickle_value *value = dict->items[i + 1];
-        if (--*budget < 0) return tw_fail(TW_UNPICKLING_ERROR, "more than %d names", MAX_NAMES);
+        *budget -= NAME_BYTES;
+        if (*budget < 0) return tw_fail(TW_UNPICKLING_ERROR, "more than %d MB of names", MAX_NAME_BYTES >> 20);
         if (!tw_pickle_is(value, TW_PICKLE_TENSOR) && !tw_pickle_is(value, TW_PICKLE_DICT)) continue;
+        *budget -= (int64_t)(strlen(prefix) + dict->items[i]->n);
         char *name = join(prefix, dict->items[i]);
         if (!name) {
             ok = !tw_failed();
@@ -108,7 +111,7 @@ static bool collect(tw_named_tensors *list, const tw_pickle_value *dict, const c
 
 static tw_named_tensors *load_all(loader *l) {
     size_t n = 0;
-    int64_t budget = MAX_NAMES;
+    int64_t budget = MAX_NAME_BYTES;
     const tw_zip_entry *e = tw_zip_find(&l->zip, "data.pkl");
     if (!e) return tw_fail_null(TW_RUNTIME_ERROR, "PytorchStreamReader failed locating file data.pkl: file not found");
     if (!check_order(&l->zip)) return NULL;

@@ -4,7 +4,8 @@
 #include "io/file.h"
 
 typedef struct tw_zip_entry { char *name; int64_t header, size; uint32_t crc; uint16_t method, flags; } tw_zip_entry;
-typedef struct tw_zip { int fd; const char *path; int64_t bytes, n; tw_zip_entry *entries; } tw_zip;
+/* entries are sorted by name; folder is the top folder of the first entry in the file, with its slash: "archive/", or "". */
+typedef struct tw_zip { int fd; const char *path; int64_t bytes, n; tw_zip_entry *entries; char *folder; } tw_zip;
 
 /* Opens and reads the directory. path must outlive the zip. On failure there is nothing to close. */
 bool tw_zip_open(tw_zip *z, const char *path);

@@ -2,6 +2,7 @@
 #include "core/error.h"
 #include "core/memory.h"
 #include "io/zip.h"
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -96,6 +97,34 @@ static bool read_record(tw_zip *z, const uint8_t **p, const uint8_t *end, tw_zip
     return true;
 }
 
+static bool keep_folder(tw_zip *z) {
+    const char *name = z->n ? z->entries[0].name : "", *slash = strchr(name, '/');
+    size_t n = slash ? (size_t)(slash - name) + 1 : 0;
+    z->folder = tw_malloc(n + 1);
+    if (!z->folder) return false;
+    memcpy(z->folder, name, n);
+    z->folder[n] = '\0';
+    return true;
+}
+
+static int by_name(const void *a, const void *b) {
+    const tw_zip_entry *left = a, *right = b;
+    return strcmp(left->name, right->name);
+}
+
+/* Names must differ. Entries must not share bytes, lest a small file ask for much memory: together they fit into the file. */
+static bool sort_entries(tw_zip *z) {
+    int64_t total = 0;
+    qsort(z->entries, (size_t)z->n, sizeof *z->entries, by_name);
+    for (int64_t i = 0; i < z->n; i++) {
+        int64_t size = z->entries[i].method == 0 ? z->entries[i].size : 0; /* compressed ones are never read */
+        if (size > z->bytes - total) return damaged(z, "its entries overlap");
+        total += size;
+        if (i > 0 && strcmp(z->entries[i - 1].name, z->entries[i].name) == 0) return damaged(z, "two entries have one name");
+    }
+    return true;
+}
+
 static bool read_directory(tw_zip *z, const directory *d) {
     uint8_t *bytes = tw_malloc((size_t)d->bytes);
     z->entries = bytes ? tw_calloc((size_t)d->n, sizeof *z->entries) : NULL;
@@ -106,7 +135,7 @@ static bool read_directory(tw_zip *z, const directory *d) {
         z->n += ok;
     }
     tw_free(bytes);
-    return ok;
+    return ok && keep_folder(z) && sort_entries(z);
 }
 
 bool tw_zip_open(tw_zip *z, const char *path) {
@@ -122,16 +151,22 @@ bool tw_zip_open(tw_zip *z, const char *path) {
 void tw_zip_close(tw_zip *z) {
     for (int64_t i = 0; i < z->n; i++) tw_free(z->entries[i].name);
     tw_free(z->entries);
+    tw_free(z->folder);
     if (z->fd >= 0) close(z->fd);
     *z = (tw_zip){.fd = -1};
 }
 
 const tw_zip_entry *tw_zip_find(const tw_zip *z, const char *name) {
-    const char *slash = z->n ? strchr(z->entries[0].name, '/') : NULL;
-    size_t folder = slash ? (size_t)(slash - z->entries[0].name) + 1 : 0;
-    for (int64_t i = 0; i < z->n; i++)
-        if (strncmp(z->entries[i].name, z->entries[0].name, folder) == 0 && strcmp(z->entries[i].name + folder, name) == 0)
-            return &z->entries[i];
+    size_t folder = strlen(z->folder);
+    for (int64_t low = 0, high = z->n; low < high;) {
+        int64_t middle = low + (high - low) / 2;
+        const tw_zip_entry *e = &z->entries[middle];
+        int order = strncmp(z->folder, e->name, folder);
+        if (order == 0) order = strcmp(name, e->name + folder);
+        if (order == 0) return e;
+        if (order < 0) high = middle;
+        else low = middle + 1;
+    }
     return NULL;
 }
 
