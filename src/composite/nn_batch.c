@@ -47,31 +47,36 @@ static tw_tensor *rows_of(tw_tensor *t, bool batched, int64_t size) {
     return x ? tw_chain(x, tw_op_reshape(x, sizes + 1, n - 1)) : NULL;
 }
 
-/* input (or gradient), weight (or input), bias or sizes, stride, padding, dilation, groups of the three ops. */
-bool tw__conv2d_batch(const tw_arg *a, uint64_t batched, int64_t size, tw_tensor **outs) {
+/* input, weight, bias, ... of a convolution, transposed or not. */
+bool tw_convolution_batch(const tw_arg *a, uint64_t batched, int64_t size, tw_tensor **outs) {
     tw_tensor *bias = tw_optional(&a[2]);
     tw_tensor *x = channels_of(a[0].t, batched & 1, size), *w = x ? rows_of(a[1].t, (batched & 2) != 0, size) : NULL;
     tw_tensor *b = w && bias ? rows_of(bias, (batched & 4) != 0, size) : NULL, *y = NULL;
     if (w && (b || !bias)) {
-        y = tw_op__conv2d(x, w, b, a[3].ints, a[3].n, a[4].ints, a[4].n, a[5].ints, a[5].n, a[6].i * size);
+        y = tw_op_convolution(x, w, b, a[3].ints, a[3].n, a[4].ints, a[4].n, a[5].ints, a[5].n, a[6].i, a[7].ints, a[7].n, a[8].i * size);
     }
     tw_release(b);
     return tw_give(outs, channels_back(tw_chain2(x, w, y), size));
 }
 
-bool tw__conv2d_input_batch(const tw_arg *a, uint64_t batched, int64_t size, tw_tensor **outs) {
+/* gradient, weight (or input), sizes, stride, padding, dilation, groups of the two others. */
+bool tw__conv_input_batch(const tw_arg *a, uint64_t batched, int64_t size, tw_tensor **outs) {
     tw_tensor *g = channels_of(a[0].t, batched & 1, size), *w = g ? rows_of(a[1].t, (batched & 2) != 0, size) : NULL;
-    int64_t sizes[] = {a[2].ints[0], a[2].ints[1] * size, a[2].ints[2], a[2].ints[3]};
-    tw_tensor *x = w ? tw_op__conv2d_input(g, w, sizes, 4, a[3].ints, a[3].n, a[4].ints, a[4].n, a[5].ints, a[5].n, a[6].i * size) : NULL;
+    int64_t sizes[5];
+    for (int i = 0; i < a[2].n; i++) sizes[i] = i == 1 ? a[2].ints[i] * size : a[2].ints[i];
+    tw_tensor *x = w ? tw_op__conv_input(g, w, sizes, a[2].n, a[3].ints, a[3].n, a[4].ints, a[4].n, a[5].ints, a[5].n, a[6].i * size) : NULL;
     return tw_give(outs, channels_back(tw_chain2(g, w, x), size));
 }
 
-bool tw__conv2d_weight_batch(const tw_arg *a, uint64_t batched, int64_t size, tw_tensor **outs) {
+bool tw__conv_weight_batch(const tw_arg *a, uint64_t batched, int64_t size, tw_tensor **outs) {
     tw_tensor *g = channels_of(a[0].t, batched & 1, size), *x = g ? channels_of(a[1].t, (batched & 2) != 0, size) : NULL;
-    int64_t sizes[] = {a[2].ints[0] * size, a[2].ints[1], a[2].ints[2], a[2].ints[3]};
-    tw_tensor *w = x ? tw_op__conv2d_weight(g, x, sizes, 4, a[3].ints, a[3].n, a[4].ints, a[4].n, a[5].ints, a[5].n, a[6].i * size) : NULL;
+    int64_t sizes[6];
+    for (int i = 0; i < a[2].n; i++) sizes[i + 1] = a[2].ints[i];
+    sizes[1] *= size;
+    tw_tensor *w = x ? tw_op__conv_weight(g, x, sizes + 1, a[2].n, a[3].ints, a[3].n, a[4].ints, a[4].n, a[5].ints, a[5].n, a[6].i * size) : NULL;
     w = tw_chain2(g, x, w);
-    return w && tw_give(outs, tw_chain(w, tw_op_reshape(w, (int64_t[]){size, sizes[0] / size, sizes[1], sizes[2], sizes[3]}, 5)));
+    sizes[0] = size, sizes[1] = a[2].ints[0];
+    return w && tw_give(outs, tw_chain(w, tw_op_reshape(w, sizes, a[2].n + 1)));
 }
 
 /* (B, N, C, H, W) as (B * N, C, H, W), (B, C, H, W) as it is. */

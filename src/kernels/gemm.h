@@ -10,13 +10,13 @@
 
 enum { TW_GEMM_KC = 256, TW_GEMM_MAX_MR = 16, TW_GEMM_LANES = 16, TW_GEMM_FEW = 2, TW_GEMM_RUN = 512 };
 
-/* The patches of images as a matrix. A line is one (channel, y, x) of the window, a position one (image, y, x) of the places
+/* The patches of images as a matrix. A line is one (channel, z, y, x) of the window, a position one (image, z, y, x) of the places
  * where the window is put. transposed: the window slides over the result of a strided convolution instead (input gradients). */
 typedef struct tw_unfold {
-    int64_t image_stride, channel_stride, y_stride, x_stride; /* of the images, in elements */
-    int64_t height, width;                                    /* of the images */
-    int64_t window_y, window_x, places_y, places_x;
-    int64_t stride_y, stride_x, padding_y, padding_x, dilation_y, dilation_x;
+    int64_t image_stride, channel_stride, z_stride, y_stride, x_stride; /* of the images, in elements */
+    int64_t depth, height, width;                                       /* of the images */
+    int64_t window_z, window_y, window_x, places_z, places_y, places_x;
+    int64_t stride_z, stride_y, stride_x, padding_z, padding_y, padding_x, dilation_z, dilation_y, dilation_x;
     bool transposed;
 } tw_unfold;
 

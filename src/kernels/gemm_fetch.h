@@ -66,13 +66,12 @@ static void TWN(unfold_row)(const tw_gemm_operand *o, int64_t base, int64_t wx, 
     for (int64_t i = high; i < n; i++) to[i] = 0;
 }
 
-/* Strides of 1 over contiguous rows: each row of places is a run of the image, with zeros around it. */
-static void TWN(unfold_dense)(const tw_gemm_operand *o, const T *plane, int64_t wy, int64_t wx, int64_t y, int64_t x, int64_t n, T *to) {
-    const tw_unfold *u = o->unfold;
+/* Strides of 1 over contiguous rows: each row of places is a run of the plane, with zeros around it. */
+static void TWN(unfold_dense)(const tw_unfold *u, const T *plane, int64_t wy, int64_t wx, int64_t y, int64_t x, int64_t n, T *to) {
     int64_t dy = wy * u->dilation_y - u->padding_y, dx = wx * u->dilation_x - u->padding_x;
     if (u->transposed) dy = -dy, dx = -dx;
     int64_t low = dx < 0 ? -dx : 0, high = u->width - dx < u->places_x ? u->width - dx : u->places_x;
-    while (n > 0) {
+    for (; n > 0; y++, x = 0) {
         int64_t run = u->places_x - x < n ? u->places_x - x : n, sy = y + dy;
         if (sy < 0 || sy >= u->height) {
             TWN(zero_run)(to, run);
@@ -83,40 +82,53 @@ static void TWN(unfold_dense)(const tw_gemm_operand *o, const T *plane, int64_t 
             TWN(copy_run)(to + from, plane + sy * u->y_stride + x + from + dx, end - from);
             for (int64_t i = end; i < run; i++) to[i] = 0;
         }
-        to += run, n -= run, x = 0;
-        if (++y == u->places_y) y = 0, plane += u->image_stride;
+        to += run, n -= run;
+    }
+}
+
+/* Which source index a place of the window shows; negative: none. */
+static inline int64_t TWN(source)(const tw_unfold *u, int64_t place, int64_t w, int64_t stride, int64_t padding, int64_t dilation, int64_t size) {
+    int64_t s = u->transposed ? place + padding - w * dilation : place * stride - padding + w * dilation;
+    if (u->transposed && stride > 1) {
+        if (s < 0 || s % stride) return -1;
+        s /= stride;
+    }
+    return s < size ? s : -1;
+}
+
+/* Positions of one plane, from (y, x) on. base: of the plane, in elements. */
+static void TWN(unfold_plane)(const tw_gemm_operand *o, int64_t base, int64_t wy, int64_t wx, int64_t y, int64_t x, int64_t n, T *to) {
+    const tw_unfold *u = o->unfold;
+    if (u->stride_x == 1 && u->stride_y == 1 && u->x_stride == 1 && o->dtype == TDTYPE) {
+        TWN(unfold_dense)(u, (const T *)o->data + base, wy, wx, y, x, n, to);
+        return;
+    }
+    for (; n > 0; y++, x = 0) {
+        int64_t run = u->places_x - x < n ? u->places_x - x : n;
+        int64_t sy = TWN(source)(u, y, wy, u->stride_y, u->padding_y, u->dilation_y, u->height);
+        if (sy >= 0) TWN(unfold_row)(o, base + sy * u->y_stride, wx, x, run, to);
+        else TWN(zero_run)(to, run);
+        to += run, n -= run;
     }
 }
 
 static void TWN(unfold_line)(const tw_gemm_operand *o, int64_t line, int64_t position, int64_t n, T *to) {
     const tw_unfold *u = o->unfold;
-    int64_t wx = line % u->window_x, wy = line / u->window_x % u->window_y, channel = line / (u->window_x * u->window_y);
-    int64_t x = position % u->places_x, y = position / u->places_x % u->places_y;
-    int64_t image = position / (u->places_x * u->places_y);
-    if (u->stride_x == 1 && u->stride_y == 1 && u->x_stride == 1 && o->dtype == TDTYPE) {
-        const T *plane = (const T *)o->data + image * u->image_stride + channel * u->channel_stride;
-        TWN(unfold_dense)(o, plane, wy, wx, y, x, n, to);
-        return;
-    }
+    int64_t wx = line % u->window_x, wy = line / u->window_x % u->window_y, wz = 0, channel = line / (u->window_x * u->window_y);
+    int64_t plane = u->places_x * u->places_y, image = position / plane, z = 0, at = position - image * plane;
+    if (u->window_z > 1) wz = channel % u->window_z, channel /= u->window_z;
+    if (u->places_z > 1) z = image % u->places_z, image /= u->places_z;
     while (n > 0) {
-        int64_t run = u->places_x - x < n ? u->places_x - x : n, sy;
-        bool inside;
-        if (u->transposed) {
-            int64_t s = y + u->padding_y - wy * u->dilation_y;
-            sy = u->stride_y == 1 ? s : s / u->stride_y;
-            inside = s >= 0 && (u->stride_y == 1 || s % u->stride_y == 0) && sy < u->height;
-        } else {
-            sy = y * u->stride_y - u->padding_y + wy * u->dilation_y;
-            inside = sy >= 0 && sy < u->height;
-        }
-        if (inside) {
-            int64_t base = image * u->image_stride + channel * u->channel_stride + sy * u->y_stride;
-            TWN(unfold_row)(o, base, wx, x, run, to);
+        int64_t run = plane - at < n ? plane - at : n;
+        int64_t sz = TWN(source)(u, z, wz, u->stride_z, u->padding_z, u->dilation_z, u->depth);
+        if (sz >= 0) {
+            int64_t base = image * u->image_stride + channel * u->channel_stride + sz * u->z_stride;
+            TWN(unfold_plane)(o, base, wy, wx, at / u->places_x, at % u->places_x, run, to);
         } else {
             TWN(zero_run)(to, run);
         }
-        to += run, n -= run, x = 0;
-        if (++y == u->places_y) y = 0, image++;
+        to += run, n -= run, at = 0;
+        if (++z == u->places_z) z = 0, image++;
     }
 }
 

@@ -98,16 +98,19 @@ static void TWN(few_results)(const tw_gemm_operand *a, const tw_gemm_operand *b,
 static void TWN(fold)(const tw_unfold *u, int64_t lines, int64_t position, int64_t n, const void *from, int64_t from_row, void *image) {
     for (int64_t line = 0; line < lines; line++) {
         const T *v = (const T *)from + line * from_row;
-        int64_t wx = line % u->window_x, wy = line / u->window_x % u->window_y, channel = line / (u->window_x * u->window_y);
-        int64_t x = position % u->places_x, y = position / u->places_x, dx = wx * u->dilation_x - u->padding_x, stride = u->stride_x;
-        T *plane = (T *)image + channel * u->channel_stride;
-        for (int64_t left = n; left > 0; y++, x = 0) {
-            int64_t run = u->places_x - x < left ? u->places_x - x : left, sy = y * u->stride_y + wy * u->dilation_y - u->padding_y;
+        int64_t wx = line % u->window_x, wy = line / u->window_x % u->window_y, rest = line / (u->window_x * u->window_y);
+        int64_t wz = rest % u->window_z, channel = rest / u->window_z;
+        int64_t x = position % u->places_x, row = position / u->places_x, dx = wx * u->dilation_x - u->padding_x, stride = u->stride_x;
+        T *volume = (T *)image + channel * u->channel_stride;
+        for (int64_t left = n; left > 0; row++, x = 0) {
+            int64_t y = row % u->places_y, z = row / u->places_y;
+            int64_t sy = y * u->stride_y + wy * u->dilation_y - u->padding_y, sz = z * u->stride_z + wz * u->dilation_z - u->padding_z;
+            int64_t run = u->places_x - x < left ? u->places_x - x : left;
             int64_t first = x * stride + dx, i = first >= 0 ? 0 : (-first + stride - 1) / stride;
             int64_t end = first >= u->width ? 0 : (u->width - first + stride - 1) / stride;
             if (end > run) end = run;
-            if (sy >= 0 && sy < u->height) {
-                T *to = plane + sy * u->y_stride + first * u->x_stride;
+            if (sy >= 0 && sy < u->height && sz >= 0 && sz < u->depth) {
+                T *to = volume + sz * u->z_stride + sy * u->y_stride + first * u->x_stride;
                 int64_t step = stride * u->x_stride;
                 if (step == 1) for (; i < end; i++) to[i] += v[i];
                 else for (; i < end; i++) to[i * step] += v[i];

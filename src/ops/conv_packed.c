@@ -1,5 +1,5 @@
 /* Convolutions as packed products: patches are gathered while packing, never stored as a whole.
- *   forward: y(o, place) = w(o, line) @ patches(line, place) for each image; a line is one (channel, y, x) of the window
+ *   forward: y(o, place) = w(o, line) @ patches(line, place) for each image; a line is one (channel, z, y, x) of the window
  *   input:   x(c, pixel) = w'(c, line) @ patches of y(line, pixel), the window sliding over y; or, with strides or few channels,
  *            w'(line, o) @ y(o, place) added back to the pixels that the lines were taken from
  *   weight:  w(o, line) = y(o, place) @ patches(place, line) summed over chunks of images that depend on the shape only */
@@ -31,20 +31,26 @@ typedef struct job {
 
 static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
+static int64_t volume(const int64_t size[3]) { return size[0] * size[1] * size[2]; }
+
 static tw_unfold unfold_of(const tw_conv_shape *s, const tw_tensor *t) {
-    const int64_t *d = t->strides;
-    return (tw_unfold){.image_stride = d[0], .channel_stride = d[1], .y_stride = d[2], .x_stride = d[3], .height = t->sizes[2],
-                       .width = t->sizes[3], .window_y = s->window_y, .window_x = s->window_x, .stride_y = s->stride_y,
-                       .stride_x = s->stride_x, .padding_y = s->padding_y, .padding_x = s->padding_x, .dilation_y = s->dilation_y,
-                       .dilation_x = s->dilation_x, .places_y = s->out_y, .places_x = s->out_x};
+    const int64_t *d = t->strides, *n = t->sizes;
+    return (tw_unfold){.image_stride = d[0], .channel_stride = d[1], .z_stride = d[2], .y_stride = d[3], .x_stride = d[4], .depth = n[2],
+                       .height = n[3], .width = n[4], .window_z = s->window[0], .window_y = s->window[1], .window_x = s->window[2],
+                       .stride_z = s->stride[0], .stride_y = s->stride[1], .stride_x = s->stride[2], .padding_z = s->padding[0],
+                       .padding_y = s->padding[1], .padding_x = s->padding[2], .dilation_z = s->dilation[0], .dilation_y = s->dilation[1],
+                       .dilation_x = s->dilation[2], .places_z = s->out[0], .places_y = s->out[1], .places_x = s->out[2]};
 }
 
-/* A window of one element over rows without gaps: a plane is one long row. */
+/* A window of one element over rows without gaps: a plane is one long row, and planes without gaps are one. */
 static void flatten_planes(tw_unfold *u) {
     bool one = u->window_y == 1 && u->window_x == 1 && u->stride_y == 1 && u->stride_x == 1 && u->padding_y == 0 && u->padding_x == 0;
     if (!one || u->y_stride != u->width * u->x_stride) return;
     u->width *= u->height, u->places_x *= u->places_y;
     u->height = u->places_y = 1, u->y_stride = 0;
+    if (u->window_z > 1 || u->stride_z > 1 || u->padding_z > 0 || u->z_stride != u->width * u->x_stride) return;
+    u->width *= u->depth, u->places_x *= u->places_z;
+    u->depth = u->places_z = 1, u->z_stride = 0;
 }
 
 static const char *at(const tw_tensor *t, int64_t elements) {
@@ -72,7 +78,7 @@ static bool store_product(const job *j, int64_t group, tw_gemm_operand rows, tw_
 
 static tw_gemm_operand weight_rows(const job *j, int mode, int64_t group) {
     const tw_conv_shape *s = j->s;
-    int64_t cg = s->channels / s->groups, og = s->filters / s->groups, window = s->window_y * s->window_x;
+    int64_t cg = s->channels / s->groups, og = s->filters / s->groups, window = volume(s->window);
     const char *from = j->weight + (size_t)(group * og * cg * window) * j->size;
     if (j->fold) return tw_gemm_matrix(from, j->dtype, cg * window, 1);
     return mode == CONV_FORWARD ? tw_gemm_matrix(from, j->dtype, 1, cg * window) : tw_gemm_matrix(from, j->dtype, cg, 1);
@@ -81,7 +87,7 @@ static tw_gemm_operand weight_rows(const job *j, int mode, int64_t group) {
 /* Packs the weights once for all images. Does nothing where that does not pay. */
 static bool pack_weights(job *j, int mode, size_t *bytes) {
     const tw_conv_shape *s = j->s;
-    int64_t cg = s->channels / s->groups, og = s->filters / s->groups, window = s->window_y * s->window_x;
+    int64_t cg = s->channels / s->groups, og = s->filters / s->groups, window = volume(s->window);
     tw_gemm_call g = {.m = mode == CONV_FORWARD ? og : cg, .k = (mode == CONV_FORWARD ? cg : og) * window, .dtype = j->dtype};
     if (j->fold) g.m = cg * window, g.k = og;
     if (j->to_place != 1 || s->images < 2 || g.m > TW_GEMM_MAX_M || (g.m <= TW_GEMM_FEW && !j->fold)) return true;
@@ -98,7 +104,7 @@ static bool pack_weights(job *j, int mode, size_t *bytes) {
 static void forward_some(void *context, int64_t begin, int64_t end) {
     job *j = context;
     const tw_conv_shape *s = j->s;
-    int64_t cg = s->channels / s->groups, og = s->filters / s->groups, k = cg * s->window_y * s->window_x;
+    int64_t cg = s->channels / s->groups, og = s->filters / s->groups, k = cg * volume(s->window);
     tw_unfold u = unfold_of(s, j->x);
     flatten_planes(&u);
     for (int64_t i = begin; i < end; i++) {
@@ -108,16 +114,16 @@ static void forward_some(void *context, int64_t begin, int64_t end) {
         tw_gemm_operand weight = weight_rows(j, CONV_FORWARD, group);
         char *to = j->to + (image * j->to_image + group * og * j->to_channel) * (int64_t)j->size;
         const void *bias = j->bias ? (const char *)j->bias + (size_t)(group * og) * j->size : NULL;
-        if (!store_product(j, group, weight, patches, og, s->out_y * s->out_x, k, to, bias)) atomic_store(&j->failed, true);
+        if (!store_product(j, group, weight, patches, og, volume(s->out), k, to, bias)) atomic_store(&j->failed, true);
     }
 }
 
 static void input_some(void *context, int64_t begin, int64_t end) {
     job *j = context;
     const tw_conv_shape *s = j->s;
-    int64_t cg = s->channels / s->groups, og = s->filters / s->groups, k = og * s->window_y * s->window_x;
+    int64_t cg = s->channels / s->groups, og = s->filters / s->groups, k = og * volume(s->window);
     tw_unfold u = unfold_of(s, j->y);
-    u.transposed = true, u.places_y = s->in_y, u.places_x = s->in_x;
+    u.transposed = true, u.places_z = s->in[0], u.places_y = s->in[1], u.places_x = s->in[2];
     flatten_planes(&u);
     for (int64_t i = begin; i < end; i++) {
         int64_t image = i / s->groups, group = i % s->groups;
@@ -125,24 +131,36 @@ static void input_some(void *context, int64_t begin, int64_t end) {
                                    .dtype = j->y->dtype, .lines_are_k = true};
         tw_gemm_operand weight = weight_rows(j, CONV_INPUT, group);
         char *to = j->to + (image * j->to_image + group * cg * j->to_channel) * (int64_t)j->size;
-        if (!store_product(j, group, weight, patches, cg, s->in_y * s->in_x, k, to, NULL)) atomic_store(&j->failed, true);
+        const void *bias = j->bias ? (const char *)j->bias + (size_t)(group * cg) * j->size : NULL;
+        if (!store_product(j, group, weight, patches, cg, volume(s->in), k, to, bias)) atomic_store(&j->failed, true);
+    }
+}
+
+/* The image before anything is added: its bias, or zero. */
+static void start_image(const job *j, int64_t group, int64_t channels, char *to) {
+    memset(to, 0, (size_t)(channels * j->to_channel) * j->size);
+    for (int64_t c = 0; j->bias && c < channels; c++) {
+        for (int64_t i = 0; i < j->to_channel; i++) {
+            if (j->dtype == TW_FLOAT32) ((float *)(void *)to)[c * j->to_channel + i] = ((const float *)j->bias)[group * channels + c];
+            else ((double *)(void *)to)[c * j->to_channel + i] = ((const double *)j->bias)[group * channels + c];
+        }
     }
 }
 
 static bool fold_image(job *j, const char *from, int64_t group, char *to) {
     const tw_conv_shape *s = j->s;
-    int64_t cg = s->channels / s->groups, og = s->filters / s->groups, lines = cg * s->window_y * s->window_x;
-    int64_t rows = FOLD_BYTES / (lines * s->out_x * (int64_t)j->size), n = s->out_y * s->out_x;
+    int64_t cg = s->channels / s->groups, og = s->filters / s->groups, lines = cg * volume(s->window);
+    int64_t rows = FOLD_BYTES / (lines * s->out[2] * (int64_t)j->size), all = s->out[0] * s->out[1], n = all * s->out[2];
     tw_unfold u = unfold_of(s, j->x);
-    u.channel_stride = j->to_channel, u.y_stride = s->in_x, u.x_stride = 1;
-    rows = rows < 1 ? 1 : smaller(rows, s->out_y);
-    size_t bytes = (size_t)(lines * rows * s->out_x) * j->size, item = tw_dtype_size((tw_dtype)j->y->dtype);
+    u.channel_stride = j->to_channel, u.z_stride = s->in[1] * s->in[2], u.y_stride = s->in[2], u.x_stride = 1;
+    rows = rows < 1 ? 1 : smaller(rows, all);
+    size_t bytes = (size_t)(lines * rows * s->out[2]) * j->size, item = tw_dtype_size((tw_dtype)j->y->dtype);
     char *columns = tw_block_alloc(bytes);
     if (!columns) return false;
-    memset(to, 0, (size_t)(cg * j->to_channel) * j->size);
+    start_image(j, group, cg, to);
     bool ok = true;
-    for (int64_t p = 0; ok && p < n; p += rows * s->out_x) {
-        int64_t now = smaller(n - p, rows * s->out_x);
+    for (int64_t p = 0; ok && p < n; p += rows * s->out[2]) {
+        int64_t now = smaller(n - p, rows * s->out[2]);
         tw_gemm_call g = {.m = lines, .n = now, .k = og, .a = weight_rows(j, CONV_INPUT, group), .c = columns, .c_row = now,
                           .b = tw_gemm_matrix(from + (size_t)p * item, (tw_dtype)j->y->dtype, j->y->strides[1], 1), .dtype = j->dtype,
                           .alpha = 1, .beta = 1};
@@ -170,9 +188,10 @@ static void fold_some(void *context, int64_t begin, int64_t end) {
 static bool folds(const job *j) {
     const tw_conv_shape *s = j->s;
     const int64_t *st = j->y->strides;
-    bool rows = j->to_place == 1 && j->to_channel == s->in_y * s->in_x && st[3] == 1 && st[2] == s->out_x;
-    int64_t lines = s->channels / s->groups * s->window_y * s->window_x;
-    return rows && s->filters / s->groups > TW_GEMM_FEW && (s->stride_y > 1 || s->stride_x > 1 || lines <= FOLD_LINES);
+    bool rows = j->to_place == 1 && j->to_channel == volume(s->in) && st[4] == 1 && st[3] == s->out[2] && st[2] == s->out[1] * s->out[2];
+    int64_t lines = s->channels / s->groups * volume(s->window);
+    bool strided = s->stride[0] > 1 || s->stride[1] > 1 || s->stride[2] > 1;
+    return rows && s->filters / s->groups > TW_GEMM_FEW && (strided || lines <= FOLD_LINES);
 }
 
 static bool weight_product(const job *j, tw_gemm_operand a, tw_gemm_operand b, int64_t m, int64_t n, int64_t k, char *to) {
@@ -192,11 +211,12 @@ static bool weight_product(const job *j, tw_gemm_operand a, tw_gemm_operand b, i
 static void weight_some(void *context, int64_t begin, int64_t end) {
     job *j = context;
     const tw_conv_shape *s = j->s;
-    int64_t cg = s->channels / s->groups, og = s->filters / s->groups, lines = cg * s->window_y * s->window_x;
-    int64_t places = s->out_y * s->out_x, each = j->chunks ? (s->images + CHUNKS - 1) / CHUNKS : s->images;
+    int64_t cg = s->channels / s->groups, og = s->filters / s->groups, lines = cg * volume(s->window);
+    int64_t places = volume(s->out), each = j->chunks ? (s->images + CHUNKS - 1) / CHUNKS : s->images;
     tw_unfold patch = unfold_of(s, j->x), pixel = unfold_of(s, j->y);
-    pixel.window_y = pixel.window_x = pixel.stride_y = pixel.stride_x = pixel.dilation_y = pixel.dilation_x = 1;
-    pixel.padding_y = pixel.padding_x = 0;
+    pixel.window_z = pixel.window_y = pixel.window_x = pixel.stride_z = pixel.stride_y = pixel.stride_x = 1;
+    pixel.dilation_z = pixel.dilation_y = pixel.dilation_x = 1;
+    pixel.padding_z = pixel.padding_y = pixel.padding_x = 0;
     flatten_planes(&pixel);
     flatten_planes(&patch);
     for (int64_t i = begin; i < end; i++) {
@@ -226,59 +246,60 @@ static void add_chunks(const job *j, int64_t n) {
     }
 }
 
-/* t in the order of dims, of `dtype`, dense. */
-static void gather(const tw_tensor *t, const int *order, tw_dtype dtype, char *to) {
-    int64_t n[4], st[4];
-    size_t size = tw_dtype_size(dtype);
-    for (int i = 0; i < 4; i++) n[i] = t->sizes[order[i]], st[i] = t->strides[order[i]];
-    for (int64_t a = 0; a < n[0]; a++)
-    for (int64_t b = 0; b < n[1]; b++)
-    for (int64_t c = 0; c < n[2]; c++, to += (size_t)n[3] * size) {
-        const char *from = at(t, a * st[0] + b * st[1] + c * st[2]);
-        if (t->dtype == TW_FLOAT32) {
-            for (int64_t d = 0; d < n[3]; d++) ((float *)(void *)to)[d] = ((const float *)(const void *)from)[d * st[3]];
-        } else if (t->dtype == TW_FLOAT64) {
-            for (int64_t d = 0; d < n[3]; d++) ((double *)(void *)to)[d] = ((const double *)(const void *)from)[d * st[3]];
-        } else {
-            tw_float_from_half((float *)(void *)to, (const uint16_t *)(const void *)from, st[3], n[3], (tw_dtype)t->dtype);
-        }
+/* One run of a tensor to or from dense values of `dtype`. */
+static void load_run(const tw_tensor *t, int64_t offset, int64_t step, int64_t n, tw_dtype dtype, char *to) {
+    const char *from = at(t, offset);
+    if (t->dtype == TW_FLOAT32) {
+        for (int64_t i = 0; i < n; i++) ((float *)(void *)to)[i] = ((const float *)(const void *)from)[i * step];
+    } else if (dtype == TW_FLOAT64) {
+        for (int64_t i = 0; i < n; i++) ((double *)(void *)to)[i] = ((const double *)(const void *)from)[i * step];
+    } else {
+        tw_float_from_half((float *)(void *)to, (const uint16_t *)(const void *)from, step, n, (tw_dtype)t->dtype);
     }
 }
 
-/* The dense (sizes of t in order) values back to t. */
-static void scatter(const tw_tensor *t, tw_dtype dtype, const char *from) {
-    const int64_t *n = t->sizes, *st = t->strides;
+static void store_run(const tw_tensor *t, int64_t offset, int64_t step, int64_t n, tw_dtype dtype, const char *from) {
+    char *to = (char *)tw_data(t) + offset * (int64_t)tw_dtype_size((tw_dtype)t->dtype);
+    if (t->dtype == TW_FLOAT32) {
+        for (int64_t i = 0; i < n; i++) ((float *)(void *)to)[i * step] = ((const float *)(const void *)from)[i];
+    } else if (dtype == TW_FLOAT64) {
+        for (int64_t i = 0; i < n; i++) ((double *)(void *)to)[i * step] = ((const double *)(const void *)from)[i];
+    } else {
+        tw_half_from_float((uint16_t *)(void *)to, step, (const float *)(const void *)from, n, (tw_dtype)t->dtype);
+    }
+}
+
+/* Between t, its dimensions taken in `order`, and dense values of `dtype`. */
+static void transfer(const tw_tensor *t, const int *order, tw_dtype dtype, char *dense, bool store) {
+    int64_t n[5], st[5];
     size_t size = tw_dtype_size(dtype);
+    for (int i = 0; i < 5; i++) n[i] = t->sizes[order[i]], st[i] = t->strides[order[i]];
     for (int64_t a = 0; a < n[0]; a++)
     for (int64_t b = 0; b < n[1]; b++)
-    for (int64_t c = 0; c < n[2]; c++, from += (size_t)n[3] * size) {
-        char *to = (char *)tw_data(t) + (a * st[0] + b * st[1] + c * st[2]) * (int64_t)tw_dtype_size((tw_dtype)t->dtype);
-        if (t->dtype == TW_FLOAT32) {
-            for (int64_t d = 0; d < n[3]; d++) ((float *)(void *)to)[d * st[3]] = ((const float *)(const void *)from)[d];
-        } else if (t->dtype == TW_FLOAT64) {
-            for (int64_t d = 0; d < n[3]; d++) ((double *)(void *)to)[d * st[3]] = ((const double *)(const void *)from)[d];
-        } else {
-            tw_half_from_float((uint16_t *)(void *)to, st[3], (const float *)(const void *)from, n[3], (tw_dtype)t->dtype);
-        }
+    for (int64_t c = 0; c < n[2]; c++)
+    for (int64_t d = 0; d < n[3]; d++, dense += (size_t)n[4] * size) {
+        int64_t offset = a * st[0] + b * st[1] + c * st[2] + d * st[3];
+        if (store) store_run(t, offset, st[4], n[4], dtype, dense);
+        else load_run(t, offset, st[4], n[4], dtype, dense);
     }
 }
 
 /* Where products go: into t itself if rows of places or of channels are contiguous there, else (false) to a dense buffer. */
 static bool direct(job *j, const tw_tensor *t) {
     const int64_t *n = t->sizes, *st = t->strides;
-    if (t->dtype != (int8_t)j->dtype) return false;
+    if (t->dtype != (int8_t)j->dtype || st[3] != st[4] * n[4] || st[2] != st[3] * n[3]) return false;
     j->to_image = st[0];
-    if (st[3] == 1 && st[2] == n[3]) return j->to_channel = st[1], j->to_place = 1, true;
-    if (st[1] == 1 && st[2] == st[3] * n[3]) return j->to_channel = 1, j->to_place = st[3], true;
+    if (st[4] == 1) return j->to_channel = st[1], j->to_place = 1, true;
+    if (st[1] == 1) return j->to_channel = 1, j->to_place = st[4], true;
     return false;
 }
 
 static bool run_mode(job *j, int mode, int64_t numel) {
     const tw_conv_shape *s = j->s;
-    int64_t lines = s->channels / s->groups * s->window_y * s->window_x;
+    int64_t lines = s->channels / s->groups * volume(s->window);
     if (mode != CONV_WEIGHT) {
         int64_t n = s->images * s->groups;
-        int64_t grain = 1 + (int64_t)(1e6 / (2.0 * (double)lines * (double)s->filters / (double)s->groups * (double)(s->out_y * s->out_x) + 1));
+        int64_t grain = 1 + (int64_t)(1e6 / (2.0 * (double)lines * (double)s->filters / (double)s->groups * (double)volume(s->out) + 1));
         void (*body)(void *, int64_t, int64_t) = mode == CONV_FORWARD ? forward_some : j->fold ? fold_some : input_some;
         size_t packed = 0;
         if (!pack_weights(j, mode, &packed)) return false;
@@ -301,7 +322,7 @@ static bool run_mode(job *j, int mode, int64_t numel) {
 }
 
 bool tw_conv_packed(const tw_conv_shape *s, int mode, const tw_tensor *x, const tw_tensor *w, const tw_tensor *bias, const tw_tensor *y) {
-    static const int orders[2][4] = {{0, 1, 2, 3}, {0, 2, 3, 1}};
+    static const int orders[2][5] = {{0, 1, 2, 3, 4}, {0, 2, 3, 4, 1}};
     const tw_tensor *to = mode == CONV_FORWARD ? y : mode == CONV_INPUT ? x : w;
     job j = {.s = s, .dtype = tw_dtypes[to->dtype].compute, .x = x, .y = y};
     j.size = tw_dtype_size(j.dtype);
@@ -313,21 +334,18 @@ bool tw_conv_packed(const tw_conv_shape *s, int mode, const tw_tensor *x, const 
     if (!in_place && !(dense = tw_block_alloc(to_bytes))) goto done;
     if (bias_bytes && !(bias_copy = tw_block_alloc(bias_bytes))) goto done;
     if (!in_place && mode != CONV_WEIGHT) {
-        j.to_place = 1, j.to_channel = to->sizes[2] * to->sizes[3], j.to_image = j.to_channel * to->sizes[1];
+        j.to_place = 1, j.to_channel = to->numel / (to->sizes[0] * to->sizes[1]), j.to_image = j.to_channel * to->sizes[1];
     }
     j.fold = mode == CONV_INPUT && folds(&j);
-    if (weight_bytes) gather(w, orders[mode == CONV_INPUT && !j.fold], j.dtype, j.weight);
-    if (bias) {
-        tw_tensor row = *bias;
-        int64_t sizes[] = {1, 1, 1, bias->sizes[0]}, strides[] = {0, 0, 0, bias->strides[0]};
-        row.sizes = sizes, row.strides = strides;
-        gather(&row, orders[0], j.dtype, bias_copy);
+    if (weight_bytes) transfer(w, orders[mode == CONV_INPUT && !j.fold], j.dtype, j.weight, false);
+    if (bias_bytes) {
+        load_run(bias, 0, bias->strides[0], bias->numel, j.dtype, bias_copy);
         j.bias = bias_copy;
     }
     j.to = in_place ? tw_data(to) : dense;
     ok = run_mode(&j, mode, to->numel);
     if (atomic_load(&j.failed)) ok = tw_failed() ? false : tw_fail_memory(0);
-    if (ok && dense) scatter(to, j.dtype, dense);
+    if (ok && dense) transfer(to, orders[0], j.dtype, dense, true);
 done:
     tw_block_free(j.weight, weight_bytes);
     tw_block_free(dense, to_bytes);

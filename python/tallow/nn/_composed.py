@@ -111,48 +111,6 @@ def normalize(input, p=2.0, dim=1, eps=1e-12, out=None):
     return result if out is None else out.copy_(result)
 
 
-def _pad_index(mode, size, before, after):
-    """Which element each place of a padded dimension takes."""
-    if mode == "reflect" and (before >= size or after >= size):
-        raise RuntimeError("Argument #4: Padding size should be less than the corresponding input dimension, but got: padding "
-                           f"({before}, {after}) at dimension of size {size}")  # fmt: skip
-    places = range(-before, size + after)
-    if mode == "replicate":
-        return [min(max(i, 0), size - 1) for i in places]
-    if mode == "circular":
-        return [i % size for i in places]
-    return [-i if i < 0 else 2 * (size - 1) - i if i >= size else i for i in places]
-
-
-def pad(input, pad, mode="constant", value=None):
-    """Elements added (or, if negative, cut) at both ends of the last dimensions."""
-    if len(pad) % 2:
-        raise RuntimeError("Padding length must be divisible by 2")
-    if len(pad) // 2 > input.dim():
-        raise RuntimeError(f"Padding length should be less than or equal to two times the input dimension but got padding length {len(pad)} "
-                           f"and input of dimension {input.dim()}")  # fmt: skip
-    if mode not in ("constant", "reflect", "replicate", "circular"):
-        raise NotImplementedError(f"Unrecognised padding mode {mode}")
-    out = input
-    for k in range(len(pad) // 2):
-        dim, before, after = input.dim() - 1 - k, pad[2 * k], pad[2 * k + 1]
-        if before < 0 or after < 0:
-            cut = (max(-before, 0), max(-after, 0))
-            out = out.narrow(dim, cut[0], out.size(dim) - sum(cut))
-            before, after = max(before, 0), max(after, 0)
-        if mode != "constant":
-            if before or after:
-                out = out.index_select(dim, tallow.tensor(_pad_index(mode, out.size(dim), before, after), device=input.device))
-            continue
-        pieces = [out]
-        for count, at in ((before, 0), (after, 2)):
-            if count:
-                shape = [*out.shape[:dim], count, *out.shape[dim + 1 :]]
-                pieces.insert(at, tallow.full(shape, 0 if value is None else value, dtype=input.dtype, device=input.device))
-        out = tallow.cat(pieces, dim) if len(pieces) > 1 else out
-    return out.clone() if out is input else out
-
-
 def _numbers(value, n):
     return [value] * n if isinstance(value, int) else list(value) * (n if len(value) == 1 else 1)
 
@@ -171,7 +129,7 @@ def _window_sums(x, kernel, stride, counts):
         dim, span = x.dim() - n + i, (counts[i] - 1) * stride[i] + 1
         missing = span + kernel[i] - 1 - x.size(dim)
         if missing > 0:
-            x = pad(x, [0, 0] * (n - 1 - i) + [0, missing])
+            x = tallow._C._nn.pad(x, [0, 0] * (n - 1 - i) + [0, missing])
         taken = [x.narrow(dim, k, span)[(slice(None),) * dim + (slice(None, None, stride[i]),)] for k in range(kernel[i])]
         x = taken[0]
         for other in taken[1:]:
@@ -185,14 +143,14 @@ def _avg_pool(n, input, kernel_size, stride, padding, ceil_mode, count_include_p
     sizes = input.shape[input.dim() - n :]
     counts = [_windows(sizes[i], kernel[i], stride[i], padding[i], ceil_mode) for i in range(n)]
     sides = [p for size in reversed(padding) for p in (size, size)]
-    padded = pad(input, sides) if any(padding) else input
+    padded = tallow._C._nn.pad(input, sides) if any(padding) else input
     out = _window_sums(padded, kernel, stride, counts)
     if divisor_override is not None:
         return out / divisor_override
     if not ceil_mode and (count_include_pad or not any(padding)):
         return out / math.prod(kernel)
     ones = tallow.ones(sizes, dtype=input.dtype, device=input.device)
-    ones = pad(ones, sides, value=1.0 if count_include_pad else 0.0) if any(padding) else ones
+    ones = tallow._C._nn.pad(ones, sides, value=1.0 if count_include_pad else 0.0) if any(padding) else ones
     return out / _window_sums(ones, kernel, stride, counts)
 
 

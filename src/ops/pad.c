@@ -1,0 +1,217 @@
+/* Padding: by a constant, or by elements of the tensor itself (reflected, repeated, or from the other side). */
+#include "core/error.h"
+#include "ops/conv.h"
+#include "ops/copy.h"
+#include "ops/resample.h"
+
+enum { REFLECT = 1, REPLICATE, CIRCULAR };
+
+typedef struct padding { int dims; const int64_t *pad; } padding; /* pad: (before, after) of the last dimension, then of that before it, ... */
+
+static int64_t before(const padding *p, int i) { return p->pad[2 * (p->dims - 1 - i)]; } /* of padded dimension i */
+static int64_t after(const padding *p, int i) { return p->pad[2 * (p->dims - 1 - i) + 1]; }
+
+/* --- constant_pad_nd --------------------------------------------------------------------------------------------------- */
+
+bool tw_constant_pad_nd_meta(const tw_arg *a, tw_meta *out) {
+    const tw_tensor *x = a[0].t;
+    padding p = {a[1].n / 2, a[1].ints};
+    int64_t sizes[TW_MAX_DIMS];
+    if (a[1].n % 2) return tw_fail(TW_RUNTIME_ERROR, "Length of pad must be even but instead it equals %d", a[1].n);
+    if (p.dims > x->ndim) {
+        return tw_fail(TW_RUNTIME_ERROR, "Length of pad should be no more than twice the number of dimensions of the input. Pad length is %dwhile "
+                       "the input has %ddimensions.", a[1].n, x->ndim);
+    }
+    for (int i = 0; i < x->ndim; i++) {
+        int d = i - (x->ndim - p.dims);
+        sizes[i] = x->sizes[i] + (d < 0 ? 0 : before(&p, d) + after(&p, d));
+        if (sizes[i] < 0) {
+            return tw_fail(TW_RUNTIME_ERROR, "The input size %lld, plus negative padding %lld and %lld resulted in a negative output size, which is "
+                           "invalid. Check dimension %d of your input.", (long long)x->sizes[i], (long long)before(&p, d), (long long)after(&p, d), i);
+        }
+    }
+    if (!tw_meta_set(out, (tw_dtype)x->dtype, x->device, sizes, x->ndim)) return false;
+    if (tw_wants_channels_last(x)) tw_set_channels_last(out);
+    return true;
+}
+
+/* Copies what x and out share, out being x moved by the padding. */
+static bool copy_inside(tw_tensor *out, tw_tensor *x, const padding *p) {
+    int64_t sizes[TW_MAX_DIMS], from = x->offset, to = out->offset;
+    for (int i = 0; i < x->ndim; i++) {
+        int d = i - (x->ndim - p->dims);
+        int64_t left = d < 0 ? 0 : before(p, d), right = d < 0 ? 0 : after(p, d);
+        sizes[i] = x->sizes[i] + (left < 0 ? left : 0) + (right < 0 ? right : 0);
+        if (sizes[i] <= 0) return true;
+        if (left < 0) from -= left * x->strides[i];
+        else to += left * out->strides[i];
+    }
+    tw_tensor *source = tw_alias_new(x, sizes, x->strides, x->ndim, from, (tw_dtype)x->dtype);
+    tw_tensor *target = source ? tw_alias_new(out, sizes, out->strides, x->ndim, to, (tw_dtype)x->dtype) : NULL;
+    bool ok = target && tw_copy(target, source);
+    tw_release(source);
+    tw_release(target);
+    return ok;
+}
+
+bool tw_constant_pad_nd_run(const tw_arg *a, tw_tensor **out) {
+    padding p = {a[1].n / 2, a[1].ints};
+    bool grows = false;
+    for (int i = 0; i < a[1].n; i++) grows = grows || a[1].ints[i] > 0;
+    if (out[0]->numel == 0) return true;
+    return (!grows || tw_fill(out[0], tw_a_to_scalar(&a[2]))) && copy_inside(out[0], a[0].t, &p);
+}
+
+/* --- by elements of the tensor ------------------------------------------------------------------------------------------- */
+
+static bool check_reflection(const tw_tensor *x, const padding *p) {
+    for (int i = p->dims - 1; i >= 0; i--) {
+        int64_t n = x->sizes[x->ndim - p->dims + i], left = before(p, i), right = after(p, i);
+        if (left < n && right < n) continue;
+        return tw_fail(TW_RUNTIME_ERROR, "Argument #%d: Padding size should be less than the corresponding input dimension, but got: padding (%lld, "
+                       "%lld) at dimension %d of input %s", 4 + 2 * (p->dims - 1 - i), (long long)left, (long long)right, x->ndim - p->dims + i,
+                       tw_sizes_text(x->sizes, x->ndim));
+    }
+    return true;
+}
+
+static bool check_circular(const tw_tensor *x, const padding *p) {
+    for (int i = 0; i < p->dims; i++) {
+        int64_t n = x->sizes[x->ndim - p->dims + i], left = before(p, i), right = after(p, i);
+        if (left > n || right > n) return tw_fail(TW_RUNTIME_ERROR, "Padding value causes wrapping around more than once.");
+        if (n + left + right < 0) return tw_fail(TW_RUNTIME_ERROR, "Negative padding value is resulting in an empty dimension");
+    }
+    return true;
+}
+
+static bool check_input(const tw_tensor *x, const padding *p, int64_t given) {
+    bool batch = x->ndim == p->dims + 2, valid = batch || x->ndim == p->dims + 1;
+    if (given != 2 * p->dims) return tw_fail(TW_RUNTIME_ERROR, "padding size is expected to be %d, but got: %lld", 2 * p->dims, (long long)given);
+    for (int i = batch ? 1 : 0; i < x->ndim; i++) valid = valid && x->sizes[i] != 0;
+    if (valid) return true;
+    return tw_fail(TW_RUNTIME_ERROR, "Expected %dD or %dD (batch mode) tensor with possibly 0 batch size and other non-zero dimensions for input, but "
+                   "got: %s", p->dims + 1, p->dims + 2, tw_sizes_text(x->sizes, x->ndim));
+}
+
+/* "D: 1 H: 2, W: 3" with the input's sizes and the result's. */
+static bool too_small(const tw_tensor *x, const padding *p, const int64_t *sizes) {
+    static const char *const formats[] = {"input (W: %lld) is too small. Calculated output W: %lld",
+                                          "input (H: %lld, W: %lld) is too small. Calculated output H: %lld W: %lld",
+                                          "input (D: %lld H: %lld, W: %lld) is too small. Calculated output D: %lld H: %lld W: %lld"};
+    long long v[6];
+    char text[200];
+    for (int i = 0; i < p->dims; i++) {
+        v[i] = (long long)x->sizes[x->ndim - p->dims + i], v[p->dims + i] = (long long)sizes[x->ndim - p->dims + i];
+    }
+    if (p->dims == 1) snprintf(text, sizeof text, formats[0], v[0], v[1]);
+    else if (p->dims == 2) snprintf(text, sizeof text, formats[1], v[0], v[1], v[2], v[3]);
+    else snprintf(text, sizeof text, formats[2], v[0], v[1], v[2], v[3], v[4], v[5]);
+    return tw_fail(TW_RUNTIME_ERROR, "%s", text);
+}
+
+static bool padded_meta(const tw_tensor *x, const padding *p, int64_t given, int mode, tw_meta *out) {
+    static const char *const names[] = {"", "reflection", "replication"};
+    int64_t sizes[TW_MAX_DIMS];
+    bool empty = false;
+    if (mode != CIRCULAR && !check_input(x, p, given)) return false;
+    if (mode == REFLECT && !check_reflection(x, p)) return false;
+    if (mode == CIRCULAR && !check_circular(x, p)) return false;
+    for (int i = 0; i < x->ndim; i++) {
+        int d = i - (x->ndim - p->dims);
+        sizes[i] = x->sizes[i] + (d < 0 ? 0 : before(p, d) + after(p, d));
+        empty = empty || (d >= 0 && sizes[i] < 1);
+    }
+    if (mode != CIRCULAR && empty) return too_small(x, p, sizes);
+    if (mode != CIRCULAR && x->dtype == TW_BOOL) {
+        return tw_fail(TW_NOT_IMPLEMENTED_ERROR, "\"%s_pad%dd\" not implemented for 'Bool'", names[mode], p->dims);
+    }
+    if (!tw_meta_set(out, (tw_dtype)x->dtype, x->device, sizes, x->ndim)) return false;
+    if (mode != CIRCULAR && tw_wants_channels_last(x)) tw_set_channels_last(out);
+    return true;
+}
+
+/* Which element a place shows, counted from the first element. Negative widths cut before circular padding goes round. */
+static int64_t source(int64_t place, int64_t size, int mode, int64_t left, int64_t right) {
+    if (mode == REPLICATE) return place < 0 ? 0 : place >= size ? size - 1 : place;
+    if (mode == REFLECT) return place < 0 ? -place : place >= size ? 2 * (size - 1) - place : place;
+    int64_t first = left < 0 ? -left : 0, count = size - first + (right < 0 ? right : 0), at = (place - first) % count;
+    return first + (at < 0 ? at + count : at);
+}
+
+/* sizes: of the tensor that is padded, the last p->dims dimensions. */
+static bool run_padding(const int64_t *sizes, const padding *p, int mode, bool transposed, const tw_tensor *x, const tw_tensor *y) {
+    tw_taps taps[3] = {{0}};
+    bool ok = true;
+    for (int i = 0; ok && i < p->dims; i++) {
+        int64_t left = before(p, i), right = after(p, i), n = sizes[i], total = n + left + right;
+        tw_taps *t = &taps[3 - p->dims + i];
+        if (left == 0 && total == n) continue;
+        ok = tw_taps_gather(t, n, total);
+        for (int64_t o = 0; ok && o < total; o++) t->index[o] = source(o - left, n, mode, left, right);
+    }
+    ok = ok && tw_resample_run(taps, p->dims, transposed, x, y);
+    tw_taps_free(taps, 3);
+    return ok;
+}
+
+static bool gather_run(const tw_arg *a, int mode, tw_tensor **out) {
+    padding p = {a[1].n / 2, a[1].ints};
+    return out[0]->numel == 0 || run_padding(a[0].t->sizes + a[0].t->ndim - p.dims, &p, mode, false, a[0].t, out[0]);
+}
+
+#define PADDING(NAME, MODE, N) \
+    bool tw_##NAME##_pad##N##d_meta(const tw_arg *a, tw_meta *out) { \
+        padding p = {N, a[1].ints}; \
+        return padded_meta(a[0].t, &p, a[1].n, MODE, out); \
+    } \
+    bool tw_##NAME##_pad##N##d_run(const tw_arg *a, tw_tensor **out) { return gather_run(a, MODE, out); }
+PADDING(reflection, REFLECT, 1)
+PADDING(reflection, REFLECT, 2)
+PADDING(reflection, REFLECT, 3)
+PADDING(replication, REPLICATE, 1)
+PADDING(replication, REPLICATE, 2)
+PADDING(replication, REPLICATE, 3)
+
+bool tw__pad_circular_meta(const tw_arg *a, tw_meta *out) {
+    padding p = {a[1].n / 2, a[1].ints};
+    int ndim = a[0].t->ndim;
+    if (a[1].n % 2 || p.dims < 1 || p.dims > 3 || (ndim != p.dims + 1 && ndim != p.dims + 2)) {
+        return tw_fail(TW_RUNTIME_ERROR, "Invalid padding size, expected 1 or 2 non-padded dimensions, which would be equivalent to padding size of "
+                       "%d or %d respectively but got %d", (ndim - 1) * 2, (ndim - 2) * 2, a[1].n);
+    }
+    return padded_meta(a[0].t, &p, a[1].n, CIRCULAR, out);
+}
+bool tw__pad_circular_run(const tw_arg *a, tw_tensor **out) { return gather_run(a, CIRCULAR, out); }
+
+/* _pad_gather(self, pad, mode): whichever of the above. */
+bool tw__pad_gather_meta(const tw_arg *a, tw_meta *out) {
+    padding p = {a[1].n / 2, a[1].ints};
+    return padded_meta(a[0].t, &p, a[1].n, (int)a[2].i, out);
+}
+bool tw__pad_gather_run(const tw_arg *a, tw_tensor **out) { return gather_run(a, (int)a[2].i, out); }
+
+/* The transpose. */
+static bool scatter_meta(const tw_tensor *g, const int64_t *sizes, int ndim, int dims, tw_meta *out) {
+    if (g->ndim != ndim || (ndim != dims + 1 && ndim != dims + 2)) {
+        return tw_fail(TW_RUNTIME_ERROR, "padding gradient: sizes of gradient and input do not fit");
+    }
+    return tw_meta_set(out, (tw_dtype)g->dtype, g->device, sizes, ndim);
+}
+
+static bool scatter_run(const tw_arg *grad, const tw_arg *pad, int mode, tw_tensor **out) {
+    padding p = {pad->n / 2, pad->ints};
+    return out[0]->numel == 0 || run_padding(out[0]->sizes + out[0]->ndim - p.dims, &p, mode, true, grad->t, out[0]);
+}
+
+/* _pad_scatter(grad_output, self, pad, mode) */
+bool tw__pad_scatter_meta(const tw_arg *a, tw_meta *out) {
+    const tw_tensor *x = a[1].t;
+    if (!scatter_meta(a[0].t, x->sizes, x->ndim, a[2].n / 2, out)) return false;
+    if (tw_wants_channels_last(x)) tw_set_channels_last(out);
+    return true;
+}
+bool tw__pad_scatter_run(const tw_arg *a, tw_tensor **out) { return scatter_run(&a[0], &a[2], (int)a[3].i, out); }
+
+/* _pad_circular_scatter(grad_output, size, pad) */
+bool tw__pad_circular_scatter_meta(const tw_arg *a, tw_meta *out) { return scatter_meta(a[0].t, a[1].ints, a[1].n, a[2].n / 2, out); }
+bool tw__pad_circular_scatter_run(const tw_arg *a, tw_tensor **out) { return scatter_run(&a[0], &a[2], CIRCULAR, out); }
