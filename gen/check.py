@@ -9,12 +9,13 @@ from primitives import COMPLEX_PARTS, PRIMITIVES
 KINDS = ("elementwise", "reduce", "view", "kernel", "composite")
 COLUMNS = {"sig", "kind", "value", "value_bool", "value_int", "value_float", "value_complex", "promote", "dtypes", "d", "grad", "jvp",
            "linear", "nondiff", "batch", "variants", "namespaces", "aliases", "number", "flags", "reduce", "samples", "doc", "node",
-           "save", "label", "autocast", "unlike", "wide", "half_grad",
-           "lead"}
+           "save", "label", "autocast", "unlike", "wide", "half_grad", "lead", "refuse", "guard", "mixed"}
 VALUES = ("value", "value_bool", "value_int", "value_float", "value_complex")
 PROMOTES = ("default", "int_to_float", "compare", "real", "bool", "first", "where")
 VARIANTS = ("function", "method", "inplace", "out")
-FLAGS = ("dynamic", "random", "inplace")
+REFUSALS = ("bool", "int", "float", "complex", "any_bool")
+GUARDS = ("divisor", "exponent")
+FLAGS = ("dynamic", "random", "inplace", "fresh")
 DEFAULT_VARIANTS = {"elementwise": VARIANTS, "reduce": ("function", "method", "out")}
 MAX_ARGS, MAX_OUTS = 16, 4
 
@@ -52,6 +53,10 @@ class Checker:
                 self.one_of(op, column, word, known)
         if "promote" in op.columns:
             self.one_of(op, "promote", op.columns["promote"], PROMOTES)
+        for category in op.columns.get("refuse", {}):
+            self.one_of(op, "refuse", category, REFUSALS)
+        if "guard" in op.columns:
+            self.one_of(op, "guard", op.columns["guard"], GUARDS)
         default = DEFAULT_VARIANTS.get(op.kind, ("function", "method"))
         op.variants = set(op.words("variants")) if "variants" in op.columns else set(default)
         op.flags = set(op.words("flags"))

@@ -24,11 +24,6 @@ static tw_tensor *reshaped(tw_tensor *t, const int64_t *shape, int n) {
 
 bool tw_reshape_composite(const tw_arg *a, tw_tensor **out) { return (*out = reshaped(a[0].t, a[1].ints, a[1].n)) != NULL; }
 
-bool tw__unsafe_view_composite(const tw_arg *a, tw_tensor **out) {
-    *out = CALL(view, a[0], a[1]);
-    return *out != NULL;
-}
-
 bool tw__permute_backward_composite(const tw_arg *a, tw_tensor **out) {
     int64_t inverse[TW_MAX_DIMS];
     for (int i = 0; i < a[1].n; i++) {
