@@ -320,22 +320,6 @@ bool tw_argsort_composite(const tw_arg *a, tw_tensor **outs) {
 /* (self, stable, dim, descending) */
 bool tw_argsort_stable_composite(const tw_arg *a, tw_tensor **outs) { return indices_of_sort(a, outs); }
 
-/* (self, k, dim, largest, sorted) */
-bool tw_topk_composite(const tw_arg *a, tw_tensor **outs) {
-    tw_pool p = {0};
-    tw_tensor *both[2] = {NULL, NULL}, *self = a[0].t;
-    int64_t dim = a[2].i, k = a[1].i;
-    if (!tw_wrap_dim(&dim, self->ndim)) return false;
-    if (k < 0 || k > (self->ndim ? self->sizes[dim] : 1)) return tw_fail(TW_RUNTIME_ERROR, "selected index k out of range");
-    if (!tw_call(&tw_ops[TW_OP_sort_stable], (const tw_arg[]){a[0], B(true), I(dim), B(a[3].i != 0)}, both)) return false;
-    for (int i = 0; i < 2; i++) {
-        tw_pool_own(&p, both[i]);
-        outs[i] = self->ndim == 0 ? tw_retained(both[i])
-                                  : CALL(clone, T(TEMP(&p, narrow, T(both[i]), I(dim), I(0), I(k))), I(TW_CONTIGUOUS_FORMAT));
-    }
-    return tw_pool_done(&p, outs, 2);
-}
-
 /* (grad, dim) */
 bool tw__cumsum_backward_composite(const tw_arg *a, tw_tensor **outs) {
     tw_pool p = {0};
