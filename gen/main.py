@@ -16,9 +16,10 @@ from emit_ew import Records, emit_pieces, emit_records, emit_rows  # noqa: E402
 from emit_gradients import Gradients, emit_gradients_c, emit_gradients_h  # noqa: E402
 from emit_table import emit_decl, emit_op_ids, emit_table  # noqa: E402
 from parse import SpecError, parse_table  # noqa: E402
+from steps import emit_optim_h, emit_step_kernels, emit_steps, parse_steps  # noqa: E402
 
 
-def generate(ops):
+def generate(ops, steps):
     """({file name: text} of everything that follows from the table, errors in its formulas)."""
     records = Records()
     errors = []
@@ -37,7 +38,8 @@ def generate(ops):
             "gradients.h": emit_gradients_h(gradients), "gradients.c": emit_gradients_c(gradients),
             "ops.h": emit_ops_h(ops), "api_ops.c": emit_api_c(ops), "tallow/ops.h": emit_ops_h(ops), "doctests.json": emit_doctests(ops),
             "ew_records.c": emit_records(records), "ew_rows.c": emit_rows(records.kernels),
-            **emit_pieces(records.kernels)}, errors + gradients.errors
+            "optim.h": emit_optim_h(steps), "tallow/optim.h": emit_optim_h(steps), "steps.c": emit_steps(steps),
+            "step_kernels.c": emit_step_kernels(steps), **emit_pieces(records.kernels)}, errors + gradients.errors
 
 
 def emit_doctests(ops):
@@ -65,12 +67,14 @@ def main(argv=None):
     parser.add_argument("--against", type=Path, help="PyTorch's schemas, one a line: refuse public signatures that are not among them")
     args = parser.parse_args(argv)
     ops, errors = parse_table(args.spec)
+    steps, more = parse_steps(args.spec)
+    errors += more
     errors += check_table(ops)
     if args.against:
         errors += check_against(ops, args.against)
     files = {}
     if not errors or args.lenient:
-        files, more = generate(ops)
+        files, more = generate(ops, steps)
         errors += more
     for error in errors:
         print(error, file=sys.stderr)
