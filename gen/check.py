@@ -10,6 +10,7 @@ KINDS = ("elementwise", "reduce", "view", "kernel", "composite")
 COLUMNS = {"sig", "kind", "value", "value_bool", "value_int", "value_float", "value_complex", "promote", "dtypes", "d", "grad", "jvp",
            "linear", "nondiff", "batch", "variants", "namespaces", "aliases", "number", "flags", "reduce", "samples", "doc", "node",
            "save", "label", "autocast", "unlike", "wide", "half_grad", "lead", "refuse", "guard", "mixed"}
+COLUMNS |= {"let", "require"}  # of composites that are spelt out
 VALUES = ("value", "value_bool", "value_int", "value_float", "value_complex")
 PROMOTES = ("default", "int_to_float", "compare", "real", "bool", "first", "where")
 VARIANTS = ("function", "method", "inplace", "out")
@@ -122,10 +123,13 @@ class Checker:
                 continue
             try:
                 op.formulas[column] = parse_formula(str(text))
-                if column in VALUES:
+                if column in VALUES and op.kind != "composite":
                     self.value(op, column, op.formulas[column])
             except ValueError as error:
                 self.error(op, column, str(error))
+        for column in ("let", "require"):
+            if column in op.columns and not (op.kind == "composite" and "value" in op.columns):
+                self.error(op, column, f"'{op.key}': {column} is for composites that have a value")
         if op.kind == "elementwise" and not any(column in op.columns for column in VALUES):
             self.error(op, None, f"elementwise '{op.key}' has no value")
 

@@ -11,6 +11,7 @@ from against import check_against  # noqa: E402
 from check import check_table  # noqa: E402
 from emit_api import emit_api_c, emit_ops_h  # noqa: E402
 from emit_bindings import emit_bindings  # noqa: E402
+from emit_composites import emit_composites_c  # noqa: E402
 from emit_entries import emit_entries_c, emit_entries_h  # noqa: E402
 from emit_ew import Records, emit_pieces, emit_records, emit_rows  # noqa: E402
 from emit_gradients import Gradients, emit_gradients_c, emit_gradients_h  # noqa: E402
@@ -35,6 +36,7 @@ def generate(ops, steps):
         op.derived_jvp = op.key in gradients.jvps
     return {"op_ids.h": emit_op_ids(ops), "ops_decl.h": emit_decl(ops), "ops_table.c": emit_table(ops, gradients.saves),
             "entries.h": emit_entries_h(ops), "entries.c": emit_entries_c(ops), "bindings.c": emit_bindings(ops),
+            "composites.c": emit_composites_c(ops, errors),
             "gradients.h": emit_gradients_h(gradients), "gradients.c": emit_gradients_c(gradients),
             "ops.h": emit_ops_h(ops), "api_ops.c": emit_api_c(ops), "tallow/ops.h": emit_ops_h(ops), "doctests.json": emit_doctests(ops),
             "ew_records.c": emit_records(records), "ew_rows.c": emit_rows(records.kernels),

@@ -1,5 +1,6 @@
 /* Reductions made of others, and the gradients of reductions. */
 #include "composite/boxed.h"
+#include "composite/reduce.h"
 #include "ops/reduce.h"
 #include "ops_decl.h"
 #include <math.h>
@@ -13,8 +14,7 @@ static bool reduced_dims(const tw_arg *dim, int ndim, bool *reduced) {
     return tw_reduce_dims(dim->ints, dim->tag == TW_ARG_INTS ? dim->n : 0, ndim, reduced);
 }
 
-/* t, a reduced result without keepdim, with the reduced dims back as 1; owned. */
-static tw_tensor *keep_dims(tw_tensor *t, const tw_arg *dim, int ndim, bool keepdim) {
+tw_tensor *tw_keep_dims(tw_tensor *t, const tw_arg *dim, int ndim, bool keepdim) {
     bool reduced[TW_MAX_DIMS];
     if (!t || tw_failed() || (ndim && !reduced_dims(dim, ndim, reduced))) return NULL;
     tw_tensor *now = tw_retained(t);
@@ -41,14 +41,14 @@ static double reduced_count(const tw_arg *dim, const int64_t *sizes, int ndim) {
 /* (grad, sizes, dim, keepdim) */
 bool tw__sum_backward_composite(const tw_arg *a, tw_tensor **outs) {
     tw_pool p = {0};
-    tw_tensor *kept = tw_pool_own(&p, keep_dims(a[0].t, &a[2], a[1].n, a[3].i != 0));
+    tw_tensor *kept = tw_pool_own(&p, tw_keep_dims(a[0].t, &a[2], a[1].n, a[3].i != 0));
     outs[0] = CALL(expand, T(kept), a[1]);
     return tw_pool_done(&p, outs, 1);
 }
 
 bool tw__mean_backward_composite(const tw_arg *a, tw_tensor **outs) {
     tw_pool p = {0};
-    tw_tensor *kept = tw_pool_own(&p, keep_dims(a[0].t, &a[2], a[1].n, a[3].i != 0));
+    tw_tensor *kept = tw_pool_own(&p, tw_keep_dims(a[0].t, &a[2], a[1].n, a[3].i != 0));
     tw_tensor *wide = TEMP(&p, expand, T(kept), a[1]);
     outs[0] = CALL(div, T(wide), F(reduced_count(&a[2], a[1].ints, a[1].n)));
     return tw_pool_done(&p, outs, 1);
@@ -99,7 +99,7 @@ bool tw__prod_dim_backward_composite(const tw_arg *a, tw_tensor **outs) {
         outs[0] = CALL(clone, a[0]);
         return tw_pool_done(&p, outs, 1);
     }
-    tw_tensor *grad = tw_pool_own(&p, keep_dims(a[0].t, &a[3], self->ndim, a[4].i != 0));
+    tw_tensor *grad = tw_pool_own(&p, tw_keep_dims(a[0].t, &a[3], self->ndim, a[4].i != 0));
     tw_tensor *x = TEMP(&p, transpose_int, T(self), a[3], I(-1));
     tw_tensor *others = TEMP(&p, transpose_int, T(products_of_others(&p, x)), a[3], I(-1));
     outs[0] = CALL(mul, T(grad), T(TEMP(&p, conj, T(others))));
@@ -138,8 +138,8 @@ bool tw__evenly_read_jvp_composite(const tw_arg *a, tw_tensor **outs) {
 bool tw__amax_backward_composite(const tw_arg *a, tw_tensor **outs) {
     tw_pool p = {0};
     tw_tensor *self = a[1].t;
-    tw_tensor *grad = tw_pool_own(&p, keep_dims(a[0].t, &a[3], self->ndim, a[4].i != 0));
-    tw_tensor *kept = tw_pool_own(&p, keep_dims(a[2].t, &a[3], self->ndim, a[4].i != 0));
+    tw_tensor *grad = tw_pool_own(&p, tw_keep_dims(a[0].t, &a[3], self->ndim, a[4].i != 0));
+    tw_tensor *kept = tw_pool_own(&p, tw_keep_dims(a[2].t, &a[3], self->ndim, a[4].i != 0));
     outs[0] = CALL(mul, T(equal_shares(&p, self, kept, &a[3])), T(grad));
     return tw_pool_done(&p, outs, 1);
 }
@@ -147,7 +147,7 @@ bool tw__amax_backward_composite(const tw_arg *a, tw_tensor **outs) {
 bool tw__amax_jvp_composite(const tw_arg *a, tw_tensor **outs) {
     tw_pool p = {0};
     tw_tensor *self = a[1].t;
-    tw_tensor *kept = tw_pool_own(&p, keep_dims(a[2].t, &a[3], self->ndim, a[4].i != 0));
+    tw_tensor *kept = tw_pool_own(&p, tw_keep_dims(a[2].t, &a[3], self->ndim, a[4].i != 0));
     tw_tensor *part = TEMP(&p, mul, T(equal_shares(&p, self, kept, &a[3])), a[0]);
     outs[0] = CALL(sum_dim_IntList, T(part), a[3], a[4]);
     return tw_pool_done(&p, outs, 1);
@@ -220,7 +220,7 @@ static tw_tensor *var_slope(tw_pool *p, tw_tensor *self, const tw_arg *dim, cons
 bool tw__var_backward_composite(const tw_arg *a, tw_tensor **outs) {
     tw_pool p = {0};
     tw_tensor *self = a[1].t;
-    tw_tensor *grad = tw_pool_own(&p, keep_dims(a[0].t, &a[2], self->ndim, a[4].i != 0));
+    tw_tensor *grad = tw_pool_own(&p, tw_keep_dims(a[0].t, &a[2], self->ndim, a[4].i != 0));
     outs[0] = CALL(mul, T(var_slope(&p, self, &a[2], &a[3])), T(grad));
     return tw_pool_done(&p, outs, 1);
 }
@@ -232,7 +232,7 @@ bool tw__std_backward_composite(const tw_arg *a, tw_tensor **outs) {
     tw_tensor *ratio = TEMP(&p, div, a[0], T(TEMP(&p, mul, a[2], I(2))));
     tw_tensor *zero = TEMP(&p, eq, a[2], I(0));
     ratio = TEMP(&p, masked_fill_Scalar, T(ratio), T(zero), I(0));
-    tw_tensor *grad = tw_pool_own(&p, keep_dims(ratio, &a[3], self->ndim, a[5].i != 0));
+    tw_tensor *grad = tw_pool_own(&p, tw_keep_dims(ratio, &a[3], self->ndim, a[5].i != 0));
     outs[0] = CALL(mul, T(var_slope(&p, self, &a[3], &a[4])), T(grad));
     return tw_pool_done(&p, outs, 1);
 }
