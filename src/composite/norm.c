@@ -35,7 +35,7 @@ bool tw__vector_norm_slope_composite(const tw_arg *a, tw_tensor **outs) {
     } else if (ord == 1) {
         outs[0] = CALL(sgn, T(self));
     } else if (ord == 2) {
-        outs[0] = tw_retained(unless_zero(&p, TEMP(&p, div, T(self), T(norm)), norm));
+        outs[0] = tw_retain(unless_zero(&p, TEMP(&p, div, T(self), T(norm)), norm));
     } else if (isinf(ord)) {
         outs[0] = CALL(mul, T(TEMP(&p, sgn, T(self))), T(shares(&p, self, norm, &a[3])));
     } else if (ord < 1) {

@@ -26,7 +26,7 @@ static bool check_rate(const tw_arg *p) {
 
 bool tw_dropout_composite(const tw_arg *a, tw_tensor **out) {
     if (!check_rate(&a[1])) return false;
-    *out = a[1].d == 0 || !a[2].i || a[0].t->numel == 0 ? tw_retained(a[0].t) : dropped(a[0].t, &a[1]);
+    *out = a[1].d == 0 || !a[2].i || a[0].t->numel == 0 ? tw_retain(a[0].t) : dropped(a[0].t, &a[1]);
     return *out != NULL;
 }
 
@@ -40,6 +40,6 @@ bool tw_dropout__composite(const tw_arg *a, tw_tensor **out) {
         tw_release(mask);
         if (!ok) return false;
     }
-    *out = tw_retained(a[0].t);
+    *out = tw_retain(a[0].t);
     return true;
 }

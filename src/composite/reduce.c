@@ -17,7 +17,7 @@ static bool reduced_dims(const tw_arg *dim, int ndim, bool *reduced) {
 tw_tensor *tw_keep_dims(tw_tensor *t, const tw_arg *dim, int ndim, bool keepdim) {
     bool reduced[TW_MAX_DIMS];
     if (!t || tw_failed() || (ndim && !reduced_dims(dim, ndim, reduced))) return NULL;
-    tw_tensor *now = tw_retained(t);
+    tw_tensor *now = tw_retain(t);
     for (int d = 0; d < ndim && !keepdim && now; d++) {
         if (!reduced[d]) continue;
         tw_tensor *next = CALL(unsqueeze, T(now), I(d));
@@ -243,7 +243,7 @@ bool tw__var_jvp_composite(const tw_arg *a, tw_tensor **outs) {
     tw_tensor *slope = TEMP(&p, conj, T(var_slope(&p, a[1].t, &a[3], &a[4])));
     tw_tensor *part = TEMP(&p, real, T(TEMP(&p, mul, T(slope), a[0])));
     tw_tensor *sum = TEMP(&p, sum_dim_IntList, T(part), a[3], a[5]);
-    outs[0] = a[6].i ? CALL(div, T(sum), T(TEMP(&p, mul, a[2], I(2)))) : tw_retained(sum);
+    outs[0] = a[6].i ? CALL(div, T(sum), T(TEMP(&p, mul, a[2], I(2)))) : tw_retain(sum);
     return tw_pool_done(&p, outs, 1);
 }
 
@@ -267,7 +267,7 @@ bool tw_logsumexp_composite(const tw_arg *a, tw_tensor **outs) {
     tw_tensor *sum = TEMP(&p, sum_dim_IntList, T(TEMP(&p, exp, T(TEMP(&p, sub, T(self), T(most))))), a[1], B(true));
     tw_tensor *kept = TEMP(&p, add, T(TEMP(&p, log, T(sum))), T(most));
     if (a[2].i || !kept || self->ndim == 0) {
-        outs[0] = tw_retained(kept);
+        outs[0] = tw_retain(kept);
     } else {
         bool reduced[TW_MAX_DIMS];
         int64_t sizes[TW_MAX_DIMS];

@@ -70,12 +70,12 @@ static bool step_of_some(int64_t mode, tw_tensor *x, int64_t rows, state *s, con
     const bool all = rows == s->h->sizes[0];
     if (all) {
         if (!step(mode, x, s, w)) return false;
-        *output = tw_retained(s->h);
+        *output = tw_retain(s->h);
         return true;
     }
     state some = {first_rows(s->h, rows), first_rows(s->c, rows)};
     bool ok = !tw_failed() && step(mode, x, &some, w) && replace_rows(&s->h, some.h) && (!s->c || replace_rows(&s->c, some.c));
-    if (ok) *output = tw_retained(some.h);
+    if (ok) *output = tw_retain(some.h);
     state_drop(&some);
     return ok;
 }
@@ -137,7 +137,7 @@ static bool graph_gradient(const tw_arg *a, tw_tensor *const *g, uint64_t need, 
     const bool packed = own[0]->ndim == 2;
     const layout rows = {packed ? a[5].ints : NULL, packed ? a[5].n : own[0]->sizes[0]};
     const weights w = {NULL, own[3], NULL, own[4], NULL};
-    state s = {tw_retained(own[1]), tw_retained(own[2])};
+    state s = {tw_retain(own[1]), tw_retain(own[2])};
     tw_tensor *output = tw_pool_own(&p, all_steps(a[6].i, own[0], rows, a[7].i != 0, &s, &w)), *results[] = {output, s.h, s.c};
     for (int i = 0; i < 3; i++) {
         if (g[i] && results[i] && !tw_failed() && tw_requires_grad(results[i])) roots[nroots] = results[i], grads[nroots++] = g[i];
@@ -164,9 +164,9 @@ bool tw__rnn_layer_grad(struct tw_node *node, const tw_arg *a, tw_tensor *const 
     if (!tw_failed()) {
         const int64_t width = tw_rnn_gates(mode) * n;
         tw_tensor *sums = mode == TW_RNN_GRU ? outs[1] : TEMP(&p, reshape, T(outs[0]), INTS(((int64_t[]){-1, width}), 2));
-        if (need & 1) gin[0] = tw_retained(outs[0]);
-        if (need & 2) gin[1] = tw_retained(outs[2]);
-        if (need & 4) gin[2] = tw_retained(outs[3]);
+        if (need & 1) gin[0] = tw_retain(outs[0]);
+        if (need & 2) gin[1] = tw_retain(outs[2]);
+        if (need & 4) gin[2] = tw_retain(outs[3]);
         if (need & 8) {
             tw_tensor *before = TEMP(&p, narrow, T(r[3]), I(1), I((tw_rnn_reserve(mode) - 1) * n), I(n));
             gin[3] = CALL(mm, T(TEMP(&p, t, T(sums))), T(before));
@@ -234,7 +234,7 @@ static tw_tensor *both_directions(const network *n, tw_tensor *input, layout row
         if (!tw_failed()) outs[d] = run_layer(n->mode, input, rows, d == 1, &s, &w);
         hs[i] = s.h, cs[i] = s.c;
     }
-    if (!tw_failed()) joined = directions == 1 ? tw_retained(outs[0]) : CALL(cat, tw_a_tensors(outs, 2), I(-1));
+    if (!tw_failed()) joined = directions == 1 ? tw_retain(outs[0]) : CALL(cat, tw_a_tensors(outs, 2), I(-1));
     tw_release(outs[0]);
     tw_release(outs[1]);
     return joined;
@@ -244,7 +244,7 @@ static tw_tensor *both_directions(const network *n, tw_tensor *input, layout row
 static bool run_network(const network *n, tw_tensor *input, layout rows, tw_tensor **outs) {
     if (!check_network(n)) return false;
     const int64_t count = n->layers * (n->both_ways ? 2 : 1);
-    tw_tensor **finals = tw_malloc((size_t)(2 * count + 1) * sizeof *finals), *now = tw_retained(input);
+    tw_tensor **finals = tw_malloc((size_t)(2 * count + 1) * sizeof *finals), *now = tw_retain(input);
     if (!finals) {
         tw_release(now);
         return false;
@@ -352,7 +352,7 @@ static bool cell(int64_t mode, const tw_arg *a, tw_tensor *h, tw_tensor *c, tw_t
                            (long long)expected);
         }
     }
-    state s = {tw_retained(h), tw_retained(c)};
+    state s = {tw_retain(h), tw_retain(c)};
     tw_tensor *input = TEMP(&p, unsqueeze, a[0], I(0));
     if (input) tw_pool_own(&p, run_layer(mode, input, (layout){NULL, 1}, false, &s, &w));
     outs[0] = s.h;

@@ -92,7 +92,7 @@ static tw_tensor *fill_up(tw_tensor *data, int64_t row, int64_t steps, int64_t h
     tw_tensor *rows = TEMP(&p, narrow, T(data), I(0), I(row), I(steps * have)), *out;
     rows = TEMP(&p, reshape, T(rows), INTS(shape, data->ndim + 1));
     if (have == batch) {
-        out = tw_retained(rows);
+        out = tw_retain(rows);
     } else {
         shape[1] = batch - have;
         tw_tensor *both[] = {rows, TEMP(&p, new_full, T(data), INTS(shape, data->ndim + 1), *value)};
@@ -170,7 +170,7 @@ bool tw_pad_sequence_composite(const tw_arg *a, tw_tensor **outs) {
         shape[0] = longest - t->sizes[0];
         tw_tensor *padding = shape[0] ? CALL(new_full, T(a[0].ts[0]), INTS(shape, first->ndim), a[2]) : NULL;
         tw_tensor *both[] = {left ? padding : t, left ? t : padding};
-        if (shape[0] == 0) pieces_add(&all, tw_retained(t));
+        if (shape[0] == 0) pieces_add(&all, tw_retain(t));
         else if (padding) pieces_add(&all, CALL(cat, tw_a_tensors(both, 2), I(0)));
         tw_release(padding);
     }
