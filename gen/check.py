@@ -9,14 +9,12 @@ from primitives import COMPLEX_PARTS, PRIMITIVES
 KINDS = ("elementwise", "reduce", "view", "kernel", "composite")
 COLUMNS = {"sig", "kind", "value", "value_bool", "value_int", "value_float", "value_complex", "promote", "dtypes", "d", "grad", "jvp",
            "linear", "nondiff", "batch", "variants", "namespaces", "aliases", "number", "flags", "reduce", "samples", "doc", "node",
-           "save", "label", "autocast", "unlike", "wide", "half_grad", "lead", "refuse", "guard", "mixed"}
-COLUMNS |= {"let", "require"}  # of composites that are spelt out
+           "save", "label", "autocast", "unlike", "wide", "half_grad",
+           "lead"}
 VALUES = ("value", "value_bool", "value_int", "value_float", "value_complex")
 PROMOTES = ("default", "int_to_float", "compare", "real", "bool", "first", "where")
 VARIANTS = ("function", "method", "inplace", "out")
-REFUSALS = ("bool", "int", "float", "complex", "any_bool")
-GUARDS = ("divisor", "exponent")
-FLAGS = ("dynamic", "random", "inplace", "fresh")
+FLAGS = ("dynamic", "random", "inplace")
 DEFAULT_VARIANTS = {"elementwise": VARIANTS, "reduce": ("function", "method", "out")}
 MAX_ARGS, MAX_OUTS = 16, 4
 
@@ -54,10 +52,6 @@ class Checker:
                 self.one_of(op, column, word, known)
         if "promote" in op.columns:
             self.one_of(op, "promote", op.columns["promote"], PROMOTES)
-        for category in op.columns.get("refuse", {}):
-            self.one_of(op, "refuse", category, REFUSALS)
-        if "guard" in op.columns:
-            self.one_of(op, "guard", op.columns["guard"], GUARDS)
         default = DEFAULT_VARIANTS.get(op.kind, ("function", "method"))
         op.variants = set(op.words("variants")) if "variants" in op.columns else set(default)
         op.flags = set(op.words("flags"))
@@ -123,13 +117,10 @@ class Checker:
                 continue
             try:
                 op.formulas[column] = parse_formula(str(text))
-                if column in VALUES and op.kind != "composite":
+                if column in VALUES:
                     self.value(op, column, op.formulas[column])
             except ValueError as error:
                 self.error(op, column, str(error))
-        for column in ("let", "require"):
-            if column in op.columns and not (op.kind == "composite" and "value" in op.columns):
-                self.error(op, column, f"'{op.key}': {column} is for composites that have a value")
         if op.kind == "elementwise" and not any(column in op.columns for column in VALUES):
             self.error(op, None, f"elementwise '{op.key}' has no value")
 

@@ -211,6 +211,16 @@ static const tw_op *with_dims(const tw_op *op) {
     return tw_fail_null(TW_NOT_IMPLEMENTED_ERROR, "Batching rule not implemented for aten::%s", op->base);
 }
 
+/* (batch) → (batch, 1, ..., 1), in place. */
+static bool keep_ones(tw_tensor **t, int ndim) {
+    int64_t sizes[TW_MAX_DIMS + 1] = {(*t)->sizes[0]};
+    for (int i = 1; i <= ndim; i++) sizes[i] = 1;
+    tw_arg a[] = {tw_a_tensor(*t), tw_a_ints(sizes, ndim + 1)};
+    tw_tensor *kept = tw_call1(TW_OP_reshape, 2, a);
+    tw_release(*t);
+    return (*t = kept) != NULL;
+}
+
 static bool run_reduce(const tw_op *op, const tw_arg *args, int level, tw_tensor **outs) {
     tw_arg full[TW_MAX_ARGS];
     int64_t dims[TW_MAX_DIMS], sizes[2];
@@ -224,7 +234,7 @@ static bool run_reduce(const tw_op *op, const tw_arg *args, int level, tw_tensor
         full[i] = from >= 0 ? args[from] : by->params[i].fallback;
     }
     bool all = by != op || full[at].tag == TW_ARG_NONE || (full[at].tag == TW_ARG_INTS && full[at].n == 0);
-    bool list = by->params[at].type == TW_TYPE_INTS;
+    bool list = by->params[at].type == TW_TYPE_INTS, ones = false;
     if (ndim == 0 || (all && !list)) { /* one dimension to reduce */
         sizes[0] = t->sizes[0];
         sizes[1] = self->numel;
@@ -235,7 +245,10 @@ static bool run_reduce(const tw_op *op, const tw_arg *args, int level, tw_tensor
         if (!(ok = t != NULL)) goto done;
         dims[0] = 1;
         full[at] = list ? tw_a_ints(dims, 1) : tw_a_int(1);
-        if (ndim == 0 && keep >= 0) full[keep] = tw_a_bool(false);
+        if (keep >= 0) {
+            ones = ndim > 0 && full[keep].i != 0; /* all of the sample's dimensions are kept, not the one */
+            full[keep] = tw_a_bool(false);
+        }
     } else if (all) {
         for (int i = 0; i < ndim; i++) dims[i] = i + 1;
         full[at] = tw_a_ints(dims, ndim);
@@ -253,6 +266,7 @@ static bool run_reduce(const tw_op *op, const tw_arg *args, int level, tw_tensor
     }
     full[0] = tw_a_tensor(t);
     ok = ok && run_one(by, full, inner);
+    for (int i = 0; ok && ones && i < op->nouts; i++) ok = keep_ones(&inner[i], ndim);
     for (int i = 0; i < op->nouts; i++)
         if (ok) ok = (outs[i] = hide_first(inner[i], level)) != NULL;
         else tw_release(inner[i]);

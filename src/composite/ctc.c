@@ -24,7 +24,7 @@ bool tw_ctc_loss_IntList_composite(const tw_arg *a, tw_tensor **out) {
         if (loss && loss->ndim == 0) lengths = TEMP(&p, squeeze, T(lengths));
         *out = CALL(mean, T(TEMP(&p, div, T(loss), T(lengths))));
     } else {
-        *out = reduction == TW_REDUCTION_SUM ? CALL(sum, T(loss)) : tw_retain(loss);
+        *out = reduction == TW_REDUCTION_SUM ? CALL(sum, T(loss)) : tw_retained(loss);
     }
     return tw_pool_done(&p, out, 1);
 }
@@ -33,6 +33,9 @@ bool tw_ctc_loss_IntList_composite(const tw_arg *a, tw_tensor **out) {
 static int64_t *lengths_of(tw_tensor *t, int64_t *count) {
     if (!tw_is_integral((tw_dtype)t->dtype) || t->dtype == TW_BOOL) {
         return tw_fail(TW_RUNTIME_ERROR, "input_lengths must be integral"), NULL;
+    }
+    if (t->device != TW_CPU) {
+        return tw_fail(TW_NOT_IMPLEMENTED_ERROR, "aten::_ctc_loss.Tensor: its lengths are data, which tensors on meta do not have"), NULL;
     }
     tw_pool p = {0};
     const int64_t flat = -1;

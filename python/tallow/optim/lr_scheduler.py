@@ -161,27 +161,12 @@ class LRScheduler:
 _LRScheduler = LRScheduler
 
 
-def _per_group(name, optimizer, value):
-    """One number for all groups or a list with one for each, as a list."""
-    if not isinstance(value, (list, tuple)):
-        return [value] * len(optimizer.param_groups)
-    if len(value) != len(optimizer.param_groups):
-        raise ValueError(f"{name} must have the same length as optimizer.param_groups. "
-                         f"{name} has {len(value)} values, param_groups has {len(optimizer.param_groups)}.")  # fmt: skip
-    return list(value)
-
-
-class _ByRate(LRScheduler):
-    """A schedule given by _rate(lr, base), a group's next rate from its last and its first; and, where there is one, by _closed(base),
-    the rate of this epoch from the first alone."""
-
-    def get_lr(self):
-        """The rates of this epoch."""
-        self._warn_outside_step()
-        return [self._rate(lr, base) for lr, base in zip(self._current(), self.base_lrs)]
-
-    def _get_closed_form_lr(self):
-        return [self._closed(base) for base in self.base_lrs]
+def _functions(given, optimizer, name):
+    if not isinstance(given, (list, tuple)):
+        return [given] * len(optimizer.param_groups)
+    if len(given) != len(optimizer.param_groups):
+        raise ValueError(f"Expected {len(optimizer.param_groups)} {name}, but got {len(given)}")
+    return list(given)
 
 
 class LambdaLR(LRScheduler):
@@ -189,12 +174,7 @@ class LambdaLR(LRScheduler):
 
     def __init__(self, optimizer, lr_lambda, last_epoch=-1):
         self.optimizer = optimizer
-        if not isinstance(lr_lambda, (list, tuple)):
-            self.lr_lambdas = [lr_lambda] * len(optimizer.param_groups)
-        elif len(lr_lambda) != len(optimizer.param_groups):
-            raise ValueError(f"Expected {len(optimizer.param_groups)} lr_lambdas, but got {len(lr_lambda)}")
-        else:
-            self.lr_lambdas = list(lr_lambda)
+        self.lr_lambdas = _functions(lr_lambda, optimizer, "lr_lambdas")
         super().__init__(optimizer, last_epoch)
 
     def state_dict(self):
@@ -231,7 +211,7 @@ class MultiplicativeLR(LambdaLR):
         return [lr * f(self.last_epoch) for f, lr in zip(self.lr_lambdas, self._current())]
 
 
-class StepLR(_ByRate):
+class StepLR(LRScheduler):
     """rate * gamma every step_size epochs."""
 
     def __init__(self, optimizer, step_size, gamma=0.1, last_epoch=-1):
@@ -239,14 +219,18 @@ class StepLR(_ByRate):
         self.gamma = gamma
         super().__init__(optimizer, last_epoch)
 
-    def _rate(self, lr, base):
-        return lr if self.last_epoch == 0 or self.last_epoch % self.step_size != 0 else lr * self.gamma
+    def get_lr(self):
+        """The rates of this epoch."""
+        self._warn_outside_step()
+        if self.last_epoch == 0 or self.last_epoch % self.step_size != 0:
+            return self._current()
+        return [lr * self.gamma for lr in self._current()]
 
-    def _closed(self, base):
-        return base * power(self.gamma, self.last_epoch // self.step_size)
+    def _get_closed_form_lr(self):
+        return [base * power(self.gamma, self.last_epoch // self.step_size) for base in self.base_lrs]
 
 
-class MultiStepLR(_ByRate):
+class MultiStepLR(LRScheduler):
     """rate * gamma at each milestone."""
 
     def __init__(self, optimizer, milestones, gamma=0.1, last_epoch=-1):
@@ -254,14 +238,19 @@ class MultiStepLR(_ByRate):
         self.gamma = gamma
         super().__init__(optimizer, last_epoch)
 
-    def _rate(self, lr, base):
-        return lr * power(self.gamma, self.milestones[self.last_epoch]) if self.last_epoch in self.milestones else lr
+    def get_lr(self):
+        """The rates of this epoch."""
+        self._warn_outside_step()
+        if self.last_epoch not in self.milestones:
+            return self._current()
+        return [lr * power(self.gamma, self.milestones[self.last_epoch]) for lr in self._current()]
 
-    def _closed(self, base):
-        return base * power(self.gamma, bisect_right(sorted(self.milestones.elements()), self.last_epoch))
+    def _get_closed_form_lr(self):
+        milestones = sorted(self.milestones.elements())
+        return [base * power(self.gamma, bisect_right(milestones, self.last_epoch)) for base in self.base_lrs]
 
 
-class ConstantLR(_ByRate):
+class ConstantLR(LRScheduler):
     """rate * factor during the first total_iters epochs."""
 
     def __init__(self, optimizer, factor=1.0 / 3, total_iters=5, last_epoch=-1):
@@ -271,16 +260,22 @@ class ConstantLR(_ByRate):
         self.total_iters = total_iters
         super().__init__(optimizer, last_epoch)
 
-    def _rate(self, lr, base):
+    def get_lr(self):
+        """The rates of this epoch."""
+        self._warn_outside_step()
         if self.last_epoch == 0:
-            return lr * self.factor
-        return lr if self.last_epoch != self.total_iters else lr * (1.0 / self.factor)
+            return [lr * self.factor for lr in self._current()]
+        if self.last_epoch != self.total_iters:
+            return self._current()
+        return [lr * (1.0 / self.factor) for lr in self._current()]
 
-    def _closed(self, base):
-        return base * (self.factor + (self.last_epoch >= self.total_iters) * (1 - self.factor))
+    def _get_closed_form_lr(self):
+        return [
+            base * (self.factor + (self.last_epoch >= self.total_iters) * (1 - self.factor)) for base in self.base_lrs
+        ]
 
 
-class LinearLR(_ByRate):
+class LinearLR(LRScheduler):
     """rate * a factor that moves evenly from start_factor to end_factor."""
 
     def __init__(self, optimizer, start_factor=1.0 / 3, end_factor=1.0, total_iters=5, last_epoch=-1):
@@ -293,34 +288,41 @@ class LinearLR(_ByRate):
         self.total_iters = total_iters
         super().__init__(optimizer, last_epoch)
 
-    def _rate(self, lr, base):
+    def get_lr(self):
+        """The rates of this epoch."""
+        self._warn_outside_step()
         if self.last_epoch == 0:
-            return lr * self.start_factor
+            return [lr * self.start_factor for lr in self._current()]
         if self._is_initial or self.last_epoch > self.total_iters:
-            return lr
+            return self._current()
         change = self.end_factor - self.start_factor
-        return lr * (1.0 + change / (self.total_iters * self.start_factor + (self.last_epoch - 1) * change))
+        factor = 1.0 + change / (self.total_iters * self.start_factor + (self.last_epoch - 1) * change)
+        return [lr * factor for lr in self._current()]
 
-    def _closed(self, base):
+    def _get_closed_form_lr(self):
         share = min(self.total_iters, self.last_epoch) / self.total_iters
-        return base * (self.start_factor + (self.end_factor - self.start_factor) * share)
+        return [base * (self.start_factor + (self.end_factor - self.start_factor) * share) for base in self.base_lrs]
 
 
-class ExponentialLR(_ByRate):
+class ExponentialLR(LRScheduler):
     """rate * gamma every epoch."""
 
     def __init__(self, optimizer, gamma, last_epoch=-1):
         self.gamma = gamma
         super().__init__(optimizer, last_epoch)
 
-    def _rate(self, lr, base):
-        return lr if self._is_initial else lr * self.gamma
+    def get_lr(self):
+        """The rates of this epoch."""
+        self._warn_outside_step()
+        if self._is_initial:
+            return self._current()
+        return [lr * self.gamma for lr in self._current()]
 
-    def _closed(self, base):
-        return base * power(self.gamma, self.last_epoch)
+    def _get_closed_form_lr(self):
+        return [base * power(self.gamma, self.last_epoch) for base in self.base_lrs]
 
 
-class PolynomialLR(_ByRate):
+class PolynomialLR(LRScheduler):
     """initial rate * (1 - epoch / total_iters) ** power."""
 
     def __init__(self, optimizer, total_iters=5, power=1.0, last_epoch=-1):
@@ -328,17 +330,20 @@ class PolynomialLR(_ByRate):
         self.power = power
         super().__init__(optimizer, last_epoch)
 
-    def _rate(self, lr, base):
+    def get_lr(self):
+        """The rates of this epoch."""
+        self._warn_outside_step()
         if self._is_initial or self.last_epoch > self.total_iters:
-            return lr
+            return self._current()
         left = (1.0 - self.last_epoch / self.total_iters) / (1.0 - (self.last_epoch - 1) / self.total_iters)
-        return lr * power(left, self.power)
+        return [lr * power(left, self.power) for lr in self._current()]
 
-    def _closed(self, base):
-        return base * power(1.0 - min(self.total_iters, self.last_epoch) / self.total_iters, self.power)
+    def _get_closed_form_lr(self):
+        left = 1.0 - min(self.total_iters, self.last_epoch) / self.total_iters
+        return [base * power(left, self.power) for base in self.base_lrs]
 
 
-class CosineAnnealingLR(_ByRate):
+class CosineAnnealingLR(LRScheduler):
     """From the initial rate to eta_min along half a cosine in T_max epochs."""
 
     def __init__(self, optimizer, T_max, eta_min=0.0, last_epoch=-1):
@@ -346,19 +351,23 @@ class CosineAnnealingLR(_ByRate):
         self.eta_min = eta_min
         super().__init__(optimizer, last_epoch)
 
-    def _rate(self, lr, base):
+    def get_lr(self):
+        """The rates of this epoch."""
+        self._warn_outside_step()
         t, low = self.last_epoch, self.eta_min
         if self._is_initial:
-            return lr
+            return self._current()
         if self._step_count == 1 and t > 0:
-            return low + (base - low) * (1 + cos(t * math.pi / self.T_max)) / 2
+            return [low + (base - low) * (1 + cos(t * math.pi / self.T_max)) / 2 for base in self.base_lrs]
         if (t - 1 - self.T_max) % (2 * self.T_max) == 0:
-            return lr + (base - low) * ((1 - cos(math.pi / self.T_max)) / 2)
+            turn = (1 - cos(math.pi / self.T_max)) / 2
+            return [lr + (base - low) * turn for base, lr in zip(self.base_lrs, self._current())]
         ratio = (1 + cos(math.pi * t / self.T_max)) / (1 + cos(math.pi * (t - 1) / self.T_max))
-        return ratio * (lr - low) + low
+        return [ratio * (lr - low) + low for lr in self._current()]
 
-    def _closed(self, base):
-        return self.eta_min + (base - self.eta_min) * (1 + cos(math.pi * self.last_epoch / self.T_max)) / 2
+    def _get_closed_form_lr(self):
+        t, low = self.last_epoch, self.eta_min
+        return [low + (base - low) * (1 + cos(math.pi * t / self.T_max)) / 2 for base in self.base_lrs]
 
 
 class CosineAnnealingWarmRestarts(LRScheduler):
@@ -415,25 +424,24 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         self._last_lr = self._current()
 
 
-class _Cycle(LRScheduler):
-    """A schedule of momentum too; Adam's first beta takes its place."""
+class _PerGroup:
+    """Reads settings that are one number for all groups or a list with one for each."""
 
-    def _set_cycle(self, optimizer, cycle_momentum, base_momentum, max_momentum, last_epoch):
-        """Reads the bounds of the momentum, one for all groups or one for each; the first is the highest."""
-        self.cycle_momentum = cycle_momentum
-        if not cycle_momentum:
-            return
-        if "momentum" not in optimizer.defaults and "betas" not in optimizer.defaults:
-            raise ValueError("optimizer must support momentum or beta1 with `cycle_momentum` option enabled")
-        self.use_beta1 = "betas" in optimizer.defaults
-        lows = _per_group("base_momentum", optimizer, base_momentum)
-        highs = _per_group("max_momentum", optimizer, max_momentum)
-        if last_epoch == -1:
-            for low, high, group in zip(lows, highs, optimizer.param_groups):
-                self._set_momentum(group, high)
-                group["max_momentum"] = high
-                group["base_momentum"] = low
-        return lows, highs
+    def _listed(self, name, value):
+        groups = self.optimizer.param_groups
+        if not isinstance(value, (list, tuple)):
+            return [value] * len(groups)
+        if len(value) != len(groups):
+            raise ValueError(f"{name} must have the same length as optimizer.param_groups. "
+                             f"{name} has {len(value)} values, param_groups has {len(groups)}.")  # fmt: skip
+        return list(value)
+
+    def _momentum_key(self):
+        """Whether Adam's first beta takes the place of momentum."""
+        self.use_beta1 = "betas" in self.optimizer.defaults
+
+    def _get_momentum(self, group):
+        return group["betas"][0] if self.use_beta1 else group["momentum"]
 
     def _set_momentum(self, group, value):
         if self.use_beta1:
@@ -442,7 +450,7 @@ class _Cycle(LRScheduler):
             group["momentum"] = value
 
 
-class CyclicLR(_Cycle):
+class CyclicLR(_PerGroup, LRScheduler):
     """Between base_lr and max_lr, up and down; momentum the other way round."""
 
     def __init__(self, optimizer, base_lr, max_lr, step_size_up=2000, step_size_down=None, mode="triangular", gamma=1.0,
@@ -450,11 +458,11 @@ class CyclicLR(_Cycle):
                  last_epoch=-1):  # fmt: skip
         _check_optimizer(optimizer)
         self.optimizer = optimizer
-        base_lrs = _per_group("base_lr", optimizer, base_lr)
+        base_lrs = self._listed("base_lr", base_lr)
         if last_epoch == -1:
             for lr, group in zip(base_lrs, optimizer.param_groups):
                 _set(group, "lr", lr)
-        self.max_lrs = _per_group("max_lr", optimizer, max_lr)
+        self.max_lrs = self._listed("max_lr", max_lr)
         step_size_up = float(step_size_up)
         step_size_down = step_size_up if step_size_down is None else float(step_size_down)
         self.total_size = step_size_up + step_size_down
@@ -465,9 +473,20 @@ class CyclicLR(_Cycle):
         self.gamma = gamma
         self._scale_fn_custom = scale_fn
         self.scale_mode = scale_mode if scale_fn is not None else "iterations" if mode == "exp_range" else "cycle"
-        momenta = self._set_cycle(optimizer, cycle_momentum, base_momentum, max_momentum, last_epoch)
-        if momenta:
-            self.base_momentums, self.max_momentums = momenta
+        self.cycle_momentum = cycle_momentum
+        if cycle_momentum:
+            if "momentum" not in optimizer.defaults and "betas" not in optimizer.defaults:
+                raise ValueError(
+                    "optimizer must support momentum or beta1 with `cycle_momentum` option enabled"
+                )
+            self._momentum_key()
+            self.base_momentums = self._listed("base_momentum", base_momentum)
+            self.max_momentums = self._listed("max_momentum", max_momentum)
+            if last_epoch == -1:
+                for high, low, group in zip(self.max_momentums, self.base_momentums, optimizer.param_groups):
+                    self._set_momentum(group, high)
+                    group["max_momentum"] = high
+                    group["base_momentum"] = low
         super().__init__(optimizer, last_epoch)
         self.base_lrs = base_lrs
 
@@ -499,7 +518,7 @@ class CyclicLR(_Cycle):
         return [low + (high - low) * height * scale for low, high in zip(self.base_lrs, self.max_lrs)]
 
 
-class OneCycleLR(_Cycle):
+class OneCycleLR(_PerGroup, LRScheduler):
     """Up to max_lr, then down to nearly nothing: one cycle of a known number of steps."""
 
     def __init__(self, optimizer, max_lr, total_steps=None, epochs=None, steps_per_epoch=None, pct_start=0.3,
@@ -534,13 +553,25 @@ class OneCycleLR(_Cycle):
         if anneal_strategy not in ("cos", "linear"):
             raise ValueError(f"anneal_strategy must be one of 'cos' or 'linear', instead got {anneal_strategy}")
         self._anneal_func_type = anneal_strategy
-        max_lrs = _per_group("max_lr", optimizer, max_lr)
+        max_lrs = self._listed("max_lr", max_lr)
         if last_epoch == -1:
             for group, high in zip(optimizer.param_groups, max_lrs):
                 group["initial_lr"] = high / div_factor
                 group["max_lr"] = high
                 group["min_lr"] = group["initial_lr"] / final_div_factor
-        self._set_cycle(optimizer, cycle_momentum, base_momentum, max_momentum, last_epoch)
+        self.cycle_momentum = cycle_momentum
+        if cycle_momentum:
+            if "momentum" not in optimizer.defaults and "betas" not in optimizer.defaults:
+                raise ValueError(
+                    "optimizer must support momentum or beta1 with `cycle_momentum` option enabled"
+                )
+            self._momentum_key()
+            lows, highs = self._listed("base_momentum", base_momentum), self._listed("max_momentum", max_momentum)
+            if last_epoch == -1:
+                for low, high, group in zip(lows, highs, optimizer.param_groups):
+                    self._set_momentum(group, high)
+                    group["max_momentum"] = high
+                    group["base_momentum"] = low
         super().__init__(optimizer, last_epoch)
 
     def _between(self, start, end, share):
@@ -573,42 +604,12 @@ class OneCycleLR(_Cycle):
         return rates
 
 
-class _Several(LRScheduler):
-    """A schedule made of others; its state holds theirs."""
-
-    def _check(self, schedulers):
-        if len(schedulers) < 1:
-            raise ValueError(f"{type(self).__name__} expects at least one scheduler to be chained, but got no scheduler.")
-
-    def _check_owner(self, optimizer, schedulers):
-        for i, scheduler in enumerate(schedulers):
-            if optimizer != scheduler.optimizer:
-                raise ValueError(
-                    f"{type(self).__name__} expects all schedulers to belong to the same optimizer, but got scheduler "
-                    f"{type(scheduler).__name__} at index {i} has {scheduler.optimizer}, which is different from "
-                    f"{type(optimizer).__name__}."
-                )
-
-    def state_dict(self):
-        """Everything but the optimiser; the schedules by their own state."""
-        state = {k: v for k, v in self.__dict__.items() if k not in ("optimizer", "_schedulers")}
-        state["_schedulers"] = [s.state_dict() for s in self._schedulers]
-        return state
-
-    def load_state_dict(self, state_dict):
-        """Takes back what state_dict() gave."""
-        inner = state_dict.pop("_schedulers")
-        self.__dict__.update(state_dict)
-        state_dict["_schedulers"] = inner
-        for mine, saved in zip(self._schedulers, inner):
-            mine.load_state_dict(saved)
-
-
-class SequentialLR(_Several):
+class SequentialLR(LRScheduler):
     """One schedule after the other, changing at the milestones."""
 
     def __init__(self, optimizer, schedulers, milestones, last_epoch=-1):
-        self._check(schedulers)
+        if len(schedulers) < 1:
+            raise ValueError(f"{type(self).__name__} expects at least one scheduler to be chained, but got no scheduler.")
         for i, scheduler in enumerate(schedulers):
             if not hasattr(scheduler, "optimizer"):
                 raise TypeError(f"{type(self).__name__} at index {i} should have `optimizer` as its attribute.")
@@ -618,7 +619,12 @@ class SequentialLR(_Several):
                     f"kwargs to be specified when calling `step`, but got one at index {i} in the given schedulers "
                     "sequence."
                 )
-        self._check_owner(optimizer, schedulers)
+            if optimizer != scheduler.optimizer:
+                raise ValueError(
+                    f"{type(self).__name__} expects all schedulers to belong to the same optimizer, but got scheduler "
+                    f"{type(scheduler).__name__} at index {i} has {scheduler.optimizer}, which is different from "
+                    f"{type(optimizer).__name__}."
+                )
         if len(milestones) != len(schedulers) - 1:
             raise ValueError(
                 "Sequential Schedulers expects number of schedulers provided to be one more than the number of milestone "
@@ -647,14 +653,35 @@ class SequentialLR(_Several):
             scheduler.step()
         self._last_lr = scheduler.get_last_lr()
 
+    def state_dict(self):
+        """Everything but the optimiser; the schedules by their own state."""
+        state = {k: v for k, v in self.__dict__.items() if k not in ("optimizer", "_schedulers")}
+        state["_schedulers"] = [s.state_dict() for s in self._schedulers]
+        return state
 
-class ChainedScheduler(_Several):
+    def load_state_dict(self, state_dict):
+        """Takes back what state_dict() gave."""
+        inner = state_dict.pop("_schedulers")
+        self.__dict__.update(state_dict)
+        state_dict["_schedulers"] = inner
+        for mine, saved in zip(self._schedulers, inner):
+            mine.load_state_dict(saved)
+
+
+class ChainedScheduler(LRScheduler):
     """Several schedules at once."""
 
     def __init__(self, schedulers, optimizer=None):
-        self._check(schedulers)
+        if len(schedulers) < 1:
+            raise ValueError(f"{type(self).__name__} expects at least one scheduler to be chained, but got no scheduler.")
         optimizer = optimizer or schedulers[0].optimizer
-        self._check_owner(optimizer, schedulers)
+        for i, scheduler in enumerate(schedulers):
+            if optimizer != scheduler.optimizer:
+                raise ValueError(
+                    f"{type(self).__name__} expects all schedulers to belong to the same optimizer, but got scheduler "
+                    f"{type(scheduler).__name__} at index {i} has {scheduler.optimizer}, which is different from "
+                    f"{type(optimizer).__name__}."
+                )
         self._schedulers = schedulers
         self.optimizer = optimizer
         self._last_lr = self._schedulers[-1].get_last_lr()
@@ -664,6 +691,9 @@ class ChainedScheduler(_Several):
         for scheduler in self._schedulers:
             scheduler.step()
         self._last_lr = self._current()
+
+    state_dict = SequentialLR.state_dict
+    load_state_dict = SequentialLR.load_state_dict
 
 
 class ReduceLROnPlateau(LRScheduler):
