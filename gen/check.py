@@ -9,12 +9,14 @@ from primitives import COMPLEX_PARTS, PRIMITIVES
 KINDS = ("elementwise", "reduce", "view", "kernel", "composite")
 COLUMNS = {"sig", "kind", "value", "value_bool", "value_int", "value_float", "value_complex", "promote", "dtypes", "d", "grad", "jvp",
            "linear", "nondiff", "batch", "variants", "namespaces", "aliases", "number", "flags", "reduce", "samples", "doc", "node",
-           "save", "label", "autocast", "unlike", "wide", "half_grad",
-           "lead"}
+           "save", "label", "autocast", "unlike", "wide", "half_grad", "lead", "refuse", "guard", "mixed"}
+COLUMNS |= {"let", "require"}  # of composites that are spelt out
 VALUES = ("value", "value_bool", "value_int", "value_float", "value_complex")
 PROMOTES = ("default", "int_to_float", "compare", "real", "bool", "first", "where")
 VARIANTS = ("function", "method", "inplace", "out")
-FLAGS = ("dynamic", "random", "inplace")
+REFUSALS = ("bool", "int", "float", "complex", "any_bool")
+GUARDS = ("divisor", "exponent")
+FLAGS = ("dynamic", "random", "inplace", "fresh")
 DEFAULT_VARIANTS = {"elementwise": VARIANTS, "reduce": ("function", "method", "out")}
 MAX_ARGS, MAX_OUTS = 16, 4
 
@@ -52,6 +54,10 @@ class Checker:
                 self.one_of(op, column, word, known)
         if "promote" in op.columns:
             self.one_of(op, "promote", op.columns["promote"], PROMOTES)
+        for category in op.columns.get("refuse", {}):
+            self.one_of(op, "refuse", category, REFUSALS)
+        if "guard" in op.columns:
+            self.one_of(op, "guard", op.columns["guard"], GUARDS)
         default = DEFAULT_VARIANTS.get(op.kind, ("function", "method"))
         op.variants = set(op.words("variants")) if "variants" in op.columns else set(default)
         op.flags = set(op.words("flags"))
@@ -117,10 +123,13 @@ class Checker:
                 continue
             try:
                 op.formulas[column] = parse_formula(str(text))
-                if column in VALUES:
+                if column in VALUES and op.kind != "composite":
                     self.value(op, column, op.formulas[column])
             except ValueError as error:
                 self.error(op, column, str(error))
+        for column in ("let", "require"):
+            if column in op.columns and not (op.kind == "composite" and "value" in op.columns):
+                self.error(op, column, f"'{op.key}': {column} is for composites that have a value")
         if op.kind == "elementwise" and not any(column in op.columns for column in VALUES):
             self.error(op, None, f"elementwise '{op.key}' has no value")
 

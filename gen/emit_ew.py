@@ -2,6 +2,7 @@
 from dataclasses import dataclass
 from zlib import crc32
 
+from check import REFUSALS
 from ctext import BANNER, c_double, c_string
 from formula import Node, num
 from lower import COMPUTES, HALF_PRIMITIVES, HALVES, REAL_CTYPE, CannotLower, Lowering, names_in
@@ -13,6 +14,7 @@ PIECES = 16  # as many as gen/meson.build lists
 class Input:
     name: str
     scalar: bool = False   # always one number
+    number: bool = False   # a tensor or a number
     mask: bool = False     # stays bool whatever the compute dtype (the condition of where)
 
 
@@ -188,7 +190,7 @@ DTYPE_NAMES = {0: "bool", 1: "uint8", 2: "int8", 3: "int16", 4: "int32", 5: "int
 
 
 def op_inputs(op):
-    return [Input(p.name, scalar=p.type.base != "Tensor", mask=op.columns.get("promote") == "where" and i == 0)
+    return [Input(p.name, scalar=p.type.base != "Tensor", number=p.number_too, mask=op.columns.get("promote") == "where" and i == 0)
             for i, p in enumerate(op.params)]
 
 
@@ -224,6 +226,31 @@ def simplify(node, name, value):
     return Node(node.kind, node.value, args, dict(node.kwargs), node.operator)
 
 
+def refusal(text):
+    """`NotImplementedError: text`, or `text` for a RuntimeError, as C."""
+    kind, found, rest = text.partition("Error: ")
+    return f"{{TW_NOT_IMPLEMENTED_ERROR, {c_string(rest)}}}" if found and kind == "NotImplemented" else f"{{TW_RUNTIME_ERROR, {c_string(text)}}}"
+
+
+def rules_of(op):
+    """Fields of a tw_ew that follow from the columns: what is refused and in which words, whose layout and width count."""
+    out, columns, inputs = "", op.columns, op_inputs(op)
+    if "wide" in columns:
+        out += f", .wide = {sum(1 << op.index(name) for name in op.words('wide')):#x}"
+    if "lead" in columns:
+        out += f", .lead = {op.index(columns['lead'])}"
+    if "guard" in columns:
+        out += f", .guard = TW_GUARD_{columns['guard'].upper()}"
+    if "refuse" in columns:
+        entries = ", ".join(f"[{REFUSALS.index(category)}] = {refusal(text)}" for category, text in columns["refuse"].items())
+        out += f",\n    .refuse = (const tw_refusal[TW_REFUSALS]){{{entries}}}"
+    if "mixed" in columns:
+        texts = ", ".join(c_string(columns["mixed"].replace("{name}", i.name)) for i in inputs)
+        numbers = sum(1 << k for k, i in enumerate(inputs) if i.number)
+        out += f",\n    .numbers = {numbers:#x}, .mixed = (const char *const[]){{{texts}}}"
+    return out
+
+
 class Records:
     """tw_ew records: one per elementwise op and per fused gradient."""
 
@@ -255,10 +282,7 @@ class Records:
 
     def add_op(self, op):
         promote = op.columns.get("promote", "default")
-        wide = sum(1 << op.index(name) for name in op.words("wide"))
-        return self.add(op.c, op.base, promote, elementwise_formulas(op), op_inputs(op), op.columns.get("label"), fold(op),
-                        (f", .wide = {wide:#x}" if wide else "") +
-                        (f", .lead = {op.index(op.columns['lead'])}" if "lead" in op.columns else ""))
+        return self.add(op.c, op.base, promote, elementwise_formulas(op), op_inputs(op), op.columns.get("label"), fold(op), rules_of(op))
 
 
 def tag_of(index):

@@ -14,6 +14,29 @@ from primitives import OP_OF, PRIMITIVES
 HELPERS = {"add": 2, "sub": 2, "mul": 2, "div": 2, "pow": 2, "neg": 1, "conj": 1}  # tw_f_add, ...: tensors and numbers alike
 COMPARE = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 ARITHMETIC = {"add": "+", "sub": "-", "mul": "*"}
+CATEGORIES = {"is_complex": "== 3", "is_floating_point": "== 2", "is_integral": "<= 1", "is_bool": "== 0"}
+# Functions of integers and int lists: (types of arguments, type, C); {n} are the arguments, {into} an array for the result.
+PLAIN = {
+    "max": ("int int", "int", "tw_f_max({0}, {1})"), "min": ("int int", "int", "tw_f_min({0}, {1})"),
+    "floor_divide": ("int int", "int", "tw_f_quotient({0}, {1})"), "remainder": ("int int", "int", "tw_f_modulo({0}, {1})"),
+    "abs": ("int", "int", "tw_f_max({0}, -({0}))"),
+    "wrap_dim": ("int int", "int", "tw_f_wrap({0}, {1})"),          # dim, ndim: IndexError when out of range
+    "cut": ("ints int", "ints", "tw_f_cut({0}, {1}, {into})"),       # without the item at a place
+    "put_size": ("ints int int", "ints", "tw_f_put({0}, {1}, {2}, {into})"),  # another item at a place
+    "join": ("ints ints", "ints", "tw_f_join({0}, {1}, {into})"),
+    "head": ("ints int", "ints", "tw_f_head({0}, {1})"), "tail": ("ints int", "ints", "tw_f_tail({0}, {1})"),  # the first n; all but the first n
+    "product": ("ints", "int", "tw_f_product({0})"),
+    "range_of": ("int int", "ints", "tw_f_range({0}, {1}, {into})"),
+    "broadcast_shape": ("ints ints", "ints", "tw_f_broadcast({0}, {1}, {into})"),
+    "ones_list": ("int", "ints", "tw_f_ones_list({0}, {into})"),
+    "holds": ("tensor", "bool", "tw_f_holds({0})"),                  # whether all elements are true; reads them
+    "default_dtype": ("", "other", "tw_a_int(tw_default_dtype())"),
+    "to_real": ("other", "other", "tw_f_part_dtype({0})"), "to_complex": ("other", "other", "tw_f_complex_dtype({0})"),
+    "promote": ("other other", "other", "tw_f_promoted({0}, {1})"),
+}
+
+
+ALIKE = {"bool": "int", "dtype": "other"}  # types that PLAIN functions take for others
 
 
 @dataclass
@@ -292,13 +315,30 @@ class Emitter:
             return Value("bool", self.compare(name, args))
         if name == "len" and len(args) == 1 and args[0].type in ("ints", "floats", "tensors"):
             return Value("int", f"(int64_t)({args[0].c}).n")
+        if name in CATEGORIES and len(args) == 1 and args[0].type in ("tensor", "other", "number", "dtype"):
+            return Value("bool", f"(tw_f_category({boxed(args[0])}) {CATEGORIES[name]})")
+        if name in PLAIN and not kwargs and [ALIKE.get(a.type, a.type) for a in args] == PLAIN[name][0].split():
+            return self.plain(PLAIN[name], args)
         if name == "real" and len(args) == 1 and args[0].type != "tensor":
             return Value("number", f"tw_f_real({boxed(args[0])})")
         return self.op_call(name if self.index.find(name) and name != "real" else OP_OF.get(name, name), args, kwargs)
 
+    def plain(self, function, args):
+        _, type_, text = function
+        into = ""
+        if "{into}" in text:
+            into = f"l{self.lists}"
+            self.lists += 1
+            self.put(f"int64_t {into}[TW_MAX_DIMS];")
+        return Value(type_, text.format(*(a.c for a in args), into=into))
+
     def compare(self, name, args):
         if all(a.type in ("int", "float", "bool") for a in args):
             return f"({args[0].c} {COMPARE[name]} {args[1].c})"
+        if all(a.type in ("other", "dtype") for a in args) and name in ("eq", "ne"):
+            return f"(({boxed(args[0])}).i {COMPARE[name]} ({boxed(args[1])}).i)"
+        if all(a.type == "ints" for a in args) and name in ("eq", "ne"):
+            return ("" if name == "eq" else "!") + f"tw_f_same_ints({args[0].c}, {args[1].c})"
         if all(a.type == "str" for a in args):
             test = f"tw_f_same_text({args[0].c}, {args[1].c})"
             return test if name == "eq" else f"!{test}"
@@ -333,11 +373,12 @@ class Emitter:
             raise self.index.unknown(name)
         return found
 
-    def bind(self, op, args, kwargs):
+    def bind(self, op, args, kwargs, accepts):
         """Values per parameter; ValueError says what does not fit."""
-        bound = dict(zip((p.name for p in op.params), args))
-        if len(args) > len(op.params):
-            raise ValueError(f"'{op.key}' takes {len(op.params)} arguments, not {len(args)}")
+        places = [p.name for p in op.params if not p.keyword_only or not op.public]
+        bound = dict(zip(places, args))
+        if len(args) > len(places):
+            raise ValueError(f"'{op.key}' takes {len(places)} arguments, not {len(args)}")
         for name, value in kwargs.items():
             if op.param(name) is None:
                 near = difflib.get_close_matches(name, [p.name for p in op.params], n=1)
@@ -348,7 +389,7 @@ class Emitter:
         for p in op.params:
             if p.name not in bound and not p.has_default and not p.type.optional:
                 raise ValueError(f"'{op.key}' needs the argument '{p.name}'")
-            if p.name in bound and not self.accepts(p, bound[p.name]):
+            if p.name in bound and not accepts(p, bound[p.name]):
                 raise ValueError(f"'{op.key}' takes no {bound[p.name].type} for '{p.name}'")
         return bound
 
@@ -360,14 +401,15 @@ class Emitter:
 
     def op_call(self, name, args, kwargs, which=0):
         problems = []
-        for op in self.resolve_names(name):
-            try:
-                bound = self.bind(op, args, kwargs)
-            except ValueError as error:
-                problems.append(error)
-                continue
-            return self.emit_call(op, bound, which)
-        raise problems[0]
+        for accepts in (fits, self.accepts):  # an overload that takes the values as they are comes first
+            for op in self.resolve_names(name):
+                try:
+                    bound = self.bind(op, args, kwargs, accepts)
+                except ValueError as error:
+                    problems.append(error)
+                    continue
+                return self.emit_call(op, bound, which)
+        raise problems[-1]
 
     def emit_call(self, op, bound, which):
         items, zeros = [], 0
@@ -380,6 +422,9 @@ class Emitter:
                 zeros |= 1 << i
             if value.type == "int" and p.type.is_list:
                 value = Value("ints", f"tw_f_repeat({value.c}, (int64_t[{p.type.list_size}]){{0}}, {p.type.list_size})")
+            if p.type.base == "float" and not p.type.is_list and value.type in ("int", "bool", "number"):
+                number = f"(double)({value.c})" if value.type != "number" else f"tw_scalar_double(tw_f_scalar({value.c}))"
+                value = Value("float", number)
             if value.type == "none" and p.type.is_list and p.type.base != "Tensor":
                 value = Value("none", "TW_A_NONE")
             items.append(boxed(value))

@@ -11,14 +11,16 @@ from against import check_against  # noqa: E402
 from check import check_table  # noqa: E402
 from emit_api import emit_api_c, emit_ops_h  # noqa: E402
 from emit_bindings import emit_bindings  # noqa: E402
+from emit_composites import emit_composites_c  # noqa: E402
 from emit_entries import emit_entries_c, emit_entries_h  # noqa: E402
 from emit_ew import Records, emit_pieces, emit_records, emit_rows  # noqa: E402
 from emit_gradients import Gradients, emit_gradients_c, emit_gradients_h  # noqa: E402
 from emit_table import emit_decl, emit_op_ids, emit_table  # noqa: E402
 from parse import SpecError, parse_table  # noqa: E402
+from steps import emit_optim_h, emit_step_kernels, emit_steps, parse_steps  # noqa: E402
 
 
-def generate(ops):
+def generate(ops, steps):
     """({file name: text} of everything that follows from the table, errors in its formulas)."""
     records = Records()
     errors = []
@@ -34,10 +36,12 @@ def generate(ops):
         op.derived_jvp = op.key in gradients.jvps
     return {"op_ids.h": emit_op_ids(ops), "ops_decl.h": emit_decl(ops), "ops_table.c": emit_table(ops, gradients.saves),
             "entries.h": emit_entries_h(ops), "entries.c": emit_entries_c(ops), "bindings.c": emit_bindings(ops),
+            "composites.c": emit_composites_c(ops, errors),
             "gradients.h": emit_gradients_h(gradients), "gradients.c": emit_gradients_c(gradients),
             "ops.h": emit_ops_h(ops), "api_ops.c": emit_api_c(ops), "tallow/ops.h": emit_ops_h(ops), "doctests.json": emit_doctests(ops),
             "ew_records.c": emit_records(records), "ew_rows.c": emit_rows(records.kernels),
-            **emit_pieces(records.kernels)}, errors + gradients.errors
+            "optim.h": emit_optim_h(steps), "tallow/optim.h": emit_optim_h(steps), "steps.c": emit_steps(steps),
+            "step_kernels.c": emit_step_kernels(steps), **emit_pieces(records.kernels)}, errors + gradients.errors
 
 
 def emit_doctests(ops):
@@ -65,12 +69,14 @@ def main(argv=None):
     parser.add_argument("--against", type=Path, help="PyTorch's schemas, one a line: refuse public signatures that are not among them")
     args = parser.parse_args(argv)
     ops, errors = parse_table(args.spec)
+    steps, more = parse_steps(args.spec)
+    errors += more
     errors += check_table(ops)
     if args.against:
         errors += check_against(ops, args.against)
     files = {}
     if not errors or args.lenient:
-        files, more = generate(ops)
+        files, more = generate(ops, steps)
         errors += more
     for error in errors:
         print(error, file=sys.stderr)

@@ -385,9 +385,11 @@ def parse_file(path, errors):
 
 
 def parse_table(folder):
-    """All ops of a folder of spec files, in file order, and the errors found so far."""
+    """All ops of a folder of spec files, in file order, and the errors found so far. (optim.toml holds no ops: gen/steps.py reads it.)"""
     errors, ops, seen = [], [], {}
     for path in sorted(Path(folder).glob("*.toml")):
+        if path.name == "optim.toml":
+            continue
         for op in parse_file(path, errors):
             if op.key in seen:
                 errors.append(SpecError(op.where(), f"'{op.key}' is defined twice, first at {seen[op.key].where()}"))

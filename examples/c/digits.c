@@ -7,7 +7,7 @@
 
 enum { EPOCHS = 12, BATCH = 50, PARAMS = 6 };
 
-typedef struct model { tw_tensor *p[PARAMS], *average[PARAMS], *square[PARAMS]; int64_t steps[PARAMS]; } model;
+typedef struct model { tw_tensor *p[PARAMS], *states[TW_ADAM_STATES * PARAMS]; double steps[PARAMS]; } model;
 
 static const char *const names[PARAMS] = {"0.weight", "0.bias", "3.weight", "3.bias", "8.weight", "8.bias"};
 static const int64_t shapes[PARAMS][5] = {{4, 16, 1, 5, 5}, {1, 16}, {4, 32, 16, 5, 5}, {1, 32}, {2, 10, 1568}, {1, 10}}; // ndim, sizes
@@ -22,11 +22,8 @@ static bool model_init(model *m) {
 }
 
 static void model_free(model *m) {
-    for (int i = 0; i < PARAMS; i++) {
-        tw_release(m->p[i]);
-        tw_release(m->average[i]);
-        tw_release(m->square[i]);
-    }
+    for (int i = 0; i < PARAMS; i++) tw_release(m->p[i]);
+    for (int i = 0; i < TW_ADAM_STATES * PARAMS; i++) tw_release(m->states[i]);
 }
 
 /* x (N, 1, 28, 28) → scores (N, 10) */
@@ -58,7 +55,7 @@ static bool train(model *m, tw_tensor *images, tw_tensor *labels) {
             tw_tensor *loss = tw_cross_entropy_loss(scores, tw_index_select(labels, 0, chosen), NULL, TW_REDUCTION_MEAN, -100, 0.0);
             if (!tw_backward(loss)) return false;
             for (int i = 0; i < PARAMS; i++) grads[i] = tw_grad(m->p[i]);
-            if (!tw_adam_step(m->p, grads, m->average, m->square, NULL, m->steps, PARAMS, &adam)) return false;
+            if (!tw_adam_step(PARAMS, m->p, grads, m->states, m->steps, &adam)) return false;
             for (int i = 0; i < PARAMS; i++) tw_clear_grad(m->p[i]);
             printf("%a\n", tw_item_double(loss));
         }

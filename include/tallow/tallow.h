@@ -167,6 +167,8 @@ TW_API tw_tensor *tw_named_get(const tw_named_tensors *list, const char *name); 
 TW_API void tw_named_release(tw_named_tensors *list);                        /* NULL is legal */
 /* An idx file (MNIST and its kin): uint8, int8, int16, int32, float or double; numbers come in this machine's byte order. Scoped. */
 TW_API tw_tensor *tw_load_idx(const char *path);
+/* An array that numpy.save() wrote, of any type of number; in Fortran order it has the strides of that. Scoped. */
+TW_API tw_tensor *tw_load_npy(const char *path);
 
 #ifdef __cplusplus
 }

@@ -253,7 +253,7 @@ def unflatten(input, dim, sizes):
 
 def ravel(input):
     """All elements in one dimension."""
-    return input.reshape(-1)
+    return input.contiguous().view(-1)
 
 
 def fliplr(input):

@@ -474,34 +474,23 @@ def norm(input, p="fro", dim=None, keepdim=False, out=None, dtype=None):
     """The p-norm of all elements, or along dim."""
     if has_torch_function((input,)):
         return handle_torch_function(norm, (input,), input, p=p, dim=dim, keepdim=keepdim, out=out, dtype=dtype)
-    x = input if dtype is None else input.to(dtype)
-    if p == "nuc":
-        raise NotImplementedError("torch.norm: the nuclear norm")
-    if not (x.is_floating_point() or x.is_complex()):
-        raise RuntimeError(f"linalg.vector_norm: Expected a floating point or complex tensor as input. Got {_scalar_type(x)}")
-    dims = tuple(range(x.dim())) if dim is None else (dim,) if isinstance(dim, int) else tuple(dim)
-    native = getattr(getattr(_C, "_linalg", None), "vector_norm", None)
-    power = 2.0 if p in ("fro", None) else float(p)
-    if native is not None:
-        result = native(x, power, dims, keepdim)
-    elif power == 2.0:
-        result = (x * x.conj() if x.is_complex() else x * x).sum(dims, keepdim=keepdim).sqrt()
-    elif power == math.inf:
-        result = x.abs().amax(dims, keepdim)
-    elif power == -math.inf:
-        result = x.abs().amin(dims, keepdim)
-    elif power == 0:
-        result = (x.abs() * 0).add((x != 0).to(x.abs().dtype)).sum(dims, keepdim=keepdim)  # zero gradients, not none
-    elif power == 1.0:
-        result = x.abs().sum(dims, keepdim=keepdim)
-    else:
-        result = (x.abs() ** power).sum(dims, keepdim=keepdim) ** (1.0 / power)
-    return result if out is None else out.copy_(result)
+    dims = [dim] if isinstance(dim, int) else None if dim is None else list(dim)
+    into = {} if out is None else {"out": out}
+    if isinstance(p, str):
+        if p == "fro" and (dims is None or len(dims) <= 2):
+            return tallow.linalg.vector_norm(input, 2, dims, keepdim, dtype=dtype, **into)
+        if p == "nuc":
+            return tallow.linalg.matrix_norm(input, "nuc", list(range(input.dim())) if dims is None else dims, keepdim, dtype=dtype, **into)
+        raise RuntimeError(f"only valid string values are 'fro' and 'nuc', found {p}")
+    return tallow.linalg.vector_norm(input, 2.0 if p is None else p, dims, keepdim, dtype=dtype, **into)
 
 
 def cdist(x1, x2, p=2.0, compute_mode="use_mm_for_euclid_dist_if_necessary"):
     """Distances between the rows of x1 and x2."""
-    return norm(x1.unsqueeze(-2) - x2.unsqueeze(-3), p, -1)
+    modes = ("use_mm_for_euclid_dist_if_necessary", "use_mm_for_euclid_dist", "donot_use_mm_for_euclid_dist")
+    if compute_mode not in modes:
+        raise ValueError(f"{compute_mode} is not a valid value for compute_mode")
+    return _C._nn.cdist(x1, x2, p, modes.index(compute_mode))
 
 
 def unique(input, sorted=True, return_inverse=False, return_counts=False, dim=None):
@@ -509,21 +498,24 @@ def unique(input, sorted=True, return_inverse=False, return_counts=False, dim=No
     if has_torch_function((input,)):
         return handle_torch_function(unique, (input,), input, sorted=sorted, return_inverse=return_inverse,
                                      return_counts=return_counts, dim=dim)  # fmt: skip
-    if dim is not None:
-        raise NotImplementedError("torch.unique: dim")
-    native = getattr(_C._VariableFunctions, "_unique2", None)
-    if native is None:
-        raise NotImplementedError("torch.unique")
-    values, inverse, counts = native(input, sorted, return_inverse, return_counts)
-    result = (values,) + ((inverse,) if return_inverse else ()) + ((counts,) if return_counts else ())
-    return values if len(result) == 1 else result
+    ops = _C._VariableFunctions
+    if dim is None:
+        values, inverse, counts = ops._unique2(input, sorted, return_inverse, return_counts)
+    else:
+        values, inverse, counts = ops.unique_dim(input, dim, sorted, return_inverse, return_counts)
+    return _with(values, (return_inverse, inverse), (return_counts, counts))
+
+
+def _with(values, *others):
+    """values, and after them those others that were asked for."""
+    wanted = [result for asked, result in others if asked]
+    return (values, *wanted) if wanted else values
 
 
 def unique_consecutive(input, return_inverse=False, return_counts=False, dim=None):
     """The elements without repetitions of their predecessor."""
-    native = getattr(_C._VariableFunctions, "unique_consecutive", None)
-    if native is None:
-        raise NotImplementedError("torch.unique_consecutive")
-    values, inverse, counts = native(input, return_inverse, return_counts, dim)
-    result = (values,) + ((inverse,) if return_inverse else ()) + ((counts,) if return_counts else ())
-    return values if len(result) == 1 else result
+    if has_torch_function((input,)):
+        return handle_torch_function(unique_consecutive, (input,), input, return_inverse=return_inverse,
+                                     return_counts=return_counts, dim=dim)  # fmt: skip
+    values, inverse, counts = _C._VariableFunctions.unique_consecutive(input, return_inverse, return_counts, dim)
+    return _with(values, (return_inverse, inverse), (return_counts, counts))

@@ -195,7 +195,7 @@ static bool call_graph(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
     if (op->kind == TW_KIND_COMPOSITE && !op->grad) return op->composite(args, outs);
     bool wants = op->differentiable && !(tw_mode & TW_MODE_NO_GRAD) && any_requires(op, args);
     bool ok = wants ? call_recorded(op, args, outs) : run_below(op, args, outs);
-    if (!ok || op->kind != TW_KIND_VIEW) return ok;
+    if (!ok || op->kind != TW_KIND_VIEW || (op->flags & TW_OP_FRESH)) return ok;
     if (outs[0]->storage != args[0].t->storage || (tw_mode & TW_MODE_INFERENCE)) return true;
     if (tw_set_base(outs[0], args[0].t, tw_mode & TW_MODE_NO_GRAD ? 1 : 0)) return true;
     release_all(op, outs);

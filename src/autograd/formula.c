@@ -228,6 +228,107 @@ tw_arg tw_f_repeat(int64_t value, int64_t *into, int n) {
     return tw_a_ints(into, n);
 }
 
+/* --- integers, int lists, dtypes --- */
+
+int64_t tw_f_quotient(int64_t a, int64_t b) {
+    if (b == 0) return 0;
+    return a / b - (a % b != 0 && (a < 0) != (b < 0));
+}
+int64_t tw_f_modulo(int64_t a, int64_t b) { return b == 0 ? 0 : a - tw_f_quotient(a, b) * b; }
+
+int64_t tw_f_wrap(int64_t dim, int64_t ndim) { return tw_wrap_dim(&dim, (int)ndim) ? dim : 0; }
+
+static bool room(int64_t n) {
+    return n <= TW_MAX_DIMS || tw_fail(TW_RUNTIME_ERROR, "tensors have at most %d dimensions, got %lld", TW_MAX_DIMS, (long long)n);
+}
+
+tw_arg tw_f_join(tw_arg first, tw_arg second, int64_t *into) {
+    const int64_t n = (int64_t)first.n + second.n;
+    if (!room(n)) return tw_a_ints(into, 0);
+    for (int i = 0; i < first.n; i++) into[i] = first.ints[i];
+    for (int i = 0; i < second.n; i++) into[first.n + i] = second.ints[i];
+    return tw_a_ints(into, n);
+}
+
+tw_arg tw_f_head(tw_arg ints, int64_t n) { return tw_a_ints(ints.ints, tw_f_max(0, tw_f_min(n, ints.n))); }
+tw_arg tw_f_tail(tw_arg ints, int64_t n) {
+    n = tw_f_max(0, tw_f_min(n, ints.n));
+    return ints.n ? tw_a_ints(ints.ints + n, ints.n - n) : ints;
+}
+
+tw_arg tw_f_cut(tw_arg ints, int64_t at, int64_t *into) { return tw_f_join(tw_f_head(ints, at), tw_f_tail(ints, at + 1), into); }
+
+tw_arg tw_f_put(tw_arg ints, int64_t at, int64_t item, int64_t *into) {
+    tw_arg out = tw_f_join(ints, tw_a_ints(into, 0), into);
+    if (at >= 0 && at < out.n) into[at] = item;
+    return out;
+}
+
+tw_arg tw_f_range(int64_t from, int64_t to, int64_t *into) {
+    const int64_t n = tw_f_max(0, to - from);
+    if (!room(n)) return tw_a_ints(into, 0);
+    for (int64_t i = 0; i < n; i++) into[i] = from + i;
+    return tw_a_ints(into, n);
+}
+
+tw_arg tw_f_broadcast(tw_arg sizes, tw_arg other, int64_t *into) {
+    const int n = sizes.n > other.n ? sizes.n : other.n;
+    if (!room(n)) return tw_a_ints(into, 0);
+    for (int i = 0; i < n; i++) {
+        const int j = sizes.n - n + i, k = other.n - n + i;
+        const int64_t a = j < 0 ? 1 : sizes.ints[j], b = k < 0 ? 1 : other.ints[k];
+        if (a != b && a != 1 && b != 1)
+            tw_fail(TW_RUNTIME_ERROR, "The size of tensor a (%lld) must match the size of tensor b (%lld) at non-singleton dimension %d",
+                    (long long)a, (long long)b, i);
+        into[i] = a == 1 ? b : a;
+    }
+    return tw_a_ints(into, n);
+}
+
+tw_arg tw_f_ones_list(int64_t n, int64_t *into) {
+    for (int64_t i = 0; i < n && i < TW_MAX_DIMS; i++) into[i] = 1;
+    return tw_a_ints(into, n < TW_MAX_DIMS ? n : TW_MAX_DIMS);
+}
+
+bool tw_f_holds(tw_arg x) {
+    if (!is_tensor(x) || (x.t->flags & TW_BATCHED) || !x.t->storage->data || tw_failed()) return true;
+    tw_arg all = tw_f_call(TW_OP_all, &x, 0);
+    const bool yes = !is_tensor(all) || *(const uint8_t *)tw_data(all.t) != 0;
+    tw_f_release(&all, 1);
+    return yes;
+}
+
+int64_t tw_f_product(tw_arg ints) { return product(ints.ints, ints.n); }
+
+bool tw_f_same_ints(tw_arg a, tw_arg b) {
+    return a.n == b.n && (a.n == 0 || memcmp(a.ints, b.ints, sizeof(int64_t) * (size_t)a.n) == 0);
+}
+
+int tw_f_category(tw_arg x) {
+    if (is_tensor(x)) return tw_dtypes[x.t->dtype].category;
+    if (x.tag == TW_ARG_FLOAT) return 2;
+    if (x.tag == TW_ARG_COMPLEX) return 3;
+    return x.tag == TW_ARG_INT && x.i >= 0 && x.i < TW_DTYPE_COUNT ? tw_dtypes[x.i].category : 0;
+}
+
+static bool is_dtype(tw_arg x) { return x.tag == TW_ARG_INT && x.i >= 0 && x.i < TW_DTYPE_COUNT; }
+tw_arg tw_f_part_dtype(tw_arg dtype) { return is_dtype(dtype) ? tw_a_int(tw_dtypes[dtype.i].real) : dtype; }
+tw_arg tw_f_complex_dtype(tw_arg dtype) { return is_dtype(dtype) ? tw_a_int(tw_to_complex((tw_dtype)dtype.i)) : dtype; }
+tw_arg tw_f_promoted(tw_arg dtype, tw_arg other) {
+    return is_dtype(dtype) && is_dtype(other) ? tw_a_int(tw_promote((tw_dtype)dtype.i, (tw_dtype)other.i)) : dtype;
+}
+const char *tw_f_type_name(tw_arg dtype) { return is_dtype(dtype) ? tw_dtypes[dtype.i].type_name : "None"; }
+tw_scalar tw_f_scalar(tw_arg x) { return tw_a_is_number(&x) ? number_of(x) : tw_int(0); }
+
+bool tw_f_finish(tw_tensor **outs, int n) {
+    if (!tw_failed()) return true;
+    for (int i = 0; i < n; i++) {
+        tw_release(outs[i]);
+        outs[i] = NULL;
+    }
+    return false;
+}
+
 /* --- tangents of linear ops --- */
 
 static bool has_tangent(const tw_arg *tangent) {

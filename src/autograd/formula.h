@@ -42,6 +42,30 @@ tw_arg tw_f_dtype(tw_arg tensor), tw_f_device(tw_arg tensor);
 int64_t tw_f_item(tw_arg ints, int64_t at); /* negative: from the end */
 tw_arg tw_f_repeat(int64_t value, int64_t *into, int n);
 
+/* Integers, int lists and dtypes. `into` has room for TW_MAX_DIMS items; a list that is longer, or a place out of range, fails. */
+static inline int64_t tw_f_max(int64_t a, int64_t b) { return a > b ? a : b; }
+static inline int64_t tw_f_min(int64_t a, int64_t b) { return a < b ? a : b; }
+int64_t tw_f_quotient(int64_t a, int64_t b), tw_f_modulo(int64_t a, int64_t b); /* floored; 0 for b = 0 */
+int64_t tw_f_wrap(int64_t dim, int64_t ndim);                 /* 0 after a failure */
+tw_arg tw_f_cut(tw_arg ints, int64_t at, int64_t *into);
+tw_arg tw_f_put(tw_arg ints, int64_t at, int64_t item, int64_t *into);
+tw_arg tw_f_join(tw_arg first, tw_arg second, int64_t *into);
+tw_arg tw_f_broadcast(tw_arg sizes, tw_arg other, int64_t *into);
+tw_arg tw_f_head(tw_arg ints, int64_t n), tw_f_tail(tw_arg ints, int64_t n);
+tw_arg tw_f_range(int64_t from, int64_t to, int64_t *into);
+tw_arg tw_f_ones_list(int64_t n, int64_t *into);
+int64_t tw_f_product(tw_arg ints);
+bool tw_f_holds(tw_arg tensor);            /* whether all its elements are true; of what has no elements to read, yes */
+bool tw_f_same_ints(tw_arg a, tw_arg b);
+int tw_f_category(tw_arg x);               /* of a tensor, a number or a dtype: 0 bool, 1 integer, 2 float, 3 complex */
+tw_arg tw_f_part_dtype(tw_arg dtype), tw_f_complex_dtype(tw_arg dtype);
+tw_arg tw_f_promoted(tw_arg dtype, tw_arg other);
+const char *tw_f_type_name(tw_arg dtype);  /* "Float" */
+tw_scalar tw_f_scalar(tw_arg number);
+
+/* Ends a composite: whether nothing failed; after a failure the results are released. */
+bool tw_f_finish(tw_tensor **outs, int n);
+
 /* Tangents of a linear op: the op with each argument of `mask` replaced by its tangent, summed; jointly: with all at once. */
 bool tw_f_linear(int op_id, const tw_arg *a, const tw_arg *dt, uint64_t mask, bool jointly, tw_tensor **tout);
 #endif

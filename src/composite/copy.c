@@ -3,7 +3,7 @@
 #include "ops_decl.h"
 
 static bool same(tw_tensor *t, tw_tensor **out) {
-    *out = tw_retained(t);
+    *out = tw_retain(t);
     return true;
 }
 

@@ -24,7 +24,7 @@ bool tw_ctc_loss_IntList_composite(const tw_arg *a, tw_tensor **out) {
         if (loss && loss->ndim == 0) lengths = TEMP(&p, squeeze, T(lengths));
         *out = CALL(mean, T(TEMP(&p, div, T(loss), T(lengths))));
     } else {
-        *out = reduction == TW_REDUCTION_SUM ? CALL(sum, T(loss)) : tw_retained(loss);
+        *out = reduction == TW_REDUCTION_SUM ? CALL(sum, T(loss)) : tw_retain(loss);
     }
     return tw_pool_done(&p, out, 1);
 }

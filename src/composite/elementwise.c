@@ -12,6 +12,10 @@ static bool one(tw_tensor **out, int op, int n, const tw_arg *args) {
     return *out != NULL;
 }
 
+bool tw_conj_physical_composite(const tw_arg *a, tw_tensor **outs) {
+    return (outs[0] = tw_is_complex((tw_dtype)a[0].t->dtype) ? tw_op__conj_physical(a[0].t) : tw_retain(a[0].t)) != NULL;
+}
+
 bool tw_positive_composite(const tw_arg *a, tw_tensor **outs) {
     if (a[0].t->dtype == TW_BOOL) return tw_fail(TW_RUNTIME_ERROR, "The `+` operator, on a bool tensor is not supported.");
     outs[0] = tw_retain(a[0].t);

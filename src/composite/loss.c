@@ -1,13 +1,9 @@
 /* Losses of classes: nll_loss, cross_entropy_loss. */
-#include "composite/linalg_chain.h"
+#include "composite/boxed.h"
+#include "ops_decl.h"
 #include <math.h>
 
-static tw_tensor *sum_of(tw_tensor *owned) { return owned ? tw_chain(owned, tw_op_sum(owned, TW_DTYPE_NONE)) : NULL; }
-static tw_tensor *negated(tw_tensor *owned) { return owned ? tw_chain(owned, tw_op_neg(owned)) : NULL; }
-static tw_tensor *scaled(tw_tensor *owned, double by) { return owned ? tw_chain(owned, tw_op_mul_s(owned, tw_float(by))) : NULL; }
-static tw_tensor *sum_over(tw_tensor *owned, int64_t dim) {
-    return owned ? tw_chain(owned, tw_op_sum_dim_IntList(owned, &dim, 1, false, TW_DTYPE_NONE)) : NULL;
-}
+static tw_tensor *sum_over(tw_pool *p, tw_tensor *t, int64_t dim) { return TEMP(p, sum_dim_IntList, T(t), INTS(&dim, 1)); }
 
 /* --- nll_loss ---------------------------------------------------------------------------------------------------------------- */
 
@@ -34,18 +30,20 @@ static bool check_nll(const tw_tensor *self, const tw_tensor *target) {
     return true;
 }
 
-/* *total: the sum of the weights of the targets that count, owned; NULL if not wanted. */
-static tw_tensor *nll(tw_tensor *self, tw_tensor *target, tw_tensor *weight, int64_t reduction, int64_t ignore_index, tw_tensor **total) {
-    tw_tensor *both[2] = {NULL, NULL};
-    if (!check_nll(self, target)) return NULL;
-    if (!tw_op_nll_loss_forward(self, target, weight, reduction, ignore_index, both)) return NULL;
-    if (total) *total = both[1];
-    else tw_release(both[1]);
-    return both[0];
+/* *total: the sum of the weights of the targets that count; NULL if not wanted. */
+static tw_tensor *nll(tw_pool *p, tw_tensor *self, tw_tensor *target, tw_tensor *weight, int64_t reduction, int64_t ignore_index,
+                      tw_tensor **total) {
+    tw_tensor *both[TW_MAX_OUTS] = {NULL};
+    if (!self || !check_nll(self, target)) return NULL;
+    if (!tw_call(&tw_ops[TW_OP_nll_loss_forward], (tw_arg[]){T(self), T(target), T(weight), I(reduction), I(ignore_index)}, both)) return NULL;
+    tw_tensor *loss = tw_pool_own(p, both[0]), *sum = tw_pool_own(p, both[1]);
+    if (total) *total = sum;
+    return loss;
 }
 
 bool tw_nll_loss_composite(const tw_arg *a, tw_tensor **out) {
-    return tw_give(out, nll(a[0].t, a[1].t, tw_optional(&a[2]), a[3].i, a[4].i, NULL));
+    tw_pool p = {0};
+    return tw_pool_give(&p, out, nll(&p, a[0].t, a[1].t, tw_optional(&a[2]), a[3].i, a[4].i, NULL));
 }
 bool tw_nll_loss_nd_composite(const tw_arg *a, tw_tensor **out) { return tw_nll_loss_composite(a, out); }
 
@@ -57,64 +55,49 @@ static bool same_sizes(const tw_tensor *x, const tw_tensor *y) {
     return same;
 }
 
-/* weight (C) as (1, C, 1, ...), to broadcast with input. */
-static tw_tensor *weight_like(tw_tensor *weight, const tw_tensor *input, int class_dim) {
+/* t * weight, broadcast over the class dimension of input: weight (C) is seen as (1, C, 1, ...). weight NULL: t itself. */
+static tw_tensor *weighted(tw_pool *p, tw_tensor *t, tw_tensor *weight, const tw_tensor *input, int class_dim) {
     int64_t sizes[TW_MAX_DIMS];
+    if (!weight) return t;
     for (int i = 0; i < input->ndim; i++) sizes[i] = i == class_dim ? weight->numel : 1;
-    return tw_op_view(weight, sizes, input->ndim);
-}
-
-/* owned * weight, broadcast over the class dimension; weight NULL: owned itself. */
-static tw_tensor *weighted(tw_tensor *owned, tw_tensor *weight, const tw_tensor *input, int class_dim) {
-    if (!owned || !weight) return owned;
-    tw_tensor *w = weight_like(weight, input, class_dim);
-    return tw_chain2(owned, w, w ? tw_op_mul(owned, w) : NULL);
+    return TEMP(p, mul, T(t), T(TEMP(p, view, T(weight), INTS(sizes, input->ndim))));
 }
 
 static bool check_smoothing(double smoothing) {
     return smoothing <= 1 || tw_fail(TW_RUNTIME_ERROR, "label_smoothing must be between 0.0 and 1.0. Got: %g", smoothing);
 }
 
-static tw_tensor *with_probabilities(tw_tensor *logs, tw_tensor *target, tw_tensor *weight, int64_t reduction, double smoothing, int class_dim) {
-    int64_t classes = logs->sizes[class_dim];
-    tw_tensor *t = tw_retain(target);
-    if (smoothing > 0) {
-        t = scaled(t, 1 - smoothing);
-        if (t) t = tw_chain(t, tw_op_add_s(t, tw_float(smoothing / (double)classes), tw_int(1)));
-        if (!t) return NULL;
-    }
-    tw_tensor *loss = weighted(tw_chain(t, tw_op_mul(logs, t)), weight, logs, class_dim);
-    if (reduction == TW_REDUCTION_NONE) return negated(sum_over(loss, class_dim));
-    loss = negated(sum_of(loss));
-    if (!loss || reduction == TW_REDUCTION_SUM) return loss;
-    double divisor = logs->numel == 0 ? NAN : (double)logs->numel / (double)classes;
-    return tw_chain(loss, tw_op_div_s(loss, tw_float(divisor)));
+static tw_tensor *with_probabilities(tw_pool *p, tw_tensor *logs, tw_tensor *target, tw_tensor *weight, int64_t reduction, double smoothing,
+                                     int class_dim) {
+    const double classes = (double)logs->sizes[class_dim];
+    if (smoothing > 0) target = TEMP(p, add, T(TEMP(p, mul, T(target), F(1 - smoothing))), F(smoothing / classes));
+    tw_tensor *loss = weighted(p, TEMP(p, mul, T(logs), T(target)), weight, logs, class_dim);
+    if (reduction == TW_REDUCTION_NONE) return TEMP(p, neg, T(sum_over(p, loss, class_dim)));
+    loss = TEMP(p, neg, T(TEMP(p, sum, T(loss))));
+    return reduction == TW_REDUCTION_SUM ? loss : TEMP(p, div, T(loss), F(logs->numel == 0 ? NAN : (double)logs->numel / classes));
 }
 
 /* The mean over classes for each target that counts, reduced as nll_loss is: `total` is what nll_loss divided by. */
-static tw_tensor *smooth_part(tw_tensor *logs, tw_tensor *target, tw_tensor *weight, int64_t reduction, int64_t ignore_index, tw_tensor *total,
-                              int class_dim) {
-    tw_tensor *loss = negated(sum_over(weighted(tw_retain(logs), weight, logs, class_dim), class_dim));
-    tw_tensor *ignored = loss ? tw_op_eq_s(target, tw_int(ignore_index)) : NULL;
-    tw_tensor *zero = ignored ? tw_scalar_new(tw_float(0), (tw_dtype)loss->dtype, loss->device) : NULL;
-    if (zero && ignored->ndim > loss->ndim) ignored = tw_chain(ignored, tw_op_view(ignored, loss->sizes, loss->ndim));
-    loss = tw_chain(loss, zero && ignored ? tw_op_where(ignored, zero, loss) : NULL);
-    tw_release(ignored);
-    tw_release(zero);
+static tw_tensor *smooth_part(tw_pool *p, tw_tensor *logs, tw_tensor *target, tw_tensor *weight, int64_t reduction, int64_t ignore_index,
+                              tw_tensor *total, int class_dim) {
+    tw_tensor *loss = TEMP(p, neg, T(sum_over(p, weighted(p, logs, weight, logs, class_dim), class_dim)));
+    tw_tensor *ignored = TEMP(p, eq, T(target), I(ignore_index));
+    if (!loss || !ignored) return NULL;
+    tw_tensor *zero = tw_pool_own(p, tw_scalar_new(tw_float(0), (tw_dtype)loss->dtype, loss->device));
+    if (ignored->ndim > loss->ndim) ignored = TEMP(p, view, T(ignored), INTS(loss->sizes, loss->ndim));
+    loss = TEMP(p, where, T(ignored), T(zero), T(loss));
     if (reduction == TW_REDUCTION_NONE) return loss;
-    loss = sum_of(loss);
-    return loss && reduction == TW_REDUCTION_MEAN ? tw_chain(loss, tw_op_div(loss, total)) : loss;
+    loss = TEMP(p, sum, T(loss));
+    return reduction == TW_REDUCTION_MEAN ? TEMP(p, div, T(loss), T(total)) : loss;
 }
 
-static tw_tensor *with_smoothing(tw_tensor *logs, tw_tensor *target, tw_tensor *weight, int64_t reduction, int64_t ignore_index,
+static tw_tensor *with_smoothing(tw_pool *p, tw_tensor *logs, tw_tensor *target, tw_tensor *weight, int64_t reduction, int64_t ignore_index,
                                  double smoothing, int class_dim) {
-    tw_tensor *total = NULL, *hard = nll(logs, target, weight, reduction, ignore_index, &total);
-    tw_tensor *smooth = hard ? smooth_part(logs, target, weight, reduction, ignore_index, total, class_dim) : NULL;
-    hard = scaled(hard, 1 - smoothing);
-    smooth = scaled(smooth, smoothing / (double)logs->sizes[class_dim]);
-    tw_tensor *out = hard && smooth ? tw_op_add(hard, smooth, tw_int(1)) : NULL;
-    tw_release(total);
-    return tw_chain2(hard, smooth, out);
+    tw_tensor *total = NULL, *hard = nll(p, logs, target, weight, reduction, ignore_index, &total);
+    if (!hard) return NULL;
+    tw_tensor *smooth = smooth_part(p, logs, target, weight, reduction, ignore_index, total, class_dim);
+    hard = TEMP(p, mul, T(hard), F(1 - smoothing));
+    return TEMP(p, add, T(hard), T(TEMP(p, mul, T(smooth), F(smoothing / (double)logs->sizes[class_dim]))));
 }
 
 bool tw_cross_entropy_loss_composite(const tw_arg *a, tw_tensor **out) {
@@ -136,10 +119,11 @@ bool tw_cross_entropy_loss_composite(const tw_arg *a, tw_tensor **out) {
         }
     }
     if (smoothing > 0 && !check_smoothing(smoothing)) return false;
-    tw_tensor *logs = tw_op_log_softmax_int(self, class_dim, (tw_dtype)self->dtype);
-    if (!logs) return false;
-    if (probabilities) loss = with_probabilities(logs, target, weight, reduction, smoothing, class_dim);
-    else if (smoothing > 0) loss = with_smoothing(logs, target, weight, reduction, ignore_index, smoothing, class_dim);
-    else loss = nll(logs, target, weight, reduction, ignore_index, NULL);
-    return tw_give(out, tw_chain(logs, loss));
+    tw_pool p = {0};
+    tw_tensor *logs = TEMP(&p, log_softmax_int, T(self), I(class_dim), I(self->dtype));
+    if (!logs) loss = NULL;
+    else if (probabilities) loss = with_probabilities(&p, logs, target, weight, reduction, smoothing, class_dim);
+    else if (smoothing > 0) loss = with_smoothing(&p, logs, target, weight, reduction, ignore_index, smoothing, class_dim);
+    else loss = nll(&p, logs, target, weight, reduction, ignore_index, NULL);
+    return tw_pool_give(&p, out, loss);
 }

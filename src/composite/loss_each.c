@@ -10,7 +10,7 @@ static tw_tensor *reduced(tw_tensor *loss, const tw_arg *weight, int64_t reducti
     if (t && weight && weight->tag == TW_ARG_TENSOR) t = TEMP(&p, mul, T(t), *weight);
     if (t && reduction == TW_REDUCTION_MEAN) t = TEMP(&p, mean, T(t));
     else if (t && reduction == TW_REDUCTION_SUM) t = TEMP(&p, sum, T(t));
-    tw_tensor *out = tw_retained(t);
+    tw_tensor *out = tw_retain(t);
     if (tw_pool_done(&p, &out, 1)) return out;
     return NULL;
 }
@@ -123,6 +123,6 @@ bool tw_poisson_nll_loss_composite(const tw_arg *a, tw_tensor **out) {
         tw_tensor *stirling = TEMP(&p, add, T(TEMP(&p, sub, T(x), a[1])), T(root));
         loss = TEMP(&p, add, T(loss), T(TEMP(&p, masked_fill_Scalar, T(stirling), T(TEMP(&p, le, a[1], I(1))), I(0))));
     }
-    loss = tw_retained(loss);
+    loss = tw_retain(loss);
     return tw_pool_done(&p, &loss, 1) && give(out, reduced(loss, NULL, a[5].i), NULL);
 }

@@ -7,7 +7,7 @@
 static tw_tensor *reduced(tw_tensor *loss, int64_t reduction) {
     if (loss && reduction == TW_REDUCTION_MEAN) return CALL(mean, T(loss));
     if (loss && reduction == TW_REDUCTION_SUM) return CALL(sum, T(loss));
-    return tw_retained(loss);
+    return tw_retain(loss);
 }
 
 /* --- norms --------------------------------------------------------------------------------------------------------------------- */
@@ -44,7 +44,7 @@ static tw_tensor *distance(tw_pool *p, const tw_arg *x, const tw_arg *y, double 
 /* (x1, x2, p, eps, keepdim) */
 bool tw_pairwise_distance_composite(const tw_arg *a, tw_tensor **out) {
     tw_pool p = {0};
-    *out = tw_retained(distance(&p, &a[0], &a[1], tw_a_get_double(&a[2], 2), tw_a_get_double(&a[3], 1e-6), a[4].i != 0));
+    *out = tw_retain(distance(&p, &a[0], &a[1], tw_a_get_double(&a[2], 2), tw_a_get_double(&a[3], 1e-6), a[4].i != 0));
     return tw_pool_done(&p, out, 1);
 }
 

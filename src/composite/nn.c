@@ -118,7 +118,7 @@ bool tw__sum_channels_composite(const tw_arg *a, tw_tensor **outs) {
     int n = 0;
     for (int i = 0; i < a[0].t->ndim; i++)
         if (i != 1) dims[n++] = i;
-    outs[0] = n ? CALL(sum_dim_IntList, a[0], INTS(dims, n)) : tw_retained(a[0].t);
+    outs[0] = n ? CALL(sum_dim_IntList, a[0], INTS(dims, n)) : tw_retain(a[0].t);
     return outs[0] != NULL;
 }
 
@@ -127,7 +127,7 @@ bool tw__crop_composite(const tw_arg *a, tw_tensor **outs) {
     tw_tensor *t = a[0].t;
     for (int i = 0; t && i < a[1].n; i++)
         if (t->sizes[i] > a[1].ints[i]) t = TEMP(&p, narrow, T(t), I(i), I(0), I(a[1].ints[i]));
-    outs[0] = tw_retained(t);
+    outs[0] = tw_retain(t);
     return tw_pool_done(&p, outs, 1);
 }
 

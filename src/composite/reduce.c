@@ -1,5 +1,6 @@
 /* Reductions made of others, and the gradients of reductions. */
 #include "composite/boxed.h"
+#include "composite/reduce.h"
 #include "ops/reduce.h"
 #include "ops_decl.h"
 #include <math.h>
@@ -13,11 +14,10 @@ static bool reduced_dims(const tw_arg *dim, int ndim, bool *reduced) {
     return tw_reduce_dims(dim->ints, dim->tag == TW_ARG_INTS ? dim->n : 0, ndim, reduced);
 }
 
-/* t, a reduced result without keepdim, with the reduced dims back as 1; owned. */
-static tw_tensor *keep_dims(tw_tensor *t, const tw_arg *dim, int ndim, bool keepdim) {
+tw_tensor *tw_keep_dims(tw_tensor *t, const tw_arg *dim, int ndim, bool keepdim) {
     bool reduced[TW_MAX_DIMS];
     if (!t || tw_failed() || (ndim && !reduced_dims(dim, ndim, reduced))) return NULL;
-    tw_tensor *now = tw_retained(t);
+    tw_tensor *now = tw_retain(t);
     for (int d = 0; d < ndim && !keepdim && now; d++) {
         if (!reduced[d]) continue;
         tw_tensor *next = CALL(unsqueeze, T(now), I(d));
@@ -41,14 +41,14 @@ static double reduced_count(const tw_arg *dim, const int64_t *sizes, int ndim) {
 /* (grad, sizes, dim, keepdim) */
 bool tw__sum_backward_composite(const tw_arg *a, tw_tensor **outs) {
     tw_pool p = {0};
-    tw_tensor *kept = tw_pool_own(&p, keep_dims(a[0].t, &a[2], a[1].n, a[3].i != 0));
+    tw_tensor *kept = tw_pool_own(&p, tw_keep_dims(a[0].t, &a[2], a[1].n, a[3].i != 0));
     outs[0] = CALL(expand, T(kept), a[1]);
     return tw_pool_done(&p, outs, 1);
 }
 
 bool tw__mean_backward_composite(const tw_arg *a, tw_tensor **outs) {
     tw_pool p = {0};
-    tw_tensor *kept = tw_pool_own(&p, keep_dims(a[0].t, &a[2], a[1].n, a[3].i != 0));
+    tw_tensor *kept = tw_pool_own(&p, tw_keep_dims(a[0].t, &a[2], a[1].n, a[3].i != 0));
     tw_tensor *wide = TEMP(&p, expand, T(kept), a[1]);
     outs[0] = CALL(div, T(wide), F(reduced_count(&a[2], a[1].ints, a[1].n)));
     return tw_pool_done(&p, outs, 1);
@@ -99,7 +99,7 @@ bool tw__prod_dim_backward_composite(const tw_arg *a, tw_tensor **outs) {
         outs[0] = CALL(clone, a[0]);
         return tw_pool_done(&p, outs, 1);
     }
-    tw_tensor *grad = tw_pool_own(&p, keep_dims(a[0].t, &a[3], self->ndim, a[4].i != 0));
+    tw_tensor *grad = tw_pool_own(&p, tw_keep_dims(a[0].t, &a[3], self->ndim, a[4].i != 0));
     tw_tensor *x = TEMP(&p, transpose_int, T(self), a[3], I(-1));
     tw_tensor *others = TEMP(&p, transpose_int, T(products_of_others(&p, x)), a[3], I(-1));
     outs[0] = CALL(mul, T(grad), T(TEMP(&p, conj, T(others))));
@@ -138,8 +138,8 @@ bool tw__evenly_read_jvp_composite(const tw_arg *a, tw_tensor **outs) {
 bool tw__amax_backward_composite(const tw_arg *a, tw_tensor **outs) {
     tw_pool p = {0};
     tw_tensor *self = a[1].t;
-    tw_tensor *grad = tw_pool_own(&p, keep_dims(a[0].t, &a[3], self->ndim, a[4].i != 0));
-    tw_tensor *kept = tw_pool_own(&p, keep_dims(a[2].t, &a[3], self->ndim, a[4].i != 0));
+    tw_tensor *grad = tw_pool_own(&p, tw_keep_dims(a[0].t, &a[3], self->ndim, a[4].i != 0));
+    tw_tensor *kept = tw_pool_own(&p, tw_keep_dims(a[2].t, &a[3], self->ndim, a[4].i != 0));
     outs[0] = CALL(mul, T(equal_shares(&p, self, kept, &a[3])), T(grad));
     return tw_pool_done(&p, outs, 1);
 }
@@ -147,7 +147,7 @@ bool tw__amax_backward_composite(const tw_arg *a, tw_tensor **outs) {
 bool tw__amax_jvp_composite(const tw_arg *a, tw_tensor **outs) {
     tw_pool p = {0};
     tw_tensor *self = a[1].t;
-    tw_tensor *kept = tw_pool_own(&p, keep_dims(a[2].t, &a[3], self->ndim, a[4].i != 0));
+    tw_tensor *kept = tw_pool_own(&p, tw_keep_dims(a[2].t, &a[3], self->ndim, a[4].i != 0));
     tw_tensor *part = TEMP(&p, mul, T(equal_shares(&p, self, kept, &a[3])), a[0]);
     outs[0] = CALL(sum_dim_IntList, T(part), a[3], a[4]);
     return tw_pool_done(&p, outs, 1);
@@ -220,7 +220,7 @@ static tw_tensor *var_slope(tw_pool *p, tw_tensor *self, const tw_arg *dim, cons
 bool tw__var_backward_composite(const tw_arg *a, tw_tensor **outs) {
     tw_pool p = {0};
     tw_tensor *self = a[1].t;
-    tw_tensor *grad = tw_pool_own(&p, keep_dims(a[0].t, &a[2], self->ndim, a[4].i != 0));
+    tw_tensor *grad = tw_pool_own(&p, tw_keep_dims(a[0].t, &a[2], self->ndim, a[4].i != 0));
     outs[0] = CALL(mul, T(var_slope(&p, self, &a[2], &a[3])), T(grad));
     return tw_pool_done(&p, outs, 1);
 }
@@ -232,7 +232,7 @@ bool tw__std_backward_composite(const tw_arg *a, tw_tensor **outs) {
     tw_tensor *ratio = TEMP(&p, div, a[0], T(TEMP(&p, mul, a[2], I(2))));
     tw_tensor *zero = TEMP(&p, eq, a[2], I(0));
     ratio = TEMP(&p, masked_fill_Scalar, T(ratio), T(zero), I(0));
-    tw_tensor *grad = tw_pool_own(&p, keep_dims(ratio, &a[3], self->ndim, a[5].i != 0));
+    tw_tensor *grad = tw_pool_own(&p, tw_keep_dims(ratio, &a[3], self->ndim, a[5].i != 0));
     outs[0] = CALL(mul, T(var_slope(&p, self, &a[3], &a[4])), T(grad));
     return tw_pool_done(&p, outs, 1);
 }
@@ -243,7 +243,7 @@ bool tw__var_jvp_composite(const tw_arg *a, tw_tensor **outs) {
     tw_tensor *slope = TEMP(&p, conj, T(var_slope(&p, a[1].t, &a[3], &a[4])));
     tw_tensor *part = TEMP(&p, real, T(TEMP(&p, mul, T(slope), a[0])));
     tw_tensor *sum = TEMP(&p, sum_dim_IntList, T(part), a[3], a[5]);
-    outs[0] = a[6].i ? CALL(div, T(sum), T(TEMP(&p, mul, a[2], I(2)))) : tw_retained(sum);
+    outs[0] = a[6].i ? CALL(div, T(sum), T(TEMP(&p, mul, a[2], I(2)))) : tw_retain(sum);
     return tw_pool_done(&p, outs, 1);
 }
 
@@ -267,7 +267,7 @@ bool tw_logsumexp_composite(const tw_arg *a, tw_tensor **outs) {
     tw_tensor *sum = TEMP(&p, sum_dim_IntList, T(TEMP(&p, exp, T(TEMP(&p, sub, T(self), T(most))))), a[1], B(true));
     tw_tensor *kept = TEMP(&p, add, T(TEMP(&p, log, T(sum))), T(most));
     if (a[2].i || !kept || self->ndim == 0) {
-        outs[0] = tw_retained(kept);
+        outs[0] = tw_retain(kept);
     } else {
         bool reduced[TW_MAX_DIMS];
         int64_t sizes[TW_MAX_DIMS];
@@ -319,22 +319,6 @@ bool tw_argsort_composite(const tw_arg *a, tw_tensor **outs) {
 
 /* (self, stable, dim, descending) */
 bool tw_argsort_stable_composite(const tw_arg *a, tw_tensor **outs) { return indices_of_sort(a, outs); }
-
-/* (self, k, dim, largest, sorted) */
-bool tw_topk_composite(const tw_arg *a, tw_tensor **outs) {
-    tw_pool p = {0};
-    tw_tensor *both[2] = {NULL, NULL}, *self = a[0].t;
-    int64_t dim = a[2].i, k = a[1].i;
-    if (!tw_wrap_dim(&dim, self->ndim)) return false;
-    if (k < 0 || k > (self->ndim ? self->sizes[dim] : 1)) return tw_fail(TW_RUNTIME_ERROR, "selected index k out of range");
-    if (!tw_call(&tw_ops[TW_OP_sort_stable], (const tw_arg[]){a[0], B(true), I(dim), B(a[3].i != 0)}, both)) return false;
-    for (int i = 0; i < 2; i++) {
-        tw_pool_own(&p, both[i]);
-        outs[i] = self->ndim == 0 ? tw_retained(both[i])
-                                  : CALL(clone, T(TEMP(&p, narrow, T(both[i]), I(dim), I(0), I(k))), I(TW_CONTIGUOUS_FORMAT));
-    }
-    return tw_pool_done(&p, outs, 2);
-}
 
 /* (grad, dim) */
 bool tw__cumsum_backward_composite(const tw_arg *a, tw_tensor **outs) {

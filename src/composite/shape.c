@@ -6,7 +6,7 @@
 
 bool tw__contiguous_composite(const tw_arg *a, tw_tensor **out) {
     tw_tensor *t = a[0].t;
-    *out = tw_is_contiguous(t) && !(t->flags & (TW_CONJ | TW_NEG)) ? tw_retained(t) : CALL(clone, T(t), I(TW_CONTIGUOUS_FORMAT));
+    *out = tw_is_contiguous(t) && !(t->flags & (TW_CONJ | TW_NEG)) ? tw_retain(t) : CALL(clone, T(t), I(TW_CONTIGUOUS_FORMAT));
     return *out != NULL;
 }
 
@@ -23,11 +23,6 @@ static tw_tensor *reshaped(tw_tensor *t, const int64_t *shape, int n) {
 }
 
 bool tw_reshape_composite(const tw_arg *a, tw_tensor **out) { return (*out = reshaped(a[0].t, a[1].ints, a[1].n)) != NULL; }
-
-bool tw__unsafe_view_composite(const tw_arg *a, tw_tensor **out) {
-    *out = CALL(view, a[0], a[1]);
-    return *out != NULL;
-}
 
 bool tw__permute_backward_composite(const tw_arg *a, tw_tensor **out) {
     int64_t inverse[TW_MAX_DIMS];
@@ -79,7 +74,7 @@ bool tw_flatten_composite(const tw_arg *a, tw_tensor **out) {
     if (!tw_wrap_dim(&start, t->ndim) || !tw_wrap_dim(&end, t->ndim)) return false;
     if (start > end) return tw_fail(TW_RUNTIME_ERROR, "flatten() has invalid args: start_dim cannot come after end_dim");
     if (start == end && t->ndim > 0) {
-        *out = tw_retained(t);
+        *out = tw_retain(t);
         return true;
     }
     for (int i = 0; i < t->ndim; i++) {
@@ -163,7 +158,7 @@ bool tw__unfold_backward_composite(const tw_arg *a, tw_tensor **out) {
 
 static tw_tensor *part(tw_tensor *t, int64_t which) {
     tw_pool p = {0};
-    tw_tensor *plain = tw_retained(t);
+    tw_tensor *plain = tw_retain(t);
     if (t->flags & TW_CONJ) plain = CALL(_conj, T(t)); /* a view without the flag; its imaginary part has the other sign */
     tw_pool_own(&p, plain);
     tw_tensor *pairs = TEMP(&p, view_as_real, T(plain));
@@ -178,7 +173,7 @@ static tw_tensor *part(tw_tensor *t, int64_t which) {
 }
 
 bool tw_real_composite(const tw_arg *a, tw_tensor **out) {
-    *out = tw_is_complex((tw_dtype)a[0].t->dtype) ? part(a[0].t, 0) : tw_retained(a[0].t);
+    *out = tw_is_complex((tw_dtype)a[0].t->dtype) ? part(a[0].t, 0) : tw_retain(a[0].t);
     return *out != NULL;
 }
 

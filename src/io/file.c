@@ -96,6 +96,16 @@ bool tw_writer_close(tw_file_writer *w, bool ok) {
     return ok;
 }
 
+void tw_swap_bytes(void *numbers, int64_t n, size_t size) {
+    char *bytes = numbers;
+    for (int64_t i = 0; i < n; i++, bytes += size)
+        for (size_t j = 0; j < size / 2; j++) {
+            char c = bytes[j];
+            bytes[j] = bytes[size - 1 - j];
+            bytes[size - 1 - j] = c;
+        }
+}
+
 /* Eight bytes a step: table[k][b] is the effect of byte b with k zero bytes behind it. */
 static uint32_t table[8][256];
 static void make_table(void) {

@@ -17,6 +17,8 @@ bool tw_writer_put(tw_file_writer *w, const void *from, size_t n);
 /* With ok: on disk, then in place of the old file. Otherwise the old file stays. Frees what w holds. Returns whether all went well. */
 bool tw_writer_close(tw_file_writer *w, bool ok);
 
+/* Reverses the bytes of each of n numbers of `size` bytes. */
+void tw_swap_bytes(void *numbers, int64_t n, size_t size);
 /* CRC-32 as in zip (polynomial 0xEDB88320); crc is that of what came before, 0 at first. */
 uint32_t tw_crc32(uint32_t crc, const void *bytes, size_t n);
 #endif

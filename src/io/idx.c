@@ -45,15 +45,6 @@ static bool read_header(int fd, const char *path, int64_t bytes, tw_dtype *dtype
     return false;
 }
 
-static void reverse_each(char *bytes, int64_t n, size_t size) {
-    for (int64_t i = 0; i < n; i++, bytes += size)
-        for (size_t j = 0; j < size / 2; j++) {
-            char c = bytes[j];
-            bytes[j] = bytes[size - 1 - j];
-            bytes[size - 1 - j] = c;
-        }
-}
-
 tw_tensor *tw_idx_read(const char *path) {
     if (tw_failed()) return NULL;
     int64_t bytes = 0, start = 0, sizes[TW_MAX_DIMS];
@@ -69,7 +60,7 @@ tw_tensor *tw_idx_read(const char *path) {
     }
     close(fd);
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-    if (t && t->numel) reverse_each(tw_data(t), t->numel, tw_dtype_size(dtype));
+    if (t && t->numel) tw_swap_bytes(tw_data(t), t->numel, tw_dtype_size(dtype));
 #endif
     return t;
 }

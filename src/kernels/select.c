@@ -7,6 +7,7 @@
 #include "kernels/number.h"
 #include "kernels/random.h"
 #include "kernels/reduce.h"
+#include "kernels/rnn.h"
 #include "kernels/softmax.h"
 #include "kernels/step.h"
 
@@ -29,6 +30,7 @@ TW_FAMILY(ctc)
 TW_FAMILY(gemm)
 TW_FAMILY(random)
 TW_FAMILY(reducers)
+TW_FAMILY(rnn)
 TW_FAMILY(softmax)
 TW_FAMILY(step)
 TW_FAMILY(move)

@@ -2,13 +2,11 @@
 #include "core/memory.h"
 #include "core/threads.h"
 #include "entries.h"
-#include "kernels/number.h"
 #include "kernels/step.h"
-#include "tallow/nn.h"
-#include <math.h>
+#include "nn/step_table.h"
 #include <string.h>
 
-enum { MAX_ROLES = 5, GRAIN = 1 << 14 };
+enum { MAX_ROLES = 2 + TW_STEP_STATES, GRAIN = 1 << 14 };
 
 /* One parameter's arrays: parameter, gradient, then states. Halves are widened, other layouts than the parameter's are copied. */
 typedef struct arrays {
@@ -85,25 +83,19 @@ static bool write_back(arrays *a, int roles) {
 
 static void *at(void *data, int64_t i, tw_dtype dtype) { return data ? (char *)data + (size_t)i * tw_dtype_size(dtype) : NULL; }
 
-typedef struct step_job { arrays *a; const tw_sgd_numbers *sgd; const tw_adam_numbers *adam; } step_job;
+typedef struct step_job { arrays *a; tw_step_kernel kernel; const double *numbers; } step_job;
 
 static void step_some(void *context, int64_t begin, int64_t end) {
     const step_job *j = context;
-    const arrays *a = j->a;
-    const tw_step_kernels *k = tw_step();
-    void *d[MAX_ROLES];
-    for (int r = 0; r < MAX_ROLES; r++) d[r] = at(a->data[r], begin, a->dtype);
-    int64_t n = end - begin;
-    if (j->sgd && a->dtype == TW_FLOAT32) k->sgd_f32(n, d[0], d[1], d[2], j->sgd);
-    else if (j->sgd) k->sgd_f64(n, d[0], d[1], d[2], j->sgd);
-    else if (a->dtype == TW_FLOAT32) k->adam_f32(n, d[0], d[1], d[2], d[3], d[4], j->adam);
-    else k->adam_f64(n, d[0], d[1], d[2], d[3], d[4], j->adam);
+    void *data[MAX_ROLES];
+    for (int r = 0; r < MAX_ROLES; r++) data[r] = at(j->a->data[r], begin, j->a->dtype);
+    j->kernel(end - begin, data, j->numbers);
 }
 
-static bool step(arrays *a, int roles, const tw_sgd_numbers *sgd, const tw_adam_numbers *adam) {
-    step_job job = {a, sgd, adam};
+static bool step(arrays *a, int roles, const tw_step_row *row, const double *numbers) {
     bool ok = dense(a, roles);
     if (ok && a->n) {
+        step_job job = {a, a->dtype == TW_FLOAT32 ? row->f32 : row->f64, numbers};
         tw_parallel(a->n, GRAIN, step_some, &job);
         ok = write_back(a, roles);
     }
@@ -111,54 +103,57 @@ static bool step(arrays *a, int roles, const tw_sgd_numbers *sgd, const tw_adam_
     return ok;
 }
 
-/* *state, made when it is NULL: zeros in the parameter's layout. */
-static tw_tensor *state_of(tw_tensor **state, tw_tensor *p) {
+/* *state, made when it is NULL: `first` everywhere, in the parameter's layout; of complex ones both parts are `first`. */
+static tw_tensor *state_of(tw_tensor **state, tw_tensor *p, double first) {
     int64_t strides[TW_MAX_DIMS];
     if (*state) return *state;
     tw_like_strides(p, strides);
     tw_tensor *t = tw_empty_strided_new(p->sizes, strides, p->ndim, (tw_dtype)p->dtype, p->device);
-    if (t && t->numel) memset(tw_data(t), 0, (size_t)t->numel * tw_dtype_size((tw_dtype)t->dtype));
+    if (t && t->numel) {
+        memset(tw_data(t), 0, (size_t)t->numel * tw_dtype_size((tw_dtype)t->dtype));
+        tw_scalar value = tw_is_complex((tw_dtype)t->dtype) ? tw_complex(first, first) : tw_float(first);
+        tw_tensor *filled = first == 0 ? NULL : tw_op_fill__Scalar(t, value);
+        if (first != 0 && !filled) {
+            tw_release(t);
+            return NULL;
+        }
+        tw_release(filled);
+    }
     return *state = t;
 }
 
-bool tw_sgd_step(tw_tensor *const *params, tw_tensor *const *grads, tw_tensor **momentum, int64_t n, const tw_sgd_options *options) {
-    unsigned mode = tw_mode;
-    bool ok = !tw_failed();
-    tw_sgd_numbers numbers = {options->lr, options->momentum, options->dampening, options->weight_decay, options->nesterov,
-                              options->maximize, false};
-    tw_mode |= TW_MODE_NO_GRAD;
-    for (int64_t i = 0; ok && i < n; i++) {
-        if (!grads[i]) continue;
-        arrays a = {.t = {params[i], grads[i]}};
-        if (options->momentum != 0) {
-            numbers.first = momentum[i] == NULL;
-            if (!(a.t[2] = state_of(&momentum[i], params[i]))) ok = false;
-        }
-        ok = ok && step(&a, 3, &numbers, NULL);
+/* Parameter i of n. */
+static bool step_one(const tw_step_formula *f, const tw_step_row *row, const double *options, int64_t n, int64_t i, tw_tensor *p, tw_tensor *g,
+                     tw_tensor **states, double *scalars, tw_step_scalars kind) {
+    arrays a = {.t = {p, g}};
+    double first_scalars[TW_STEP_SCALARS], first_states[TW_STEP_STATES], numbers[TW_STEP_NUMBERS] = {0}, before[TW_STEP_SCALARS];
+    const size_t bytes = (size_t)f->scalar_count * sizeof *scalars;
+    bool made = false;
+    f->begin(options, first_scalars, first_states);
+    for (int k = 0; k < f->state_count; k++) {
+        if (f->conditions[k] >= 0 && options[f->conditions[k]] == 0) continue;
+        tw_tensor **state = &states[k * n + i];
+        made |= *state == NULL;
+        if (!(a.t[k + 2] = state_of(state, p, first_states[k]))) return false;
     }
-    tw_mode = mode;
-    return ok;
+    if (f->scalar_count) {
+        if (kind == TW_STEP_OWN && scalars[0] == 0) memcpy(scalars, first_scalars, bytes);
+        memcpy(before, scalars, bytes);
+    }
+    f->numbers(options, scalars, made, kind == TW_STEP_FLOAT32, numbers);
+    if (step(&a, f->state_count + 2, row, numbers)) return true;
+    if (f->scalar_count) memcpy(scalars, before, bytes);
+    return false;
 }
 
-bool tw_adam_step(tw_tensor *const *params, tw_tensor *const *grads, tw_tensor **averages, tw_tensor **squares, tw_tensor **largest,
-                  int64_t *steps, int64_t n, const tw_adam_options *options) {
+bool tw_step_run(const tw_step_formula *f, const double *options, int64_t n, tw_tensor *const *params, tw_tensor *const *grads,
+                 tw_tensor **states, double *scalars, tw_step_scalars kind) {
+    const tw_step_row *row = &tw_step()->rows[f - tw_step_formulas];
     unsigned mode = tw_mode;
     bool ok = !tw_failed();
-    tw_adam_numbers numbers = {options->lr, options->beta1, options->beta2, options->eps, options->weight_decay, 0, 0, options->maximize,
-                               options->decoupled};
     tw_mode |= TW_MODE_NO_GRAD;
     for (int64_t i = 0; ok && i < n; i++) {
-        if (!grads[i]) continue;
-        arrays a = {.t = {params[i], grads[i]}};
-        a.t[2] = state_of(&averages[i], params[i]);
-        a.t[3] = state_of(&squares[i], params[i]);
-        if (options->amsgrad) a.t[4] = state_of(&largest[i], params[i]);
-        if (!a.t[2] || !a.t[3] || (options->amsgrad && !a.t[4])) ok = false;
-        double t = (double)(steps[i] + 1);
-        numbers.step_size = options->lr / (1 - tw_number()->pow(options->beta1, t));
-        numbers.correction = sqrt(1 - tw_number()->pow(options->beta2, t));
-        ok = ok && step(&a, options->amsgrad ? 5 : 4, NULL, &numbers);
-        if (ok) steps[i]++;
+        if (grads[i]) ok = step_one(f, row, options, n, i, params[i], grads[i], states, scalars ? &scalars[i * f->scalar_count] : NULL, kind);
     }
     tw_mode = mode;
     return ok;

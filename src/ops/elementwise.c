@@ -85,25 +85,33 @@ bool tw_broadcast_sizes(const tw_arg *in, int nin, int64_t *sizes, int *ndim) {
     return true;
 }
 
-/* Strides of a new result, by TensorIterator's rule. */
-static void result_strides(const tw_arg *in, int nin, const int64_t *sizes, int ndim, int64_t *strides) {
-    const tw_tensor *first = NULL;
-    bool same = true, contiguous = true, last = ndim == 4, last3 = ndim == 5;
+/* Strides of a new result, by TensorIterator's rule. An input of another dtype than `common` counts as the copy that PyTorch makes of it
+ * first; of an input that is a condition (of where) the dtype does not matter. */
+static void result_strides(const tw_arg *in, int nin, tw_dtype common, const int64_t *sizes, int ndim, int64_t *strides) {
+    const int64_t *first = NULL;
+    bool same = true, contiguous = true, empty = false, last = ndim == 4, last3 = ndim == 5;
     int n = 0, perm[TW_MAX_DIMS];
-    int64_t rows[TW_ITER_OPERANDS][TW_MAX_DIMS];
+    int64_t own[TW_ITER_OPERANDS][TW_MAX_DIMS], rows[TW_ITER_OPERANDS][TW_MAX_DIMS];
     const int64_t *row[TW_ITER_OPERANDS];
+    for (int d = 0; d < ndim; d++) empty |= sizes[d] == 0;
     for (int i = 0; i < nin; i++) {
         if (in[i].tag != TW_ARG_TENSOR) {
-            if (ndim > 0 && tw_a_is_number(&in[i])) same = false;
+            if (ndim > 0 && tw_a_is_number(&in[i])) {
+                same = false;
+                contiguous &= !empty;
+            }
             continue;
         }
         const tw_tensor *t = in[i].t;
+        const bool copied = (tw_dtype)t->dtype != common && t->dtype != TW_BOOL;
+        if (copied) tw_like_strides(t, own[n]);
+        else memcpy(own[n], t->strides, (size_t)t->ndim * sizeof own[n][0]);
         if (t->ndim != ndim || memcmp(t->sizes, sizes, (size_t)ndim * sizeof sizes[0]) != 0) same = contiguous = false;
-        else if (first && memcmp(first->strides, t->strides, (size_t)ndim * sizeof sizes[0]) != 0) same = false;
-        if (same && !first && !tw_non_overlapping_dense(t)) same = false;
+        else if (first && memcmp(first, own[n], (size_t)ndim * sizeof sizes[0]) != 0) same = false;
+        if (same && !first && !copied && !tw_non_overlapping_dense(t)) same = false;
         if (!tw_is_contiguous(t)) contiguous = false;
-        if (!first) first = t;
-        tw_broadcast_strides(t, sizes, ndim, rows[n]);
+        if (!first) first = own[n];
+        tw_broadcast_strides(t->sizes, own[n], t->ndim, sizes, ndim, rows[n]);
         row[n] = rows[n];
         n++;
     }
@@ -125,7 +133,7 @@ static void result_strides(const tw_arg *in, int nin, const int64_t *sizes, int 
         return;
     }
     if (same && first) {
-        memcpy(strides, first->strides, (size_t)ndim * sizeof sizes[0]);
+        memcpy(strides, first, (size_t)ndim * sizeof sizes[0]);
         return;
     }
     tw_iter_order(sizes, ndim, row, n, perm);
@@ -196,19 +204,18 @@ bool tw_check_number(tw_scalar s, tw_dtype d) {
     return tw_fail(TW_RUNTIME_ERROR, "value cannot be converted to type %s without overflow", c_name(d));
 }
 
-/* Integer division refuses a zero divisor anywhere, integer powers a negative number. */
-static bool check_divisor(const tw_ew *ew, const tw_arg *divisor) {
-    static const char *const names[] = {"floor_divide", "_trunc_divide", "remainder", "fmod"};
-    bool divides = false, zero = false;
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) divides |= strcmp(ew->name, names[i]) == 0;
-    if (divisor->tag == TW_ARG_INT && divisor->i < 0 && strcmp(ew->name, "pow") == 0)
-        return tw_fail(TW_RUNTIME_ERROR, "Integers to negative integer powers are not allowed.");
-    if (!divides) return true;
-    if (tw_a_is_number(divisor)) {
-        tw_scalar s = tw_a_to_scalar(divisor);
+/* Integers cannot be divided by zero, nor raised to a negative number. */
+static bool check_integers(const tw_ew *ew, const tw_arg *second) {
+    bool zero = false;
+    if (ew->guard == TW_GUARD_NONE) return true;
+    if (ew->guard == TW_GUARD_EXPONENT)
+        return second->tag != TW_ARG_INT || second->i >= 0 ||
+               tw_fail(TW_RUNTIME_ERROR, "Integers to negative integer powers are not allowed.");
+    if (tw_a_is_number(second)) {
+        tw_scalar s = tw_a_to_scalar(second);
         zero = s.kind <= TW_SCALAR_INT && s.i == 0;
-    } else if (divisor->tag == TW_ARG_TENSOR && divisor->t->device == TW_CPU && divisor->t->numel > 0) {
-        tw_tensor *nonzero = tw_contiguous_new(divisor->t, TW_BOOL);
+    } else if (second->tag == TW_ARG_TENSOR && second->t->device == TW_CPU && second->t->numel > 0) {
+        tw_tensor *nonzero = tw_contiguous_new(second->t, TW_BOOL);
         if (!nonzero) return false;
         zero = memchr(tw_data(nonzero), 0, (size_t)nonzero->numel) != NULL;
         tw_release(nonzero);
@@ -216,38 +223,43 @@ static bool check_divisor(const tw_ew *ew, const tw_arg *divisor) {
     return !zero || tw_fail(TW_RUNTIME_ERROR, "ZeroDivisionError");
 }
 
-/* What PyTorch refuses in its own words, by the op's name and the category of dtype (0 bool, 3 complex). */
-static const struct refusal { const char *name; uint8_t category; const char *text; } refusals[] = {
-    {"sub", 0, "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` operator instead."},
-    {"rsub", 0, "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` operator instead."},
-    {"neg", 0, "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, use the `~` or "
-               "`logical_not()` operator instead."},
-    {"relu", 0, "Boolean inputs not supported for relu"},
-    {"relu", 3, "clamp is not supported for complex types"},
-    {"clamp_min", 3, "clamp is not supported for complex types"},
-    {"clamp_max", 3, "clamp is not supported for complex types"},
-    {"_clamp", 3, "clamp is not supported for complex types"},
-    {"maximum", 3, "maximum not implemented for complex tensors."},
-    {"minimum", 3, "minimum not implemented for complex tensors."},
-    {"fmax", 3, "fmax not implemented for complex tensors."},
-    {"fmin", 3, "fmin not implemented for complex tensors."},
-    {"sign", 3, "Unlike NumPy, torch.sign is not intended to support complex numbers. Please use torch.sgn instead."},
-    {"floor", 3, "floor is not supported for complex inputs"},
-    {"ceil", 3, "ceil is not supported for complex inputs"},
-    {"trunc", 3, "trunc is not supported for complex inputs"},
-    {"heaviside", 3, "heaviside is not yet implemented for complex tensors."},
-    {"signbit", 3, "signbit is not implemented for complex tensors."},
-    {"isposinf", 3, "isposinf does not support complex inputs."},
-    {"isneginf", 3, "isneginf does not support complex inputs."},
-    {"deg2rad", 3, "deg2rad is not supported for complex tensors."},
-    {"rad2deg", 3, "rad2deg is not supported for complex tensors."},
-};
+/* The text with {self} and {got} replaced by dtypes, as PyTorch writes them in C++. */
+static bool mixed_error(const char *text, tw_dtype self, tw_dtype got) {
+    char made[256];
+    size_t n = 0;
+    while (*text && n + 32 < sizeof made) {
+        tw_dtype d = strncmp(text, "{self}", 6) == 0 ? self : strncmp(text, "{got}", 5) == 0 ? got : TW_DTYPE_NONE;
+        if (d == TW_DTYPE_NONE) {
+            made[n++] = *text++;
+            continue;
+        }
+        n += (size_t)snprintf(made + n, sizeof made - n, "%s", c_name(d));
+        text = strchr(text, '}') + 1;
+    }
+    made[n] = 0;
+    return tw_fail(TW_RUNTIME_ERROR, "%s", made);
+}
+
+/* What is refused whatever dtype the inputs promote to: a bool among them, or more than one dtype. */
+static bool check_inputs(const tw_ew *ew, const tw_arg *in, int nin) {
+    int bools = 0, counted = 0;
+    for (int i = 0; i < nin; i++) {
+        if ((ew->scalars >> i) & 1u) continue;
+        tw_dtype d = in[i].tag == TW_ARG_TENSOR ? (tw_dtype)in[i].t->dtype : TW_DTYPE_NONE;
+        counted += in[i].tag != TW_ARG_NONE;
+        bools += d == TW_BOOL || in[i].tag == TW_ARG_BOOL;
+        const bool number = d == TW_DTYPE_NONE || (((ew->numbers >> i) & 1u) && in[i].t->ndim == 0);
+        if (ew->mixed && !number && in[0].tag == TW_ARG_TENSOR && d != (tw_dtype)in[0].t->dtype)
+            return mixed_error(ew->mixed[i], (tw_dtype)in[0].t->dtype, d);
+    }
+    const tw_refusal *any = ew->refuse ? &ew->refuse[TW_REFUSE_ANY_BOOL] : NULL;
+    return !any || !any->text || bools == 0 || bools == counted || tw_fail(any->kind, "%s", any->text);
+}
 
 static bool not_implemented(const tw_ew *ew, tw_dtype d) {
     char label[96];
-    for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++)
-        if (refusals[i].category == tw_dtypes[d].category && strcmp(refusals[i].name, ew->name) == 0)
-            return tw_fail(TW_RUNTIME_ERROR, "%s", refusals[i].text);
+    const tw_refusal *own = ew->refuse ? &ew->refuse[tw_dtypes[d].category] : NULL;
+    if (own && own->text) return tw_fail(own->kind, "%s", own->text);
     if (ew->label) snprintf(label, sizeof label, "%s", ew->label);
     else snprintf(label, sizeof label, "%s_cpu", ew->name);
     return tw_fail(TW_NOT_IMPLEMENTED_ERROR, "\"%s\" not implemented for '%s'", label, tw_dtypes[d].type_name);
@@ -298,7 +310,6 @@ static bool find_types(const tw_ew *ew, const tw_arg *in, int nin, types *ty) {
     tw_dtype c = common_dtype(ew, in, nin);
     if (c == TW_DTYPE_NONE) return tw_fail(TW_RUNTIME_ERROR, "%s: expected a tensor", ew->name);
     if (c == TW_BOOL && strcmp(ew->name, "square") == 0) c = TW_INT64; /* a power: its exponent 2 is an integer */
-    if (c == TW_BOOL && strcmp(ew->name, "abs") == 0) return not_implemented(ew, c);
     if (ew->promote == TW_PROMOTE_INT_TO_FLOAT && tw_is_integral(c)) c = tw_default_dtype();
     ty->common = ty->result = c;
     ty->kernel = tw_dtypes[c].compute;
@@ -430,7 +441,6 @@ static int run_flat(const tw_ew *ew, const tw_arg *in, int nin, tw_tensor **out)
     if (!((ew->dtypes >> dtype) & 1u) || tw_dtypes[dtype].compute != dtype || first->numel > GRAIN_COSTLY) return 0;
     if (ew->promote == TW_PROMOTE_INT_TO_FLOAT && tw_is_integral(dtype)) return 0;
     if ((first->flags & (TW_CONTIGUOUS | TW_CONJ | TW_NEG)) != TW_CONTIGUOUS || first->numel == 0 || first->ndim == 0) return 0;
-    if (nin == 2 && ew->promote == TW_PROMOTE_DEFAULT && tw_is_integral(dtype) && !check_divisor(ew, &in[1])) return -1;
     data[lead] = tw_data(first);
     const uint16_t row = kernel_row(ew, in, dtype);
     for (int i = 0; i < nin; i++) {
@@ -447,7 +457,7 @@ static int run_flat(const tw_ew *ew, const tw_arg *in, int nin, tw_tensor **out)
             data[i] = tw_data(t);
         } else if (tw_a_is_number(&in[i])) {
             tw_scalar s = tw_a_to_scalar(&in[i]);
-            if (tw_dtypes[dtype].category < (uint8_t)s.kind) return 0;
+            if (tw_dtypes[dtype].category < (uint8_t)s.kind || (ew->refuse && s.kind == TW_SCALAR_BOOL)) return 0;
             tw_store_scalar(numbers[i], dtype, s);
             data[i] = numbers[i];
             broadcast |= 1u << i;
@@ -455,6 +465,7 @@ static int run_flat(const tw_ew *ew, const tw_arg *in, int nin, tw_tensor **out)
             return 0;
         }
     }
+    if (ew->guard && tw_is_integral(dtype) && !check_integers(ew, &in[1])) return -1;
     tw_dtype result = dtype;
     if (ew->promote == TW_PROMOTE_COMPARE || ew->promote == TW_PROMOTE_BOOL) result = TW_BOOL;
     else if (ew->promote == TW_PROMOTE_REAL) result = real_of(dtype);
@@ -469,7 +480,8 @@ static int run_flat(const tw_ew *ew, const tw_arg *in, int nin, tw_tensor **out)
         size_t bytes = (size_t)first->numel * tw_dtype_size(dtype);
         for (int i = 1; i < nin; i++) {
             const char *a = data[0], *b = data[i];
-            if (!((broadcast >> i) & 1u) && a != b && a < b + bytes && b < a + bytes) return 0;
+            if (((broadcast >> i) & 1u) || a >= b + bytes || b >= a + bytes || in[i].t == first) continue;
+            if (a != b || memcmp(in[i].t->strides, first->strides, (size_t)first->ndim * sizeof first->strides[0]) != 0) return 0;
         }
     }
     tw_ew_kernels()[row][dtype](first->numel, tw_data(into), data, broadcast);
@@ -496,19 +508,20 @@ static bool run_tiled(const tw_ew *ew, const tw_arg *in, int nin, tw_tensor **ou
     if (!common_device(in, nin, given, &device)) return false;
     tw_arg turned[TW_ITER_OPERANDS];
     const tw_arg *order = ew->lead ? led_by(ew->lead, in, nin, turned) : in;
+    if ((ew->refuse || ew->mixed) && !check_inputs(ew, in, nin)) return false;
     if (!find_types(ew, in, nin, &ty) || !tw_broadcast_sizes(order, nin, sizes, &ndim)) return false;
     if (given && ew->promote == TW_PROMOTE_REAL && tw_is_complex(ty.common) && in[0].tag == TW_ARG_TENSOR && in[0].t == given)
         return tw_fail(TW_RUNTIME_ERROR, "In-place %s is not supported for complex tensors.", ew->name);
     if (given && !check_given(given, in, nin, ty.result, sizes, ndim, &spare)) return false;
     tw_tensor *target = given;
     if (!given || spare) {
-        result_strides(order, nin, sizes, ndim, strides);
+        result_strides(order, nin, ty.common, sizes, ndim, strides);
         target = tw_empty_strided_new(sizes, strides, ndim, spare ? (tw_dtype)given->dtype : ty.result, device);
         if (!target) return false;
     }
     bool ok = true;
     const tw_device_ops *ops = tw_device_of(device);
-    if (target->numel > 0 && nin == 2 && tw_is_integral(ty.kernel)) ok = check_divisor(ew, &in[1]);
+    if (ew->guard && target->numel > 0 && tw_is_integral(ty.kernel)) ok = check_integers(ew, &in[1]);
     if (ok && target->numel > 0 && ops && ops->has_data) {
         if (tw_device_type(device) != TW_CPU)
             ok = tw_fail(TW_NOT_IMPLEMENTED_ERROR, "%s: not implemented for device %s", ew->name, tw_device_text(device));

@@ -14,6 +14,17 @@ typedef enum tw_promote {
     TW_PROMOTE_WHERE,        /* where: the condition (input 0) stays bool; the others promote */
 } tw_promotion;
 
+/* What PyTorch says, in its own words, to inputs of a category of dtype; text NULL: the usual "not implemented". */
+typedef struct tw_refusal {
+    tw_error_kind kind;
+    const char *text;
+} tw_refusal;
+
+enum { TW_REFUSE_ANY_BOOL = 4, TW_REFUSALS }; /* after the four categories: a bool beside another dtype */
+
+/* What integer kernels cannot take as their second input. */
+typedef enum tw_guard { TW_GUARD_NONE, TW_GUARD_DIVISOR /* zero */, TW_GUARD_EXPONENT /* a negative number */ } tw_guard;
+
 typedef struct tw_ew {
     const char *name;         /* for errors: "sigmoid" → "sigmoid_cpu" not implemented for 'Bool' via `label` */
     const char *label;        /* as in PyTorch's not-implemented text; NULL: name with _cpu */
@@ -24,6 +35,10 @@ typedef struct tw_ew {
     uint16_t folded;          /* row to use instead when input fold_input equals fold_value (alpha=1 in add); 0: none */
     int8_t fold_input;
     bool alpha;               /* its Scalar is named alpha: must be of the result's kind of number */
+    uint8_t guard;            /* tw_guard */
+    const tw_refusal *refuse; /* by category: bool, int, float, complex, any bool; NULL: none */
+    uint32_t numbers;         /* bit per input that may be a number instead; given with `mixed` only */
+    const char *const *mixed; /* per input: what PyTorch says if its dtype is not the first input's; NULL: they promote */
     double fold_value;
     uint32_t wide;            /* bit per input that, as a single number, keeps its precision beside half types */
     uint8_t lead;             /* the input that counts as the first for the result's layout (rsub: the second) */

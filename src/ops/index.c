@@ -258,7 +258,7 @@ static bool self_places(const plan *p, const tw_tensor *self, moves *m) {
         const item *it = &p->items[i];
         if (!it->indexed) continue;
         int64_t strides[TW_MAX_DIMS];
-        tw_broadcast_strides(it->t, p->ksizes, p->kdims, strides);
+        tw_broadcast_strides(it->t->sizes, it->t->strides, it->t->ndim, p->ksizes, p->kdims, strides);
         tw_tensor *wide = tw_alias_new(it->t, p->ksizes, strides, p->kdims, it->t->offset, (tw_dtype)it->t->dtype);
         tw_tensor *flat = wide ? tw_contiguous_new(wide, (tw_dtype)wide->dtype) : NULL;
         tw_release(wide);
@@ -353,7 +353,7 @@ static bool move_all(const plan *p, tw_tensor *self, tw_tensor *other, bool put,
     if (!m.self_at) return false;
     m.other_at = m.self_at + m.k;
     if (!self_places(p, self, &m)) goto done;
-    tw_broadcast_strides(other, p->sizes, p->ndim, strides);
+    tw_broadcast_strides(other->sizes, other->strides, other->ndim, p->sizes, p->ndim, strides);
     kplaces(p, strides + p->at, (int64_t)m.size, m.other_at);
     m.step = m.k > 1 ? m.other_at[1] : 0;
     m.even = true;

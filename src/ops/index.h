@@ -19,4 +19,7 @@ bool tw_start_from(tw_tensor *out, tw_tensor *self);
 
 /* Hands over the result of a dynamic op: *out NULL takes it; a given tensor is resized and written. Owns `made`. */
 bool tw_hand_over(tw_tensor *made, tw_tensor **out);
+
+/* The value that changes nothing under a reduction: 0, 1, or the least or greatest of the dtype. */
+tw_scalar tw_scatter_identity(tw_scatter_mode mode, tw_dtype d);
 #endif

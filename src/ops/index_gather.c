@@ -1,5 +1,6 @@
 /* gather, scatter, scatter_add, scatter.reduce: one walk over the index tensor. */
 #include "core/threads.h"
+#include "op_ids.h"
 #include "ops/copy.h"
 #include "ops/index.h"
 #include <string.h>
@@ -16,6 +17,8 @@ bool tw_scatter_reduce_meta(const tw_arg *a, tw_meta *out);
 bool tw_scatter_reduce_run(const tw_arg *a, tw_tensor **outs);
 bool tw_scatter_value_reduce_meta(const tw_arg *a, tw_meta *out);
 bool tw_scatter_value_reduce_run(const tw_arg *a, tw_tensor **outs);
+bool tw_scatter_reduce_two_meta(const tw_arg *a, tw_meta *out);
+bool tw_scatter_reduce_two_run(const tw_arg *a, tw_tensor **outs);
 
 static int64_t size_at(const tw_tensor *t, int d) { return t->ndim ? t->sizes[d] : 1; }
 
@@ -90,6 +93,20 @@ bool tw_scatter_reduce_meta(const tw_arg *a, tw_meta *out) {
 bool tw_scatter_value_reduce_meta(const tw_arg *a, tw_meta *out) {
     tw_scatter_mode mode;
     return read_reduce(&a[4], &mode) && scatter_meta(a, NULL, out);
+}
+
+static bool reduce_named(const char *text, tw_scatter_mode *mode) {
+    static const char *const names[] = {"sum", "mean", "prod", "amax", "amin"};
+    static const tw_scatter_mode modes[] = {TW_SCATTER_ADD, TW_SCATTER_ADD, TW_SCATTER_MUL, TW_SCATTER_MAX, TW_SCATTER_MIN};
+    for (int i = 0; i < 5; i++) {
+        *mode = modes[i];
+        if (!strcmp(text, names[i])) return true;
+    }
+    return tw_fail(TW_RUNTIME_ERROR, "reduce argument must be either sum, prod, mean, amax or amin, got %s.", text);
+}
+bool tw_scatter_reduce_two_meta(const tw_arg *a, tw_meta *out) {
+    tw_scatter_mode mode;
+    return reduce_named(a[4].s, &mode) && scatter_meta(a, a[3].t, out);
 }
 
 /* --- the walk --------------------------------------------------------------------------------------------------- */
@@ -233,4 +250,35 @@ bool tw_scatter_reduce_run(const tw_arg *a, tw_tensor **outs) {
 bool tw_scatter_value_reduce_run(const tw_arg *a, tw_tensor **outs) {
     tw_scatter_mode mode;
     return read_reduce(&a[4], &mode) && scatter(a, NULL, outs[0], mode);
+}
+
+/* --- scatter_reduce ----------------------------------------------------------------------------------------------- */
+
+/* Divides out by how many elements each place got, at least one; integers round down. */
+static bool mean_of(const tw_arg *a, tw_tensor *out, bool include_self) {
+    tw_tensor *counts = tw_empty_new(out->sizes, out->ndim, (tw_dtype)out->dtype, out->device), *quotient = NULL;
+    const bool whole = tw_is_integral((tw_dtype)out->dtype);
+    const tw_arg ones[4] = {tw_a_tensor(counts), a[1], a[2], tw_a_int(1)}, least[2] = {tw_a_tensor(counts), tw_a_int(1)};
+    const tw_arg ratio[3] = {tw_a_tensor(out), tw_a_tensor(counts), TW_A_NONE};
+    tw_scatter_mode add = TW_SCATTER_ADD;
+    bool ok = counts && tw_fill(counts, tw_int(include_self)) && scatter_into(ones, NULL, counts, add) &&
+              tw_run(&tw_ops[TW_OP_clamp_min], least, &counts) &&
+              tw_run(&tw_ops[whole ? TW_OP_floor_divide : TW_OP_div], ratio, &quotient) && tw_copy(out, quotient);
+    tw_release(counts);
+    tw_release(quotient);
+    return ok;
+}
+
+bool tw_scatter_reduce_two_run(const tw_arg *a, tw_tensor **outs) {
+    tw_scatter_mode mode;
+    tw_tensor *out = outs[0];
+    if (!reduce_named(a[4].s, &mode)) return false;
+    if (a[2].t->numel == 0) return tw_start_from(out, a[0].t);
+    tw_arg own[6] = {tw_a_tensor(out), a[1], a[2], a[3], a[4], a[5]};
+    if (!tw_start_from(out, a[0].t)) return false;
+    if (!a[5].i) { /* the places that get something start afresh */
+        tw_arg start[4] = {own[0], a[1], a[2], tw_a_scalar(tw_scatter_identity(mode, (tw_dtype)out->dtype))};
+        if (!scatter_into(start, NULL, out, TW_SCATTER_SET)) return false;
+    }
+    return scatter(own, a[3].t, out, mode) && (strcmp(a[4].s, "mean") || mean_of(own, out, a[5].i != 0));
 }

@@ -1,11 +1,11 @@
 #include "ops/iterate.h"
 #include <string.h>
 
-void tw_broadcast_strides(const tw_tensor *t, const int64_t *sizes, int ndim, int64_t *strides) {
-    int lead = ndim - t->ndim;
+void tw_broadcast_strides(const int64_t *own_sizes, const int64_t *own, int n, const int64_t *sizes, int ndim, int64_t *strides) {
+    int lead = ndim - n;
     for (int d = 0; d < ndim; d++) {
         if (d < lead) strides[d] = 0;
-        else strides[d] = t->sizes[d - lead] == 1 && sizes[d] != 1 ? 0 : t->strides[d - lead];
+        else strides[d] = own_sizes[d - lead] == 1 && sizes[d] != 1 ? 0 : own[d - lead];
     }
 }
 
@@ -74,7 +74,7 @@ void tw_iter_init(tw_iter *it, const int64_t *sizes, int ndim, tw_tensor *const 
     for (int d = 0; d < ndim; d++) it->numel *= sizes[d];
     for (int i = 0; i < nops; i++) {
         if (ops[i]) {
-            tw_broadcast_strides(ops[i], sizes, ndim, strides[i]);
+            tw_broadcast_strides(ops[i]->sizes, ops[i]->strides, ops[i]->ndim, sizes, ndim, strides[i]);
             rows[n++] = strides[i];
             it->op[i].data = tw_data(ops[i]);
             it->op[i].dtype = (tw_dtype)ops[i]->dtype;

@@ -20,8 +20,8 @@ typedef struct tw_iter {
     tw_operand op[TW_ITER_OPERANDS]; /* operand 0 is the one written to */
 } tw_iter;
 
-/* Strides of t in elements, broadcast to sizes (0 where a dimension is repeated), outermost first. */
-void tw_broadcast_strides(const tw_tensor *t, const int64_t *sizes, int ndim, int64_t *strides);
+/* Strides `own` of n dimensions, broadcast to sizes (0 where a dimension is repeated), outermost first. */
+void tw_broadcast_strides(const int64_t *own_sizes, const int64_t *own, int n, const int64_t *sizes, int ndim, int64_t *strides);
 
 /* TensorIterator's order of dimensions: perm[0] is the fastest. strides: n rows of ndim, any unit, outermost first. */
 void tw_iter_order(const int64_t *sizes, int ndim, const int64_t *const *strides, int n, int *perm);

@@ -193,7 +193,7 @@ static void normal_halves(tw_generator *g, tw_dtype dtype, uint16_t *data, int64
 }
 
 static bool fill_normal(tw_tensor *t, double mean, double std, tw_generator *g) {
-    if (tw_is_complex((tw_dtype)t->dtype)) std *= 0.70710678118654752440;
+    if (tw_is_complex((tw_dtype)t->dtype)) std /= sqrt(2.0); /* half the variance for each part */
     tw_tensor *real = as_real(t);
     if (!real) return false;
     if (real->numel >= 16 && tw_is_contiguous(real)) {

@@ -40,11 +40,12 @@ typedef struct call {
 } call;
 
 bool tw_reduce_dims(const int64_t *dims, int64_t n, int ndim, bool *reduced) {
-    memset(reduced, n == 0, sizeof(bool) * (size_t)ndim);
+    bool only = false; /* a tensor of no dimensions lets itself be reduced over dimension 0 */
+    if (ndim == 0) reduced = &only;
+    memset(reduced, n == 0, sizeof(bool) * (size_t)(ndim ? ndim : 1));
     for (int64_t i = 0; i < n; i++) {
         int64_t d = dims[i];
         if (!tw_wrap_dim(&d, ndim)) return false;
-        if (ndim == 0) continue;
         if (reduced[d]) return tw_fail(TW_RUNTIME_ERROR, "dim %lld appears multiple times in the list of dims", (long long)d);
         reduced[d] = true;
     }
@@ -55,6 +56,10 @@ bool tw_reduce_dims(const int64_t *dims, int64_t n, int ndim, bool *reduced) {
 
 static bool read_dim(call *c, const tw_arg *a) {
     c->has_dim = a->tag == TW_ARG_INT || (a->tag == TW_ARG_INTS && a->n > 0);
+    if (!c->has_dim && a->tag == TW_ARG_INTS && c->row->rule == TW_RULE_BOOL) { /* any and all over no dimensions keep them all */
+        memset(c->reduced, 0, sizeof c->reduced);
+        return true;
+    }
     if (!c->has_dim) return tw_reduce_dims(NULL, 0, c->in->ndim, c->reduced);
     const int64_t *dims = a->tag == TW_ARG_INT ? &a->i : a->ints;
     c->dims = dims;

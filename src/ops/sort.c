@@ -1,59 +1,36 @@
-/* sort: every row becomes keys whose unsigned order is the wanted one (NaN greatest, -0 equal to 0), with their places; a stable
- * sort of those gives values and indices. */
+/* sort: every row becomes keys whose unsigned order is the wanted one, with their places; those are sorted, stably if asked, else as
+ * Note [Equal elements] has it. */
 #include "core/memory.h"
 #include "ops/copy.h"
+#include "ops/introsort.h"
 #include "ops/op.h"
 #include <string.h>
 
 bool tw_sort_stable_meta(const tw_arg *a, tw_meta *outs);
 bool tw_sort_stable_run(const tw_arg *a, tw_tensor **outs);
 
-typedef struct pair { uint64_t key; int64_t at; } pair;
-
-/* --- keys --------------------------------------------------------------------------------------------------------------- */
-
-static uint64_t float_key(double v, bool nan) {
-    union { double d; uint64_t u; } x = {v == 0 ? 0.0 : v};
-    if (nan) return UINT64_MAX;
-    return x.u >> 63 ? ~x.u : x.u | (1ull << 63);
-}
-
-static uint64_t key_of(const char *p, tw_dtype d) {
-    switch (d) {
-    case TW_BOOL: case TW_UINT8: return *(const uint8_t *)p;
-    case TW_INT8: return (uint64_t)(*(const int8_t *)p + 128);
-    case TW_INT16: return (uint64_t)(*(const int16_t *)(const void *)p + 32768);
-    case TW_INT32: return (uint64_t)((int64_t)*(const int32_t *)(const void *)p + 2147483648);
-    case TW_INT64: return (uint64_t)*(const int64_t *)(const void *)p ^ 1ull << 63;
-    case TW_FLOAT32: { float v = *(const float *)(const void *)p; return float_key((double)v, v != v); }
-    case TW_FLOAT64: { double v = *(const double *)(const void *)p; return float_key(v, v != v); }
-    case TW_FLOAT16: { float v = tw_half_to_float(*(const uint16_t *)(const void *)p); return float_key((double)v, v != v); }
-    default: { float v = tw_bfloat_to_float(*(const uint16_t *)(const void *)p); return float_key((double)v, v != v); }
-    }
-}
-
 /* --- sorting -------------------------------------------------------------------------------------------------------------- */
 
-static void insertion(pair *x, int64_t n) {
+static void insertion(tw_keyed *x, int64_t n) {
     for (int64_t i = 1; i < n; i++) {
-        pair p = x[i];
+        tw_keyed p = x[i];
         int64_t j = i;
         for (; j > 0 && x[j - 1].key > p.key; j--) x[j] = x[j - 1];
         x[j] = p;
     }
 }
 
-static void merge(const pair *a, int64_t na, const pair *b, int64_t nb, pair *to) {
+static void merge(const tw_keyed *a, int64_t na, const tw_keyed *b, int64_t nb, tw_keyed *to) {
     while (na && nb) {
         if (b->key < a->key) *to++ = *b++, nb--;
         else *to++ = *a++, na--;
     }
-    memcpy(to, a, sizeof(pair) * (size_t)na);
-    memcpy(to + na, b, sizeof(pair) * (size_t)nb);
+    memcpy(to, a, sizeof(tw_keyed) * (size_t)na);
+    memcpy(to + na, b, sizeof(tw_keyed) * (size_t)nb);
 }
 
 /* Where the sorted pairs are: x or scratch. */
-static pair *merge_sort(pair *x, int64_t n, pair *scratch) {
+static tw_keyed *merge_sort(tw_keyed *x, int64_t n, tw_keyed *scratch) {
     enum { RUN = 24 };
     for (int64_t i = 0; i < n; i += RUN) insertion(x + i, n - i < RUN ? n - i : RUN);
     for (int64_t width = RUN; width < n; width *= 2) {
@@ -61,7 +38,7 @@ static pair *merge_sort(pair *x, int64_t n, pair *scratch) {
             int64_t na = n - i < width ? n - i : width, nb = n - i - na < width ? n - i - na : width;
             merge(x + i, na, x + i + na, nb, scratch + i);
         }
-        pair *swap = x;
+        tw_keyed *swap = x;
         x = scratch;
         scratch = swap;
     }
@@ -69,14 +46,14 @@ static pair *merge_sort(pair *x, int64_t n, pair *scratch) {
 }
 
 /* Byte by byte, lowest first; bytes that are all the same are skipped. */
-static pair *radix_sort(pair *x, int64_t n, pair *scratch) {
+static tw_keyed *radix_sort(tw_keyed *x, int64_t n, tw_keyed *scratch) {
     for (int shift = 0; shift < 64; shift += 8) {
         int64_t count[257] = {0};
         for (int64_t i = 0; i < n; i++) count[(x[i].key >> shift & 255) + 1]++;
         if (count[(x[0].key >> shift & 255) + 1] == n) continue;
         for (int b = 0; b < 256; b++) count[b + 1] += count[b];
         for (int64_t i = 0; i < n; i++) scratch[count[x[i].key >> shift & 255]++] = x[i];
-        pair *swap = x;
+        tw_keyed *swap = x;
         x = scratch;
         scratch = swap;
     }
@@ -97,18 +74,28 @@ bool tw_sort_stable_meta(const tw_arg *a, tw_meta *outs) {
     return true;
 }
 
-static void sort_row(const char *from, int64_t from_stride, int64_t n, tw_dtype dtype, bool descending, pair *x, pair *scratch,
+static void sort_row(const char *from, int64_t from_stride, int64_t n, tw_dtype dtype, bool descending, bool stable, tw_keyed *x, tw_keyed *scratch,
                      char *values, int64_t values_stride, char *indices, int64_t indices_stride) {
     size_t size = tw_dtype_size(dtype);
     for (int64_t i = 0; i < n; i++) {
-        uint64_t key = key_of(from + i * from_stride, dtype);
-        x[i] = (pair){descending ? ~key : key, i};
+        uint64_t key = tw_key_of(from + i * from_stride, dtype);
+        x[i] = (tw_keyed){descending ? ~key : key, i};
     }
-    pair *sorted = n > 1024 ? radix_sort(x, n, scratch) : merge_sort(x, n, scratch);
+    tw_keyed *sorted = x;
+    if (!stable) tw_introsort(x, n);
+    else sorted = n > 1024 ? radix_sort(x, n, scratch) : merge_sort(x, n, scratch);
     for (int64_t i = 0; i < n; i++) {
         memcpy(values + i * values_stride, from + sorted[i].at * from_stride, size);
         memcpy(indices + i * indices_stride, &sorted[i].at, 8);
     }
+}
+
+/* What PyTorch sorts stably: on demand, and long vectors of integers upwards, by radix. */
+static bool is_stable(const tw_arg *a) {
+    const tw_tensor *self = a[0].t;
+    if (tw_a_get_int(&a[1], 0)) return true;
+    return self->ndim == 1 && !a[3].i && tw_is_integral((tw_dtype)self->dtype) && self->dtype != TW_BOOL && self->numel >= 32768 &&
+           self->numel < INT32_MAX;
 }
 
 bool tw_sort_stable_run(const tw_arg *a, tw_tensor **outs) {
@@ -120,7 +107,7 @@ bool tw_sort_stable_run(const tw_arg *a, tw_tensor **outs) {
     int64_t n = self->ndim ? self->sizes[dim] : 1;
     if (self->storage == values->storage && !(copy = tw_clone_new(self, TW_DTYPE_NONE, TW_CONTIGUOUS_FORMAT))) return false;
     if (copy) self = copy;
-    pair *x = tw_malloc(sizeof(pair) * 2 * (size_t)n);
+    tw_keyed *x = tw_malloc(sizeof(tw_keyed) * 2 * (size_t)n);
     if (!x) {
         tw_release(copy);
         return false;
@@ -128,7 +115,7 @@ bool tw_sort_stable_run(const tw_arg *a, tw_tensor **outs) {
     const char *p = tw_data(self);
     char *v = tw_data(values), *ix = tw_data(indices);
     for (int64_t rows = self->numel / n; rows > 0; rows--) {
-        sort_row(p, self->ndim ? self->strides[dim] * size : 0, n, (tw_dtype)self->dtype, descending, x, x + n, v,
+        sort_row(p, self->ndim ? self->strides[dim] * size : 0, n, (tw_dtype)self->dtype, descending, is_stable(a), x, x + n, v,
                  self->ndim ? values->strides[dim] * size : 0, ix, self->ndim ? indices->strides[dim] * 8 : 0);
         for (int d = self->ndim - 1; d >= 0; d--) {
             if (d == dim) continue;

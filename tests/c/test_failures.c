@@ -7,7 +7,7 @@
 
 enum { PARAMS = 4 };
 
-typedef struct net { tw_tensor *p[PARAMS], *average[PARAMS], *square[PARAMS], *x, *y; int64_t steps[PARAMS]; } net;
+typedef struct net { tw_tensor *p[PARAMS], *states[TW_ADAM_STATES * PARAMS], *x, *y; double steps[PARAMS]; } net;
 
 static bool net_make(net *n) {
     static const int64_t shapes[PARAMS][4] = {{3, 1, 3, 3}, {3}, {4, 27}, {4}};
@@ -16,8 +16,7 @@ static bool net_make(net *n) {
     TW_SCOPE {
         for (int i = 0; i < PARAMS; i++) {
             n->p[i] = tw_keep(tw_empty(shapes[i], dims[i], TW_FLOAT32, TW_CPU, TW_FORMAT_NONE));
-            n->average[i] = tw_keep(tw_zeros(shapes[i], dims[i], TW_FLOAT32, TW_CPU));
-            n->square[i] = tw_keep(tw_zeros(shapes[i], dims[i], TW_FLOAT32, TW_CPU));
+            for (int k = 0; k < 2; k++) n->states[k * PARAMS + i] = tw_keep(tw_zeros(shapes[i], dims[i], TW_FLOAT32, TW_CPU));
         }
     }
     tw_init_layer(n->p[0], n->p[1], NULL);
@@ -31,11 +30,8 @@ static bool net_make(net *n) {
 }
 
 static void net_free(net *n) {
-    for (int i = 0; i < PARAMS; i++) {
-        tw_release(n->p[i]);
-        tw_release(n->average[i]);
-        tw_release(n->square[i]);
-    }
+    for (int i = 0; i < PARAMS; i++) tw_release(n->p[i]);
+    for (int i = 0; i < TW_ADAM_STATES * PARAMS; i++) tw_release(n->states[i]);
     tw_release(n->x);
     tw_release(n->y);
 }
@@ -49,7 +45,7 @@ static bool step(net *n) {
         tw_tensor *loss = tw_cross_entropy_loss(scores, n->y, NULL, TW_REDUCTION_MEAN, -100, 0.0);
         if (!tw_backward(loss)) break;
         for (int i = 0; i < PARAMS; i++) grads[i] = tw_grad(n->p[i]);
-        tw_adam_step(n->p, grads, n->average, n->square, NULL, n->steps, PARAMS, &adam);
+        tw_adam_step(PARAMS, n->p, grads, n->states, n->steps, &adam);
     }
     return tw_error() == TW_OK;
 }

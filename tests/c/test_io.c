@@ -1,8 +1,12 @@
-/* Checkpoints and idx files: round trips, and files that are cut short or damaged. */
+/* Checkpoints, idx and .npy files: round trips, and files that are cut short or damaged. */
 #include "check.h"
 #include "core/tensor.h"
+#include "io/file.h"
 #include "io/idx.h"
+#include "io/npy.h"
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static char folder[] = "tallow-test-XXXXXX", path[64];
@@ -12,8 +16,9 @@ __attribute__((constructor)) static void make_folder(void) {
     snprintf(path, sizeof path, "%s/file", folder);
 }
 __attribute__((destructor)) static void remove_folder(void) {
-    unlink(path);
-    rmdir(folder);
+    char command[64];
+    snprintf(command, sizeof command, "rm -rf %s", folder); /* with the temporary files of killed processes */
+    if (system(command) != 0) abort();
 }
 
 static void write_file(const void *bytes, size_t n) {
@@ -195,6 +200,126 @@ TEST(idx_files) {
     write_file(packed, sizeof packed);
     CHECK(!tw_idx_read(path));
     CHECK_ERROR(TW_VALUE_ERROR, "compressed");
+}
+
+static void write_npy(const char *dict, const void *data, size_t n) {
+    uint8_t bytes[512] = "\x93NUMPY\x01";
+    size_t length = strlen(dict);
+    bytes[8] = (uint8_t)length;
+    memcpy(bytes + 10, dict, length);
+    memcpy(bytes + 10 + length, data, n);
+    write_file(bytes, 10 + length + n);
+}
+
+TEST(npy_files) {
+    static const int16_t plain[] = {1, 2, 3, 4, 5, -6};
+    write_npy("{'descr': '<i2', 'fortran_order': False, 'shape': (2, 3), }      \n", plain, sizeof plain);
+    tw_tensor *t = tw_npy_read(path);
+    CHECK(t && t->dtype == TW_INT16 && t->ndim == 2 && t->sizes[1] == 3 && t->strides[0] == 3 && ((int16_t *)tw_data(t))[5] == -6);
+    tw_release(t);
+    write_npy("{'shape': (2, 3), 'descr': '>i2', 'fortran_order': True}", plain, sizeof plain);
+    t = tw_npy_read(path);
+    CHECK(t && t->strides[0] == 1 && t->strides[1] == 2 && ((int16_t *)tw_data(t))[0] == 256);
+    tw_release(t);
+    write_npy("{'descr': '<f4', 'fortran_order': False, 'shape': ()}", "\0\0\x80\x3f", 4);
+    t = tw_npy_read(path);
+    CHECK(t && t->ndim == 0 && *(float *)tw_data(t) == 1);
+    tw_release(t);
+    write_npy("{'descr': '|b1', 'fortran_order': False, 'shape': (3,)}", "\0\1\7", 3);
+    t = tw_npy_read(path);
+    CHECK(t && t->dtype == TW_BOOL && ((uint8_t *)tw_data(t))[2] == 1);
+    tw_release(t);
+    write_npy("{'descr': '<f8', 'fortran_order': False, 'shape': (0, 5)}", "", 0);
+    t = tw_npy_read(path);
+    CHECK(t && t->numel == 0 && t->sizes[1] == 5);
+    tw_release(t);
+}
+
+TEST(bad_npy_files) {
+    static const struct { const char *dict, *match; tw_error_kind kind; } bad[] = {
+        {"{'descr': '|O', 'fortran_order': False, 'shape': (1,)}", "which are no numbers", TW_NOT_IMPLEMENTED_ERROR},
+        {"{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,)}", "holds records", TW_NOT_IMPLEMENTED_ERROR},
+        {"{'descr': '<i2', 'fortran_order': False, 'shape': (7,)}", "cut short", TW_VALUE_ERROR},
+        {"{'descr': '<i2', 'fortran_order': False, 'shape': (5,)}", "is damaged", TW_VALUE_ERROR},
+        {"{'descr': '<i2', 'fortran_order': False, 'shape': (9999999999999999999,)}", "impossible", TW_VALUE_ERROR},
+        {"{'descr': '<i2', 'fortran_order': False, 'shape': (4294967296, 4294967296)}", "impossible", TW_VALUE_ERROR},
+        {"{'descr': '<i2', 'fortran_order': False, 'shape': (-1,)}", "no size", TW_VALUE_ERROR},
+        {"{'descr': '<i2', 'fortran_order': False, 'shape': (6", "does not end", TW_VALUE_ERROR},
+        {"{'descr': '<i2', 'fortran_order': 1, 'shape': (6,)}", "neither True nor False", TW_VALUE_ERROR},
+        {"{'descr': '<i2', 'shape': (6,)}", "lacks a key", TW_VALUE_ERROR},
+        {"{'descr': '<i2', 'descr': '<i2', 'fortran_order': False, 'shape': (6,)}", "unknown key", TW_VALUE_ERROR},
+        {"{'descr", "lacks a word", TW_VALUE_ERROR},
+        {"", "no dict", TW_VALUE_ERROR},
+    };
+    static const int16_t data[6] = {0};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        write_npy(bad[i].dict, data, sizeof data);
+        CHECK(!tw_npy_read(path));
+        CHECK_ERROR(bad[i].kind, bad[i].match);
+    }
+    write_file("PK", 2);
+    CHECK(!tw_npy_read(path));
+    CHECK_ERROR(TW_VALUE_ERROR, "too short");
+}
+
+/* A zip whose directory has the record given n times. */
+static void write_directory(const char *name, uint32_t size, int n) {
+    static uint8_t bytes[1 << 16];
+    size_t length = strlen(name), at = 100, end;
+    memset(bytes, 0, sizeof bytes);
+    for (int i = 0; i < n; i++, at += 46 + length) {
+        memcpy(bytes + at, "PK\1\2", 4);
+        memcpy(bytes + at + 20, &size, 4);
+        memcpy(bytes + at + 24, &size, 4);
+        bytes[at + 28] = (uint8_t)length;
+        memcpy(bytes + at + 46, name, length);
+        bytes[at + 46 + length - 1] = (uint8_t)('a' + i % 26);
+    }
+    end = at;
+    const uint32_t bytes_of = (uint32_t)(end - 100), start = 100;
+    memcpy(bytes + end, "PK\5\6", 4);
+    bytes[end + 8] = bytes[end + 10] = (uint8_t)n;
+    memcpy(bytes + end + 12, &bytes_of, 4);
+    memcpy(bytes + end + 16, &start, 4);
+    write_file(bytes, end + 22);
+}
+
+TEST(archives_that_promise_too_much) {
+    write_directory("archive/data/_", 300, 20);
+    CHECK(!tw_load(path));
+    CHECK_ERROR(TW_RUNTIME_ERROR, "its entries overlap");
+    write_directory("archive/data/_", 1, 27);
+    CHECK(!tw_load(path));
+    CHECK_ERROR(TW_RUNTIME_ERROR, "two entries have one name");
+    write_directory("archive/data/_", 1, 20);
+    CHECK(!tw_load(path));
+    CHECK_ERROR(TW_RUNTIME_ERROR, "failed locating file data.pkl");
+}
+
+/* A process that is killed while it saves leaves the old file or the new one. */
+TEST(killed_while_saving) {
+    const int64_t sizes[1] = {20000};
+    const char *name = "x";
+    const char *kills = getenv("TALLOW_KILLS");
+    for (int i = 0; i < (kills ? atoi(kills) : 20); i++) {
+        tw_tensor *t = counting(TW_INT64, sizes, 1);
+        CHECK(tw_save(path, &name, &t, 1));
+        pid_t child = fork();
+        if (child == 0)
+            for (int64_t turn = 1;; turn++) {
+                for (int64_t k = 0; k < sizes[0]; k++) ((int64_t *)tw_data(t))[k] = turn + k;
+                tw_save(path, &name, &t, 1);
+            }
+        usleep((useconds_t)(i * 7919 % 20000));
+        kill(child, SIGKILL);
+        waitpid(child, NULL, 0);
+        tw_release(t);
+        tw_named_tensors *list = tw_load(path);
+        CHECK(list && list->n == 1);
+        t = list ? list->tensors[0] : NULL;
+        for (int64_t k = 0; t && k < sizes[0]; k++) CHECK(((int64_t *)tw_data(t))[k] == ((int64_t *)tw_data(t))[0] + k);
+        tw_named_release(list);
+    }
 }
 
 RUN_TESTS

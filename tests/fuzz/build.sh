@@ -8,6 +8,6 @@ flags="-std=c11 -D_GNU_SOURCE -DTW_BUILDING -g -O1 -ffp-contract=off -fno-saniti
 for source in src/core/*.c src/io/*.c; do
     clang $flags -fsanitize=fuzzer-no-link,address,undefined -c "$source" -o "$out/objects/$(echo "$source" | tr / _).o"
 done
-for name in pt pickle idx; do
+for name in pt pickle idx npy; do
     clang $flags -fsanitize=fuzzer,address,undefined "tests/fuzz/fuzz_$name.c" "$out"/objects/*.o -o "$out/fuzz_$name" -lpthread -lm
 done

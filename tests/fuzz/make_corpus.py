@@ -1,4 +1,4 @@
-"""Writes the inputs that fuzzing starts from: python tests/fuzz/make_corpus.py (any of them may also be a fuzzer's find: they are kept)."""
+"""Writes the inputs that fuzzing starts from: python tests/fuzz/make_corpus.py Files that are there are kept."""
 
 import collections
 import io
@@ -24,24 +24,36 @@ def objects():
     yield "others", {"set": {1, 2}, "bytes": b"abc", "dtype": torch.float16, "device": torch.device("cpu"), "text": "é"}
 
 
+def put(path, data):
+    if not path.exists():
+        path.write_bytes(data)
+
+
 def main():
-    for folder in ("pt", "pickle", "idx", "legacy"):
+    for folder in ("pt", "pickle", "idx", "npy", "legacy"):
         (CORPUS / folder).mkdir(parents=True, exist_ok=True)
     for name, obj in objects():
         for protocol in (2, 4):
             buffer = io.BytesIO()
             torch.save(obj, buffer, pickle_protocol=protocol)
             if protocol == 2:
-                (CORPUS / "pt" / name).write_bytes(buffer.getvalue())
+                put(CORPUS / "pt" / name, buffer.getvalue())
             archive = zipfile.ZipFile(buffer)
-            (CORPUS / "pickle" / f"{name}{protocol}").write_bytes(archive.read("archive/data.pkl"))
+            put(CORPUS / "pickle" / f"{name}{protocol}", archive.read("archive/data.pkl"))
         buffer = io.BytesIO()
         torch.save(obj, buffer, _use_new_zipfile_serialization=False)
-        (CORPUS / "legacy" / name).write_bytes(buffer.getvalue())
+        put(CORPUS / "legacy" / name, buffer.getvalue())
     for code, size in ((8, 1), (9, 1), (11, 2), (12, 4), (13, 4), (14, 8)):
         header = struct.pack(">BBBB", 0, 0, code, 2) + struct.pack(">II", 2, 3)
-        (CORPUS / "idx" / f"type{code}").write_bytes(header + bytes(range(6 * size)))
-    (CORPUS / "idx" / "scalar").write_bytes(bytes([0, 0, 8, 0, 5]))
+        put(CORPUS / "idx" / f"type{code}", header + bytes(range(6 * size)))
+    for name, descr, order, shape, size in (
+        ("plain", "'<f4'", "False", "(2, 3)", 24), ("fortran", "'>i2'", "True", "(2, 3)", 12), ("scalar", "'|u1'", "False", "()", 1),
+        ("empty", "'<c16'", "False", "(0, 5)", 0), ("records", "[('a', '<f4')]", "False", "(1,)", 4), ("flags", "'|b1'", "False", "(3,)", 3),
+    ):  # fmt: skip
+        header = f"{{'descr': {descr}, 'fortran_order': {order}, 'shape': {shape}, }}\n".encode()
+        version = (b"\1\0" + struct.pack("<H", len(header))) if name != "flags" else b"\2\0" + struct.pack("<I", len(header))
+        put(CORPUS / "npy" / name, b"\x93NUMPY" + version + header + bytes(range(size)))
+    put(CORPUS / "idx" / "scalar", bytes([0, 0, 8, 0, 5]))
 
 
 if __name__ == "__main__":

@@ -161,12 +161,27 @@ class LRScheduler:
 _LRScheduler = LRScheduler
 
 
-def _functions(given, optimizer, name):
-    if not isinstance(given, (list, tuple)):
-        return [given] * len(optimizer.param_groups)
-    if len(given) != len(optimizer.param_groups):
-        raise ValueError(f"Expected {len(optimizer.param_groups)} {name}, but got {len(given)}")
-    return list(given)
+def _per_group(name, optimizer, value):
+    """One number for all groups or a list with one for each, as a list."""
+    if not isinstance(value, (list, tuple)):
+        return [value] * len(optimizer.param_groups)
+    if len(value) != len(optimizer.param_groups):
+        raise ValueError(f"{name} must have the same length as optimizer.param_groups. "
+                         f"{name} has {len(value)} values, param_groups has {len(optimizer.param_groups)}.")  # fmt: skip
+    return list(value)
+
+
+class _ByRate(LRScheduler):
+    """A schedule given by _rate(lr, base), a group's next rate from its last and its first; and, where there is one, by _closed(base),
+    the rate of this epoch from the first alone."""
+
+    def get_lr(self):
+        """The rates of this epoch."""
+        self._warn_outside_step()
+        return [self._rate(lr, base) for lr, base in zip(self._current(), self.base_lrs)]
+
+    def _get_closed_form_lr(self):
+        return [self._closed(base) for base in self.base_lrs]
 
 
 class LambdaLR(LRScheduler):
@@ -174,7 +189,12 @@ class LambdaLR(LRScheduler):
 
     def __init__(self, optimizer, lr_lambda, last_epoch=-1):
         self.optimizer = optimizer
-        self.lr_lambdas = _functions(lr_lambda, optimizer, "lr_lambdas")
+        if not isinstance(lr_lambda, (list, tuple)):
+            self.lr_lambdas = [lr_lambda] * len(optimizer.param_groups)
+        elif len(lr_lambda) != len(optimizer.param_groups):
+            raise ValueError(f"Expected {len(optimizer.param_groups)} lr_lambdas, but got {len(lr_lambda)}")
+        else:
+            self.lr_lambdas = list(lr_lambda)
         super().__init__(optimizer, last_epoch)
 
     def state_dict(self):
@@ -211,7 +231,7 @@ class MultiplicativeLR(LambdaLR):
         return [lr * f(self.last_epoch) for f, lr in zip(self.lr_lambdas, self._current())]
 
 
-class StepLR(LRScheduler):
+class StepLR(_ByRate):
     """rate * gamma every step_size epochs."""
 
     def __init__(self, optimizer, step_size, gamma=0.1, last_epoch=-1):
@@ -219,18 +239,14 @@ class StepLR(LRScheduler):
         self.gamma = gamma
         super().__init__(optimizer, last_epoch)
 
-    def get_lr(self):
-        """The rates of this epoch."""
-        self._warn_outside_step()
-        if self.last_epoch == 0 or self.last_epoch % self.step_size != 0:
-            return self._current()
-        return [lr * self.gamma for lr in self._current()]
+    def _rate(self, lr, base):
+        return lr if self.last_epoch == 0 or self.last_epoch % self.step_size != 0 else lr * self.gamma
 
-    def _get_closed_form_lr(self):
-        return [base * power(self.gamma, self.last_epoch // self.step_size) for base in self.base_lrs]
+    def _closed(self, base):
+        return base * power(self.gamma, self.last_epoch // self.step_size)
 
 
-class MultiStepLR(LRScheduler):
+class MultiStepLR(_ByRate):
     """rate * gamma at each milestone."""
 
     def __init__(self, optimizer, milestones, gamma=0.1, last_epoch=-1):
@@ -238,19 +254,14 @@ class MultiStepLR(LRScheduler):
         self.gamma = gamma
         super().__init__(optimizer, last_epoch)
 
-    def get_lr(self):
-        """The rates of this epoch."""
-        self._warn_outside_step()
-        if self.last_epoch not in self.milestones:
-            return self._current()
-        return [lr * power(self.gamma, self.milestones[self.last_epoch]) for lr in self._current()]
+    def _rate(self, lr, base):
+        return lr * power(self.gamma, self.milestones[self.last_epoch]) if self.last_epoch in self.milestones else lr
 
-    def _get_closed_form_lr(self):
-        milestones = sorted(self.milestones.elements())
-        return [base * power(self.gamma, bisect_right(milestones, self.last_epoch)) for base in self.base_lrs]
+    def _closed(self, base):
+        return base * power(self.gamma, bisect_right(sorted(self.milestones.elements()), self.last_epoch))
 
 
-class ConstantLR(LRScheduler):
+class ConstantLR(_ByRate):
     """rate * factor during the first total_iters epochs."""
 
     def __init__(self, optimizer, factor=1.0 / 3, total_iters=5, last_epoch=-1):
@@ -260,22 +271,16 @@ class ConstantLR(LRScheduler):
         self.total_iters = total_iters
         super().__init__(optimizer, last_epoch)
 
-    def get_lr(self):
-        """The rates of this epoch."""
-        self._warn_outside_step()
+    def _rate(self, lr, base):
         if self.last_epoch == 0:
-            return [lr * self.factor for lr in self._current()]
-        if self.last_epoch != self.total_iters:
-            return self._current()
-        return [lr * (1.0 / self.factor) for lr in self._current()]
+            return lr * self.factor
+        return lr if self.last_epoch != self.total_iters else lr * (1.0 / self.factor)
 
-    def _get_closed_form_lr(self):
-        return [
-            base * (self.factor + (self.last_epoch >= self.total_iters) * (1 - self.factor)) for base in self.base_lrs
-        ]
+    def _closed(self, base):
+        return base * (self.factor + (self.last_epoch >= self.total_iters) * (1 - self.factor))
 
 
-class LinearLR(LRScheduler):
+class LinearLR(_ByRate):
     """rate * a factor that moves evenly from start_factor to end_factor."""
 
     def __init__(self, optimizer, start_factor=1.0 / 3, end_factor=1.0, total_iters=5, last_epoch=-1):
@@ -288,41 +293,34 @@ class LinearLR(LRScheduler):
         self.total_iters = total_iters
         super().__init__(optimizer, last_epoch)
 
-    def get_lr(self):
-        """The rates of this epoch."""
-        self._warn_outside_step()
+    def _rate(self, lr, base):
         if self.last_epoch == 0:
-            return [lr * self.start_factor for lr in self._current()]
+            return lr * self.start_factor
         if self._is_initial or self.last_epoch > self.total_iters:
-            return self._current()
+            return lr
         change = self.end_factor - self.start_factor
-        factor = 1.0 + change / (self.total_iters * self.start_factor + (self.last_epoch - 1) * change)
-        return [lr * factor for lr in self._current()]
+        return lr * (1.0 + change / (self.total_iters * self.start_factor + (self.last_epoch - 1) * change))
 
-    def _get_closed_form_lr(self):
+    def _closed(self, base):
         share = min(self.total_iters, self.last_epoch) / self.total_iters
-        return [base * (self.start_factor + (self.end_factor - self.start_factor) * share) for base in self.base_lrs]
+        return base * (self.start_factor + (self.end_factor - self.start_factor) * share)
 
 
-class ExponentialLR(LRScheduler):
+class ExponentialLR(_ByRate):
     """rate * gamma every epoch."""
 
     def __init__(self, optimizer, gamma, last_epoch=-1):
         self.gamma = gamma
         super().__init__(optimizer, last_epoch)
 
-    def get_lr(self):
-        """The rates of this epoch."""
-        self._warn_outside_step()
-        if self._is_initial:
-            return self._current()
-        return [lr * self.gamma for lr in self._current()]
+    def _rate(self, lr, base):
+        return lr if self._is_initial else lr * self.gamma
 
-    def _get_closed_form_lr(self):
-        return [base * power(self.gamma, self.last_epoch) for base in self.base_lrs]
+    def _closed(self, base):
+        return base * power(self.gamma, self.last_epoch)
 
 
-class PolynomialLR(LRScheduler):
+class PolynomialLR(_ByRate):
     """initial rate * (1 - epoch / total_iters) ** power."""
 
     def __init__(self, optimizer, total_iters=5, power=1.0, last_epoch=-1):
@@ -330,20 +328,17 @@ class PolynomialLR(LRScheduler):
         self.power = power
         super().__init__(optimizer, last_epoch)
 
-    def get_lr(self):
-        """The rates of this epoch."""
-        self._warn_outside_step()
+    def _rate(self, lr, base):
         if self._is_initial or self.last_epoch > self.total_iters:
-            return self._current()
+            return lr
         left = (1.0 - self.last_epoch / self.total_iters) / (1.0 - (self.last_epoch - 1) / self.total_iters)
-        return [lr * power(left, self.power) for lr in self._current()]
+        return lr * power(left, self.power)
 
-    def _get_closed_form_lr(self):
-        left = 1.0 - min(self.total_iters, self.last_epoch) / self.total_iters
-        return [base * power(left, self.power) for base in self.base_lrs]
+    def _closed(self, base):
+        return base * power(1.0 - min(self.total_iters, self.last_epoch) / self.total_iters, self.power)
 
 
-class CosineAnnealingLR(LRScheduler):
+class CosineAnnealingLR(_ByRate):
     """From the initial rate to eta_min along half a cosine in T_max epochs."""
 
     def __init__(self, optimizer, T_max, eta_min=0.0, last_epoch=-1):
@@ -351,23 +346,19 @@ class CosineAnnealingLR(LRScheduler):
         self.eta_min = eta_min
         super().__init__(optimizer, last_epoch)
 
-    def get_lr(self):
-        """The rates of this epoch."""
-        self._warn_outside_step()
+    def _rate(self, lr, base):
         t, low = self.last_epoch, self.eta_min
         if self._is_initial:
-            return self._current()
+            return lr
         if self._step_count == 1 and t > 0:
-            return [low + (base - low) * (1 + cos(t * math.pi / self.T_max)) / 2 for base in self.base_lrs]
+            return low + (base - low) * (1 + cos(t * math.pi / self.T_max)) / 2
         if (t - 1 - self.T_max) % (2 * self.T_max) == 0:
-            turn = (1 - cos(math.pi / self.T_max)) / 2
-            return [lr + (base - low) * turn for base, lr in zip(self.base_lrs, self._current())]
+            return lr + (base - low) * ((1 - cos(math.pi / self.T_max)) / 2)
         ratio = (1 + cos(math.pi * t / self.T_max)) / (1 + cos(math.pi * (t - 1) / self.T_max))
-        return [ratio * (lr - low) + low for lr in self._current()]
+        return ratio * (lr - low) + low
 
-    def _get_closed_form_lr(self):
-        t, low = self.last_epoch, self.eta_min
-        return [low + (base - low) * (1 + cos(math.pi * t / self.T_max)) / 2 for base in self.base_lrs]
+    def _closed(self, base):
+        return self.eta_min + (base - self.eta_min) * (1 + cos(math.pi * self.last_epoch / self.T_max)) / 2
 
 
 class CosineAnnealingWarmRestarts(LRScheduler):
@@ -424,24 +415,25 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         self._last_lr = self._current()
 
 
-class _PerGroup:
-    """Reads settings that are one number for all groups or a list with one for each."""
+class _Cycle(LRScheduler):
+    """A schedule of momentum too; Adam's first beta takes its place."""
 
-    def _listed(self, name, value):
-        groups = self.optimizer.param_groups
-        if not isinstance(value, (list, tuple)):
-            return [value] * len(groups)
-        if len(value) != len(groups):
-            raise ValueError(f"{name} must have the same length as optimizer.param_groups. "
-                             f"{name} has {len(value)} values, param_groups has {len(groups)}.")  # fmt: skip
-        return list(value)
-
-    def _momentum_key(self):
-        """Whether Adam's first beta takes the place of momentum."""
-        self.use_beta1 = "betas" in self.optimizer.defaults
-
-    def _get_momentum(self, group):
-        return group["betas"][0] if self.use_beta1 else group["momentum"]
+    def _set_cycle(self, optimizer, cycle_momentum, base_momentum, max_momentum, last_epoch):
+        """Reads the bounds of the momentum, one for all groups or one for each; the first is the highest."""
+        self.cycle_momentum = cycle_momentum
+        if not cycle_momentum:
+            return
+        if "momentum" not in optimizer.defaults and "betas" not in optimizer.defaults:
+            raise ValueError("optimizer must support momentum or beta1 with `cycle_momentum` option enabled")
+        self.use_beta1 = "betas" in optimizer.defaults
+        lows = _per_group("base_momentum", optimizer, base_momentum)
+        highs = _per_group("max_momentum", optimizer, max_momentum)
+        if last_epoch == -1:
+            for low, high, group in zip(lows, highs, optimizer.param_groups):
+                self._set_momentum(group, high)
+                group["max_momentum"] = high
+                group["base_momentum"] = low
+        return lows, highs
 
     def _set_momentum(self, group, value):
         if self.use_beta1:
@@ -450,7 +442,7 @@ class _PerGroup:
             group["momentum"] = value
 
 
-class CyclicLR(_PerGroup, LRScheduler):
+class CyclicLR(_Cycle):
     """Between base_lr and max_lr, up and down; momentum the other way round."""
 
     def __init__(self, optimizer, base_lr, max_lr, step_size_up=2000, step_size_down=None, mode="triangular", gamma=1.0,
@@ -458,11 +450,11 @@ class CyclicLR(_PerGroup, LRScheduler):
                  last_epoch=-1):  # fmt: skip
         _check_optimizer(optimizer)
         self.optimizer = optimizer
-        base_lrs = self._listed("base_lr", base_lr)
+        base_lrs = _per_group("base_lr", optimizer, base_lr)
         if last_epoch == -1:
             for lr, group in zip(base_lrs, optimizer.param_groups):
                 _set(group, "lr", lr)
-        self.max_lrs = self._listed("max_lr", max_lr)
+        self.max_lrs = _per_group("max_lr", optimizer, max_lr)
         step_size_up = float(step_size_up)
         step_size_down = step_size_up if step_size_down is None else float(step_size_down)
         self.total_size = step_size_up + step_size_down
@@ -473,20 +465,9 @@ class CyclicLR(_PerGroup, LRScheduler):
         self.gamma = gamma
         self._scale_fn_custom = scale_fn
         self.scale_mode = scale_mode if scale_fn is not None else "iterations" if mode == "exp_range" else "cycle"
-        self.cycle_momentum = cycle_momentum
-        if cycle_momentum:
-            if "momentum" not in optimizer.defaults and "betas" not in optimizer.defaults:
-                raise ValueError(
-                    "optimizer must support momentum or beta1 with `cycle_momentum` option enabled"
-                )
-            self._momentum_key()
-            self.base_momentums = self._listed("base_momentum", base_momentum)
-            self.max_momentums = self._listed("max_momentum", max_momentum)
-            if last_epoch == -1:
-                for high, low, group in zip(self.max_momentums, self.base_momentums, optimizer.param_groups):
-                    self._set_momentum(group, high)
-                    group["max_momentum"] = high
-                    group["base_momentum"] = low
+        momenta = self._set_cycle(optimizer, cycle_momentum, base_momentum, max_momentum, last_epoch)
+        if momenta:
+            self.base_momentums, self.max_momentums = momenta
         super().__init__(optimizer, last_epoch)
         self.base_lrs = base_lrs
 
@@ -518,7 +499,7 @@ class CyclicLR(_PerGroup, LRScheduler):
         return [low + (high - low) * height * scale for low, high in zip(self.base_lrs, self.max_lrs)]
 
 
-class OneCycleLR(_PerGroup, LRScheduler):
+class OneCycleLR(_Cycle):
     """Up to max_lr, then down to nearly nothing: one cycle of a known number of steps."""
 
     def __init__(self, optimizer, max_lr, total_steps=None, epochs=None, steps_per_epoch=None, pct_start=0.3,
@@ -553,25 +534,13 @@ class OneCycleLR(_PerGroup, LRScheduler):
         if anneal_strategy not in ("cos", "linear"):
             raise ValueError(f"anneal_strategy must be one of 'cos' or 'linear', instead got {anneal_strategy}")
         self._anneal_func_type = anneal_strategy
-        max_lrs = self._listed("max_lr", max_lr)
+        max_lrs = _per_group("max_lr", optimizer, max_lr)
         if last_epoch == -1:
             for group, high in zip(optimizer.param_groups, max_lrs):
                 group["initial_lr"] = high / div_factor
                 group["max_lr"] = high
                 group["min_lr"] = group["initial_lr"] / final_div_factor
-        self.cycle_momentum = cycle_momentum
-        if cycle_momentum:
-            if "momentum" not in optimizer.defaults and "betas" not in optimizer.defaults:
-                raise ValueError(
-                    "optimizer must support momentum or beta1 with `cycle_momentum` option enabled"
-                )
-            self._momentum_key()
-            lows, highs = self._listed("base_momentum", base_momentum), self._listed("max_momentum", max_momentum)
-            if last_epoch == -1:
-                for low, high, group in zip(lows, highs, optimizer.param_groups):
-                    self._set_momentum(group, high)
-                    group["max_momentum"] = high
-                    group["base_momentum"] = low
+        self._set_cycle(optimizer, cycle_momentum, base_momentum, max_momentum, last_epoch)
         super().__init__(optimizer, last_epoch)
 
     def _between(self, start, end, share):
@@ -604,12 +573,42 @@ class OneCycleLR(_PerGroup, LRScheduler):
         return rates
 
 
-class SequentialLR(LRScheduler):
+class _Several(LRScheduler):
+    """A schedule made of others; its state holds theirs."""
+
+    def _check(self, schedulers):
+        if len(schedulers) < 1:
+            raise ValueError(f"{type(self).__name__} expects at least one scheduler to be chained, but got no scheduler.")
+
+    def _check_owner(self, optimizer, schedulers):
+        for i, scheduler in enumerate(schedulers):
+            if optimizer != scheduler.optimizer:
+                raise ValueError(
+                    f"{type(self).__name__} expects all schedulers to belong to the same optimizer, but got scheduler "
+                    f"{type(scheduler).__name__} at index {i} has {scheduler.optimizer}, which is different from "
+                    f"{type(optimizer).__name__}."
+                )
+
+    def state_dict(self):
+        """Everything but the optimiser; the schedules by their own state."""
+        state = {k: v for k, v in self.__dict__.items() if k not in ("optimizer", "_schedulers")}
+        state["_schedulers"] = [s.state_dict() for s in self._schedulers]
+        return state
+
+    def load_state_dict(self, state_dict):
+        """Takes back what state_dict() gave."""
+        inner = state_dict.pop("_schedulers")
+        self.__dict__.update(state_dict)
+        state_dict["_schedulers"] = inner
+        for mine, saved in zip(self._schedulers, inner):
+            mine.load_state_dict(saved)
+
+
+class SequentialLR(_Several):
     """One schedule after the other, changing at the milestones."""
 
     def __init__(self, optimizer, schedulers, milestones, last_epoch=-1):
-        if len(schedulers) < 1:
-            raise ValueError(f"{type(self).__name__} expects at least one scheduler to be chained, but got no scheduler.")
+        self._check(schedulers)
         for i, scheduler in enumerate(schedulers):
             if not hasattr(scheduler, "optimizer"):
                 raise TypeError(f"{type(self).__name__} at index {i} should have `optimizer` as its attribute.")
@@ -619,12 +618,7 @@ class SequentialLR(LRScheduler):
                     f"kwargs to be specified when calling `step`, but got one at index {i} in the given schedulers "
                     "sequence."
                 )
-            if optimizer != scheduler.optimizer:
-                raise ValueError(
-                    f"{type(self).__name__} expects all schedulers to belong to the same optimizer, but got scheduler "
-                    f"{type(scheduler).__name__} at index {i} has {scheduler.optimizer}, which is different from "
-                    f"{type(optimizer).__name__}."
-                )
+        self._check_owner(optimizer, schedulers)
         if len(milestones) != len(schedulers) - 1:
             raise ValueError(
                 "Sequential Schedulers expects number of schedulers provided to be one more than the number of milestone "
@@ -653,35 +647,14 @@ class SequentialLR(LRScheduler):
             scheduler.step()
         self._last_lr = scheduler.get_last_lr()
 
-    def state_dict(self):
-        """Everything but the optimiser; the schedules by their own state."""
-        state = {k: v for k, v in self.__dict__.items() if k not in ("optimizer", "_schedulers")}
-        state["_schedulers"] = [s.state_dict() for s in self._schedulers]
-        return state
 
-    def load_state_dict(self, state_dict):
-        """Takes back what state_dict() gave."""
-        inner = state_dict.pop("_schedulers")
-        self.__dict__.update(state_dict)
-        state_dict["_schedulers"] = inner
-        for mine, saved in zip(self._schedulers, inner):
-            mine.load_state_dict(saved)
-
-
-class ChainedScheduler(LRScheduler):
+class ChainedScheduler(_Several):
     """Several schedules at once."""
 
     def __init__(self, schedulers, optimizer=None):
-        if len(schedulers) < 1:
-            raise ValueError(f"{type(self).__name__} expects at least one scheduler to be chained, but got no scheduler.")
+        self._check(schedulers)
         optimizer = optimizer or schedulers[0].optimizer
-        for i, scheduler in enumerate(schedulers):
-            if optimizer != scheduler.optimizer:
-                raise ValueError(
-                    f"{type(self).__name__} expects all schedulers to belong to the same optimizer, but got scheduler "
-                    f"{type(scheduler).__name__} at index {i} has {scheduler.optimizer}, which is different from "
-                    f"{type(optimizer).__name__}."
-                )
+        self._check_owner(optimizer, schedulers)
         self._schedulers = schedulers
         self.optimizer = optimizer
         self._last_lr = self._schedulers[-1].get_last_lr()
@@ -691,9 +664,6 @@ class ChainedScheduler(LRScheduler):
         for scheduler in self._schedulers:
             scheduler.step()
         self._last_lr = self._current()
-
-    state_dict = SequentialLR.state_dict
-    load_state_dict = SequentialLR.load_state_dict
 
 
 class ReduceLROnPlateau(LRScheduler):

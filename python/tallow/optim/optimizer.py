@@ -302,20 +302,6 @@ class Optimizer:
         self.param_groups.append(param_group)
 
 
-def _number(value):
-    """A setting that may be a tensor of one element, as a number."""
-    return value.item() if isinstance(value, Tensor) else value
-
-
-def _check_how(foreach, fused, differentiable):
-    """The ways of computing a step; here they are one and the same."""
-    if fused:
-        if differentiable:
-            raise RuntimeError("`fused` does not support `differentiable`")
-        if foreach:
-            raise RuntimeError("`fused` and `foreach` cannot be `True` together.")
-
-
 def _run_closure(closure):
     """The loss that step(closure) returns."""
     if closure is None:

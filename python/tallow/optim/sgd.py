@@ -1,11 +1,13 @@
 """Stochastic gradient descent."""
 
-from tallow import Tensor, _C
-from tallow.optim.optimizer import Optimizer, _check_how, _number, _run_closure, _without_grad
+from tallow import Tensor
+from tallow.optim._step import Step, SteppedOptimizer, check_fused
 
 
-class SGD(Optimizer):
+class SGD(SteppedOptimizer):
     """w -= lr * (gradient, with weight decay, momentum and Nesterov's correction as asked)."""
+
+    step_name = "sgd"
 
     def __init__(self, params, lr=1e-3, momentum=0, dampening=0, weight_decay=0, nesterov=False, *, maximize=False,
                  foreach=None, differentiable=False, fused=None):  # fmt: skip
@@ -22,60 +24,14 @@ class SGD(Optimizer):
         if nesterov and (momentum <= 0 or dampening != 0):
             raise ValueError("Nesterov momentum requires a momentum and zero dampening")
         super().__init__(params, defaults)
-        _check_how(foreach, fused, differentiable)
-
-    def __setstate__(self, state):
-        super().__setstate__(state)
-        for group in self.param_groups:
-            for name, value in (("nesterov", False), ("maximize", False), ("foreach", None),
-                                ("differentiable", False), ("fused", False)):  # fmt: skip
-                group.setdefault(name, value)
-
-    @_without_grad
-    def step(self, closure=None):
-        """One step; closure, if given, computes the loss again and returns it."""
-        loss = _run_closure(closure)
-        for group in self.param_groups:
-            params, grads = [], []
-            for p in group["params"]:
-                g = p.grad
-                if g is not None:
-                    params.append(p)
-                    grads.append(g)
-            if not params:
-                continue
-            momentum = group["momentum"]
-            buffers = None
-            if momentum != 0:
-                state = self.state
-                buffers = [state[p].get("momentum_buffer") for p in params]
-            made = sgd(params, grads, buffers, **{k: group[k] for k in _SETTINGS})
-            if buffers is not None:
-                for p, buffer in zip(params, made):
-                    state[p]["momentum_buffer"] = buffer
-        return loss
+        check_fused(foreach, fused, differentiable)
 
 
-_SETTINGS = ("weight_decay", "momentum", "lr", "dampening", "nesterov", "maximize", "differentiable")
-_fused = _C._sgd_step
+_step = Step("sgd")
 
 
 def sgd(params, d_p_list, momentum_buffer_list, foreach=None, fused=None, *, weight_decay, momentum, lr, dampening,
-        nesterov, maximize, differentiable=False, has_sparse_grad=False, grad_scale=None, found_inf=None):  # fmt: skip
-    """The step on lists; returns the momentum buffers, new ones where there were none."""
-    if not differentiable:
-        _fused(params, d_p_list, momentum_buffer_list, float(_number(lr)), float(momentum), float(dampening),
-               float(_number(weight_decay)), nesterov, maximize)  # fmt: skip
-        return momentum_buffer_list
-    made = []
-    for i, p in enumerate(params):  # in tensor operations, so that gradients flow through the step
-        g = -d_p_list[i] if maximize else d_p_list[i]
-        if isinstance(weight_decay, Tensor) or weight_decay != 0:
-            g = g + p * weight_decay
-        if momentum != 0:
-            buffer = momentum_buffer_list[i]
-            buffer = g.clone() if buffer is None else buffer.mul_(momentum).add_(g * (1 - dampening))
-            made.append(buffer)
-            g = g + buffer * momentum if nesterov else buffer
-        p.add_(g * -lr)
-    return made
+        nesterov, maximize, has_sparse_grad=False, grad_scale=None, found_inf=None):  # fmt: skip
+    """The step on lists; momentum buffers that are None are made."""
+    options = (lr, momentum, dampening, weight_decay, nesterov, maximize)
+    _step.run(options, params, d_p_list, (momentum_buffer_list or [None] * len(params),), ())

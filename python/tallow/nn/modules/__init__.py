@@ -22,6 +22,7 @@ from tallow.nn.modules.loss import (
 )  # fmt: skip
 from tallow.nn.modules.module import Module
 from tallow.nn.modules.pooling import MaxPool2d
+from tallow.nn.modules.rnn import GRU, GRUCell, LSTM, LSTMCell, RNN, RNNBase, RNNCell, RNNCellBase
 from tallow.nn.modules.sparse import Embedding, EmbeddingBag
 
 __all__ = sorted(name for name, value in globals().items() if isinstance(value, type))

@@ -1,5 +1,6 @@
 """torch.nn.utils: gradients clipped, parameters as one vector."""
 
+from tallow.nn.utils import rnn as rnn
 from tallow.nn.utils.clip_grad import (
     clip_grad_norm as clip_grad_norm,
     clip_grad_norm_ as clip_grad_norm_,

@@ -1,0 +1,20 @@
+/* Sorting and selecting pairs of a key and a place. */
+#ifndef TW_OPS_INTROSORT_H
+#define TW_OPS_INTROSORT_H
+#include "core/dtype.h"
+
+typedef struct tw_keyed { uint64_t key; int64_t at; } tw_keyed;
+
+/* A key whose unsigned order is the element's: NaN greatest, -0 equal to 0. No complex or storage-only types. */
+uint64_t tw_key_of(const char *p, tw_dtype d);
+static inline bool tw_key_is_nan(uint64_t key, tw_dtype d) { return key == UINT64_MAX && tw_is_float(d); }
+/* Keys of n elements that lie `stride` bytes apart. */
+static inline void tw_keys_of(int64_t n, const char *from, int64_t stride, tw_dtype d, uint64_t *to) {
+    for (int64_t i = 0; i < n; i++) to[i] = tw_key_of(from + i * stride, d);
+}
+
+/* By key; see the note in the file about equal ones. */
+void tw_introsort(tw_keyed *x, int64_t n);
+/* The k smallest come first: in order if `sorted`, else as they fall. 0 < k <= n. */
+void tw_smallest_first(tw_keyed *x, int64_t n, int64_t k, bool sorted);
+#endif
