@@ -94,7 +94,6 @@ METHOD0(is_inference) { SELF; (void)unused; return PyBool_FromLong((t->flags & T
 METHOD0(is_view) { SELF; (void)unused; return PyBool_FromLong((t->flags & TW_IS_VIEW) != 0); }
 METHOD0(get_device) { SELF; (void)unused; return PyLong_FromLong(t->device == TW_CPU ? -1 : 0); }
 METHOD0(is_pinned) { (void)self, (void)unused; Py_RETURN_FALSE; }
-METHOD0(is_shared) { SELF; (void)unused; (void)t; Py_RETURN_FALSE; }
 METHOD0(return_self) { (void)unused; TW_PY_RETURN_NEW(self); }
 
 static bool format_argument(PyObject *o, const char *name, tw_memory_format *f) {
@@ -433,7 +432,6 @@ PyMethodDef tw_py_attribute_methods[] = {
     {"_is_view", is_view, METH_NOARGS, NULL},
     {"get_device", get_device, METH_NOARGS, NULL},
     {"is_pinned", is_pinned, METH_NOARGS, NULL},
-    {"is_shared", is_shared, METH_NOARGS, NULL},
     {"pin_memory", return_self, METH_NOARGS, NULL},
     {"is_contiguous", KEYWORDS(is_contiguous), NULL},
     {"contiguous", KEYWORDS(contiguous), NULL},

@@ -1,5 +1,6 @@
 /* UntypedStorage: the bytes behind tensors. TypedStorage is Python, over this. */
 #include "ext/number.h"
+#include "core/shared.h"
 
 /* exports: views of the memory that Python holds. While there are any, the storage must not be resized. */
 typedef struct storage_object { PyObject_HEAD tw_storage *s; PyObject *dict, *weak; int exports; bool was_resizable; } storage_object;
@@ -74,7 +75,8 @@ static PyObject *nbytes(PyObject *o, PyObject *u) { (void)u; return PyLong_FromS
 static PyObject *data_ptr(PyObject *o, PyObject *u) { (void)u; return PyLong_FromVoidPtr(of(o)->data); }
 static PyObject *element_size(PyObject *o, PyObject *u) { (void)o, (void)u; return PyLong_FromLong(1); }
 static PyObject *resizable(PyObject *o, PyObject *u) { (void)u; return PyBool_FromLong(of(o)->resizable); }
-static PyObject *is_shared(PyObject *o, PyObject *u) { (void)o, (void)u; Py_RETURN_FALSE; }
+static PyObject *is_shared(PyObject *o, PyObject *u) { (void)u; return PyBool_FromLong(tw_storage_is_shared(of(o)) || of(o)->device != TW_CPU); }
+static PyObject *is_pinned(PyObject *o, PyObject *u) { (void)o, (void)u; Py_RETURN_FALSE; }
 static PyObject *return_self(PyObject *o, PyObject *u) { (void)u; TW_PY_RETURN_NEW(o); }
 static PyObject *get_device(PyObject *o, void *c) { (void)c; return tw_py_device_object(of(o)->device); }
 static PyObject *get_false(PyObject *o, void *c) { (void)o, (void)c; Py_RETURN_FALSE; }
@@ -193,6 +195,45 @@ static PyObject *from_buffer(PyObject *unused, PyObject *o) {
     tw_storage_release(s);
     return r;
 }
+
+/* --- memory that processes share (core/shared.h) --- */
+
+/* What tw_storage_... gave, owned, as a Python object. */
+static PyObject *wrap_new(tw_storage *s) {
+    if (!s) return tw_py_raise();
+    PyObject *r = tw_py_storage(s);
+    tw_storage_release(s);
+    return r;
+}
+/* _share_fd_cpu_(): moves the bytes to shared memory; (descriptor, size). The descriptor stays the storage's. */
+static PyObject *share_fd(PyObject *o, PyObject *u) {
+    (void)u;
+    const int fd = tw_storage_share(of(o));
+    return fd < 0 ? tw_py_raise() : Py_BuildValue("in", fd, (Py_ssize_t)of(o)->bytes);
+}
+/* _new_shared_fd_cpu(descriptor, size, keep=True): takes the descriptor over, or closes it. */
+static PyObject *new_shared_fd(PyObject *unused, PyObject *args) {
+    int fd, keep = 1;
+    Py_ssize_t size;
+    (void)unused;
+    if (!PyArg_ParseTuple(args, "in|p:_new_shared_fd_cpu", &fd, &size, &keep)) return NULL;
+    if (size < 0) {
+        PyErr_SetString(PyExc_RuntimeError, "storage size must be non-negative");
+        return NULL;
+    }
+    return wrap_new(tw_storage_from_fd(fd, (size_t)size, keep));
+}
+/* _part(offset, size): some of the bytes, as a storage of their own. */
+static PyObject *part(PyObject *o, PyObject *args) {
+    Py_ssize_t offset, size;
+    if (!PyArg_ParseTuple(args, "nn:_part", &offset, &size)) return NULL;
+    if (offset < 0 || size < 0) {
+        PyErr_SetString(PyExc_RuntimeError, "offset and size must be non-negative");
+        return NULL;
+    }
+    return wrap_new(tw_storage_part(of(o), (size_t)offset, (size_t)size));
+}
+
 /* A byte on each line, then what it is. */
 static PyObject *repr(PyObject *o) {
     const tw_storage *s = of(o);
@@ -352,7 +393,7 @@ static PyMethodDef storage_methods[] = {
     {"element_size", element_size, METH_NOARGS, NULL},
     {"resizable", resizable, METH_NOARGS, NULL},
     {"is_shared", is_shared, METH_NOARGS, NULL},
-    {"is_pinned", is_shared, METH_NOARGS, NULL},
+    {"is_pinned", is_pinned, METH_NOARGS, NULL},
     {"cpu", return_self, METH_NOARGS, NULL},
     {"untyped", return_self, METH_NOARGS, NULL},
     {"resize_", resize_, METH_O, NULL},
@@ -362,6 +403,9 @@ static PyMethodDef storage_methods[] = {
     {"tolist", tolist, METH_NOARGS, NULL},
     {"_tensor", tensor_over, METH_VARARGS, NULL},
     {"_from_buffer", from_buffer, METH_O | METH_STATIC, NULL},
+    {"_share_fd_cpu_", share_fd, METH_NOARGS, NULL},
+    {"_new_shared_fd_cpu", new_shared_fd, METH_VARARGS | METH_STATIC, NULL},
+    {"_part", part, METH_VARARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
 static PyGetSetDef storage_getset[] = {

@@ -93,12 +93,15 @@ class Tensor(_TensorBase):
         return _torch().storage.TypedStorage(wrap_storage=self.untyped_storage(), dtype=self.dtype, _internal=True)
 
     def share_memory_(self):
-        """Nothing to do: forked workers see the memory."""
+        """Moves the storage to memory that processes share; sending the tensor to another process then sends no elements."""
+        _torch().multiprocessing  # tells the standard library's pickles
+        if self.device.type == "cpu":
+            self.untyped_storage()._share_fd_cpu_()
         return self
 
     def is_shared(self):
         """Whether the storage is in shared memory."""
-        return False
+        return self.untyped_storage().is_shared()
 
     def unique(self, sorted=True, return_inverse=False, return_counts=False, dim=None):
         """The distinct elements."""

@@ -1,6 +1,9 @@
 """What pickles call to make tensors, by PyTorch's names; and helpers of several modules."""
 
 import copyreg
+import pickle
+import sys
+import traceback
 
 import tallow
 from tallow import Tensor
@@ -95,3 +98,50 @@ def _parse_to(*args, **kwargs):
 def public_module(name):
     """PyTorch's name of a module: tallow.nn → torch.nn."""
     return "torch" + name[6:] if name == "tallow" or name.startswith("tallow.") else name
+
+
+class KeyErrorMessage(str):
+    """A message of a KeyError, which would print the repr of its argument."""
+
+    __slots__ = ()
+
+    def __repr__(self):
+        return self
+
+
+class ExceptionWrapper:
+    """An exception on its way from another process or thread: its type, and its traceback as text."""
+
+    def __init__(self, exc_info=None, where="in background"):
+        exc_info = exc_info or sys.exc_info()
+        self.exc_type = exc_info[0]
+        self.exc_msg = "".join(traceback.format_exception(*exc_info))
+        self.where = where
+
+    def __reduce__(self):
+        kind = self.exc_type
+        try:
+            pickle.dumps(kind)
+        except Exception:  # a class that the other side cannot find
+            kind = RuntimeError
+        return _rebuild_exception, (kind, self.exc_type.__name__, self.exc_msg, self.where)
+
+    def reraise(self):
+        """Raises it here."""
+        name = getattr(self, "name", self.exc_type.__name__)
+        message = f"Caught {name} {self.where}.\nOriginal {self.exc_msg}"
+        if self.exc_type is KeyError:
+            message = KeyErrorMessage(message)
+        elif getattr(self.exc_type, "message", None):
+            raise self.exc_type(message=message)
+        try:
+            exception = self.exc_type(message)
+        except Exception:
+            raise RuntimeError(message) from None
+        raise exception
+
+
+def _rebuild_exception(kind, name, text, where):
+    wrapper = ExceptionWrapper.__new__(ExceptionWrapper)
+    wrapper.exc_type, wrapper.name, wrapper.exc_msg, wrapper.where = kind, name, text, where
+    return wrapper

@@ -104,9 +104,12 @@ class TypedStorage:
         return f"torch.{self._pickle_storage_type()}"
 
     def is_shared(self):
-        return False
+        """Whether the bytes are in shared memory."""
+        return self._untyped_storage.is_shared()
 
     def share_memory_(self):
+        """Moves the bytes to memory that processes share."""
+        self._tensor().share_memory_()
         return self
 
     def _pickle_storage_type(self):

@@ -21,3 +21,14 @@ from tallow.utils.data.sampler import (
     SubsetRandomSampler as SubsetRandomSampler,
     WeightedRandomSampler as WeightedRandomSampler,
 )
+
+
+def __getattr__(name):
+    if name in ("DistributedSampler", "distributed"):
+        import importlib
+
+        module = importlib.import_module("tallow.utils.data.distributed")
+        return module if name == "distributed" else module.DistributedSampler
+    from tallow._missing import no_attribute
+
+    raise no_attribute(__name__, name)

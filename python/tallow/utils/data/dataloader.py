@@ -1,16 +1,16 @@
-"""DataLoader: batches of a data set, in this process or by forked workers."""
+"""DataLoader: batches of a data set, in this process or by workers."""
 
+import os
 import warnings
 
 import tallow
 from tallow.random import _draw_seed
-from tallow.utils.data._utils import collate, worker
-from tallow.utils.data.dataset import IterableDataset, TensorDataset
+from tallow.utils.data._utils import collate, fetch
+from tallow.utils.data.dataset import IterableDataset, Subset
 from tallow.utils.data.sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler
 
 default_collate = collate.default_collate
 default_convert = collate.default_convert
-get_worker_info = worker.get_worker_info
 
 
 class _InfiniteConstantSampler(Sampler):
@@ -55,7 +55,7 @@ class DataLoader:
         self.pin_memory_device = pin_memory_device
         self.timeout = timeout
         self.worker_init_fn = worker_init_fn
-        self.multiprocessing_context = multiprocessing_context
+        self.multiprocessing_context = _checked_context(multiprocessing_context, num_workers)
         self.in_order = in_order
         self._is_iterable = isinstance(dataset, IterableDataset)
         if self._is_iterable:
@@ -101,7 +101,9 @@ class DataLoader:
         self.collate_fn = collate_fn or (default_collate if self._auto_collation else default_convert)
         self.persistent_workers = persistent_workers
         self._iterator = None
+        self._IterableDataset_len_called = None
         self._initialized = True
+        self.check_worker_number_rationality()
 
     def __class_getitem__(cls, item):
         return cls
@@ -120,20 +122,47 @@ class DataLoader:
     def _index_sampler(self):
         return self.batch_sampler if self._auto_collation else self.sampler
 
-    def _gathers(self):
-        """Whether batches can be gathered by index: the rows of plain tensors, stacked."""
-        return (
-            type(self.dataset) is TensorDataset
+    def _fetcher(self):
+        """How indices become batches. Rows of plain tensors are gathered, not stacked one by one."""
+        if self._is_iterable:
+            return fetch.IterableFetcher
+        tensors = fetch.tensors_of(self.dataset)
+        gathers = (
+            tensors is not None
             and self.collate_fn is default_collate
+            and self._auto_collation
+            and all(type(t) is tallow.Tensor and not t.requires_grad and t.dim() for t in tensors)
+        )
+        return fetch.GatherFetcher if gathers else fetch.MapFetcher
+
+    def _gathers_orders(self):
+        """Whether whole orders can be cut into batches, without lists of indices."""
+        return (
+            self._fetcher() is fetch.GatherFetcher
             and type(self.batch_sampler) is BatchSampler
             and type(self.sampler) in (RandomSampler, SequentialSampler)
-            and all(type(t) is tallow.Tensor and not t.requires_grad and t.dim() for t in self.dataset.tensors)
         )
+
+    def check_worker_number_rationality(self):
+        """Warns of more workers than there are processors."""
+        if not self.num_workers:
+            return
+        count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        if count is not None and self.num_workers > count:
+            warnings.warn(
+                f"This DataLoader will create {self.num_workers} worker processes in total. Our suggested max number of worker in "
+                f"current system is {count}, which is smaller than what this DataLoader is going to create. Please be aware that "
+                "excessive worker creation might get DataLoader running slow or even freeze, lower the worker number to avoid "
+                "potential slowness/freeze if necessary.",
+                stacklevel=3,
+            )
 
     def _get_iterator(self):
         if self.num_workers:
-            return _WorkerIterator(self)
-        return _GatheringIterator(self) if self._gathers() else _SingleProcessDataLoaderIter(self)
+            from tallow.utils.data._workers import _MultiProcessingDataLoaderIter
+
+            return _MultiProcessingDataLoaderIter(self)
+        return _GatheringIterator(self) if self._gathers_orders() else _SingleProcessDataLoaderIter(self)
 
     def __iter__(self):
         if self.persistent_workers and self.num_workers > 0:
@@ -147,10 +176,36 @@ class DataLoader:
     def __len__(self):
         if not self._is_iterable:
             return len(self._index_sampler)
-        length = len(self.dataset)
+        length = self._IterableDataset_len_called = len(self.dataset)
         if self.batch_size is None:
             return length
         return length // self.batch_size if self.drop_last else -(-length // self.batch_size)
+
+
+def _checked_context(context, num_workers):
+    """The context that processes are started in; None for the default one."""
+    if context is None:
+        return None
+    import multiprocessing
+
+    if num_workers == 0:
+        raise ValueError(
+            f"multiprocessing_context can only be used with multi-process loading (num_workers > 0), but got num_workers={num_workers}"
+        )
+    if isinstance(context, str):
+        valid = multiprocessing.get_all_start_methods()
+        if context not in valid:
+            raise ValueError(
+                f"multiprocessing_context option should specify a valid start method in {valid!r}, but got "
+                f"multiprocessing_context={context!r}"
+            )
+        return multiprocessing.get_context(context)
+    if not isinstance(context, multiprocessing.context.BaseContext):
+        raise TypeError(
+            "multiprocessing_context option should be a valid context object or a string specifying the start method, but got "
+            f"multiprocessing_context={context}"
+        )
+    return context
 
 
 class _BaseDataLoaderIter:
@@ -158,6 +213,14 @@ class _BaseDataLoaderIter:
 
     def __init__(self, loader):
         self._loader = loader
+        if loader.pin_memory:
+            warnings.warn(
+                "'pin_memory' argument is set as true but no accelerator is found, then device pinned memory won't be used.",
+                stacklevel=4,
+            )
+        self._begin(loader)
+
+    def _begin(self, loader):
         self._base_seed = _draw_seed(loader.generator)
         self._sampler_iter = iter(loader._index_sampler)
         self._num_yielded = 0
@@ -172,30 +235,29 @@ class _BaseDataLoaderIter:
         data = self._next_data()
         self._num_yielded += 1
         loader = self._loader
-        if loader._is_iterable and hasattr(loader.dataset, "__len__") and self._num_yielded > len(loader):
-            warnings.warn(
-                f"Length of IterableDataset {loader.dataset} was reported to be {len(loader)}(when accessing "
-                f"len(dataloader)), but {self._num_yielded} samples have been fetched. ",
-                stacklevel=2,
+        length = loader._IterableDataset_len_called
+        if length is not None and loader._is_iterable and self._num_yielded > length:
+            text = (
+                f"Length of IterableDataset {loader.dataset} was reported to be {length}(when accessing len(dataloader)), but "
+                f"{self._num_yielded} samples have been fetched. "
             )
+            if loader.num_workers > 0:
+                text += (
+                    "For multiprocessing data-loading, this could be caused by not properly configuring the IterableDataset replica "
+                    "at each worker. Please see https://pytorch.org/docs/stable/data.html#torch.utils.data.IterableDataset for "
+                    "examples."
+                )
+            warnings.warn(text, stacklevel=2)
         return data
 
 
 class _SingleProcessDataLoaderIter(_BaseDataLoaderIter):
     def __init__(self, loader):
         super().__init__(loader)
-        self._fetcher = None
-        if loader._is_iterable:
-            self._fetcher = worker.IterableFetcher(
-                loader.dataset, loader._auto_collation, loader.collate_fn, loader.drop_last
-            )
+        self._fetcher = loader._fetcher()(loader.dataset, loader._auto_collation, loader.collate_fn, loader.drop_last)
 
     def _next_data(self):
-        indices = next(self._sampler_iter)
-        if self._fetcher is not None:
-            return self._fetcher(indices)
-        loader = self._loader
-        return worker.fetch(loader.dataset, indices, loader._auto_collation, loader.collate_fn)
+        return self._fetcher.fetch(next(self._sampler_iter))
 
 
 class _GatheringIterator(_BaseDataLoaderIter):
@@ -207,14 +269,20 @@ class _GatheringIterator(_BaseDataLoaderIter):
 
     @staticmethod
     def _gather(loader):
-        tensors, size, drop = loader.dataset.tensors, loader.batch_size, loader.drop_last
-        if type(loader.sampler) is SequentialSampler:
-            count = len(loader.dataset)
+        tensors, size, drop = fetch.tensors_of(loader.dataset), loader.batch_sampler.batch_size, loader.batch_sampler.drop_last
+        rows, part = None, loader.dataset
+        while type(part) is Subset:  # the rows that indices of the subset mean
+            mine = tallow.as_tensor(part.indices, dtype=tallow.int64)
+            rows, part = mine if rows is None else mine[rows], part.dataset
+        count = len(loader.dataset)
+        if type(loader.sampler) is SequentialSampler and rows is None:
             for start in range(0, count - size + 1 if drop else count, size):
                 yield [t[start : start + size].clone(memory_format=tallow.contiguous_format) for t in tensors]
             return
         rest = None  # indices of a batch that the next order completes
-        for order in loader.sampler._orders():
+        orders = loader.sampler._orders() if type(loader.sampler) is RandomSampler else [tallow.arange(count)]
+        for order in orders:
+            order = order if rows is None else rows[order]
             if rest is not None:
                 order = tallow.cat([rest, order])
                 rest = None
@@ -232,123 +300,3 @@ class _GatheringIterator(_BaseDataLoaderIter):
         return next(self._batches)
 
 
-class _WorkerIterator(_BaseDataLoaderIter):
-    """Batches made by forked processes, given out in order."""
-
-    def __init__(self, loader):
-        super().__init__(loader)
-        import multiprocessing
-
-        context = loader.multiprocessing_context
-        if context is None or isinstance(context, str):
-            context = multiprocessing.get_context(context or "fork")
-        self._results = context.Queue()
-        self._tasks, self._processes = [], []
-        for i in range(loader.num_workers):
-            tasks = context.Queue()
-            process = context.Process(
-                target=worker.main, args=(loader, i, self._base_seed + i, tasks, self._results), daemon=True
-            )
-            process.start()
-            self._tasks.append(tasks)
-            self._processes.append(process)
-        self._start()
-
-    def _start(self):
-        loader = self._loader
-        self._sent = self._given = 0
-        self._ready = {}
-        self._ended = [False] * loader.num_workers
-        self._owner = {}
-        for _ in range(loader.prefetch_factor * loader.num_workers):
-            self._send()
-
-    def _reset(self, loader):
-        if loader._is_iterable:
-            raise NotImplementedError("DataLoader: persistent_workers with an IterableDataset")
-        while self._given < self._sent:  # what was asked for and not taken
-            self._receive()
-            self._ready.pop(self._given, None)
-            self._given += 1
-        self._base_seed = _draw_seed(loader.generator)
-        self._sampler_iter = iter(loader._index_sampler)
-        self._num_yielded = 0
-        self._start()
-
-    def _send(self):
-        """Asks the next worker for the next batch."""
-        workers = len(self._tasks)
-        if all(self._ended):
-            return
-        try:
-            indices = next(self._sampler_iter)
-        except StopIteration:
-            return
-        i = self._sent % workers
-        while self._ended[i]:
-            i = (i + 1) % workers
-        self._owner[self._sent] = i
-        self._tasks[i].put((self._sent, indices))
-        self._sent += 1
-
-    def _receive(self):
-        """Waits until the next batch in order is there."""
-        import queue
-        import time
-
-        timeout, start = self._loader.timeout, time.monotonic()
-        while self._given not in self._ready:
-            try:
-                number, data, error = self._results.get(timeout=1)
-                self._ready[number] = (data, error)
-            except queue.Empty:
-                dead = [str(p.pid) for p in self._processes if not p.is_alive()]
-                if dead:
-                    raise RuntimeError(
-                        f"DataLoader worker (pid(s) {', '.join(dead)}) exited unexpectedly"
-                    ) from None
-                if timeout and time.monotonic() - start > timeout:
-                    raise RuntimeError(f"DataLoader timed out after {timeout} seconds") from None
-
-    def _next_data(self):
-        while True:
-            if self._given >= self._sent:
-                if not self._loader.persistent_workers:
-                    self._shutdown()
-                raise StopIteration
-            self._receive()
-            data, error = self._ready.pop(self._given)
-            i = self._owner.pop(self._given)
-            self._given += 1
-            if error is not None and error[0] is StopIteration:
-                self._ended[i] = True
-                self._send()
-                continue
-            self._send()
-            if error is not None:
-                kind, text = error
-                message = f"Caught {kind.__name__} in DataLoader worker process {i}.\nOriginal {text}"
-                try:
-                    raised = kind(message)
-                except TypeError:
-                    raised = RuntimeError(message)
-                raise raised
-            return data
-
-    def _shutdown(self):
-        for tasks in self._tasks:
-            try:
-                tasks.put(None)
-            except (ValueError, OSError):
-                pass
-        for process in self._processes:
-            process.join(timeout=5)
-            if process.is_alive():
-                process.terminate()
-        self._tasks, self._processes = [], []
-
-    def __del__(self):
-        try:
-            self._shutdown()
-        except Exception:
-            pass

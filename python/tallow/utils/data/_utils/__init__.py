@@ -1,3 +1,3 @@
 """Parts of the loader."""
 
-from tallow.utils.data._utils import collate as collate, worker as worker
+from tallow.utils.data._utils import collate as collate, fetch as fetch

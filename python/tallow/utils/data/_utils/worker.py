@@ -1,13 +1,19 @@
 """What a worker process of a DataLoader does."""
 
+import os
+import queue
+import random
+import sys
+import threading
 from dataclasses import dataclass
 
 import tallow
+from tallow.utils.data._utils import transport
 
 _worker_info = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class WorkerInfo:
     """Which worker this process is."""
 
@@ -15,6 +21,8 @@ class WorkerInfo:
     num_workers: int
     seed: int
     dataset: object
+    rng: object = None
+    worker_method: str = "multiprocessing"
 
 
 def get_worker_info():
@@ -22,72 +30,114 @@ def get_worker_info():
     return _worker_info
 
 
-def fetch(dataset, indices, batched, collate_fn):
-    """The batch (or sample) of the given indices of a data set with __getitem__."""
-    if not batched:
-        return collate_fn(dataset[indices])
-    many = getattr(dataset, "__getitems__", None)
-    return collate_fn(many(indices) if many else [dataset[i] for i in indices])
+@dataclass
+class Job:
+    """What a worker is started with."""
+
+    dataset: object
+    fetcher: type
+    batched: bool
+    collate_fn: object
+    drop_last: bool
+    init_fn: object
+    id: int
+    num_workers: int
+    base_seed: int
 
 
-class IterableFetcher:
-    """Batches of a data set that is only iterated."""
-
-    def __init__(self, dataset, batched, collate_fn, drop_last):
-        self._iterator = iter(dataset)
-        self._batched, self._collate, self._drop_last, self._ended = batched, collate_fn, drop_last, False
-
-    def __call__(self, indices):
-        if self._ended:
-            raise StopIteration
-        if not self._batched:
-            return self._collate(next(self._iterator))
-        data = []
-        for _ in indices:
-            try:
-                data.append(next(self._iterator))
-            except StopIteration:
-                self._ended = True
-                break
-        if not data or (self._drop_last and len(data) < len(indices)):
-            raise StopIteration
-        return self._collate(data)
+class Stopped:
+    """In place of a batch: the worker's part of the data set is at its end."""
 
 
-def main(loader, worker_id, seed, tasks, results):
-    """Answers (number, indices) with (number, batch, error); None ends it. Runs in the forked child."""
-    global _worker_info
-    import random
-    import traceback
+class Resume:
+    """In place of a task: another pass begins."""
 
-    tallow.set_num_threads(1)
+
+def _seed(job):
+    seed = job.base_seed + job.id
     random.seed(seed)
     tallow.manual_seed(seed)
-    dataset = loader.dataset
-    _worker_info = WorkerInfo(worker_id, loader.num_workers, seed, dataset)
-    error = fetcher = None
-    batched = loader._auto_collation
-    try:
-        if loader.worker_init_fn is not None:
-            loader.worker_init_fn(worker_id)
-        if loader._is_iterable:
-            fetcher = IterableFetcher(dataset, batched, loader.collate_fn, loader.drop_last)
-        else:
-            def fetcher(indices):
-                return fetch(dataset, indices, batched, loader.collate_fn)
-    except Exception as e:
-        error = (type(e), traceback.format_exc())
+    numpy = sys.modules.get("numpy")
+    if numpy is not None:
+        words = [job.id, job.base_seed & 0xFFFFFFFF, job.base_seed >> 32, 0]
+        numpy.random.seed([int(word) for word in numpy.random.SeedSequence(words).generate_state(4)])
+    return seed
+
+
+def _read(connection, tasks, stop):
+    """Reads tasks as they come, so that the parent never waits to write one; ends the process when the parent is gone."""
+    parent = os.getppid()
     while True:
-        task = tasks.get()
+        try:
+            if not connection.poll(1.0):
+                if os.getppid() != parent:
+                    os._exit(1)
+                continue
+            task = connection.recv()
+        except (EOFError, OSError):
+            os._exit(1)
+        if task is None:
+            stop.set()
+        tasks.put(task)
         if task is None:
             return
-        number, indices = task
-        if error is not None:
-            results.put((number, None, error))
+
+
+def main(job, connection, others):
+    """Answers (number, indices) with (number, batch); None ends it. `others` are the parent's ends of connections, inherited by forking."""
+    global _worker_info
+    for other in others:
+        other.close()
+    tasks, stop = queue.SimpleQueue(), threading.Event()
+    threading.Thread(target=_read, args=(connection, tasks, stop), daemon=True).start()
+    try:
+        tallow.set_num_threads(1)
+        _worker_info = WorkerInfo(job.id, job.num_workers, _seed(job), job.dataset)
+        _serve(job, connection, tasks, stop)
+    except (KeyboardInterrupt, BrokenPipeError, ConnectionResetError):
+        pass  # the parent is being interrupted too, or is gone
+
+
+def _serve(job, connection, tasks, stop):
+    where = f"in DataLoader worker process {job.id}"
+    fetcher = error = None
+
+    def begin():
+        return job.fetcher(job.dataset, job.batched, job.collate_fn, job.drop_last)
+
+    try:
+        if job.init_fn is not None:
+            job.init_fn(job.id)
+        fetcher = begin()
+    except Exception:
+        error = tallow._utils.ExceptionWrapper(where=where)
+    while (task := tasks.get()) is not None:
+        if stop.is_set():
             continue
+        if task is Resume:
+            if error is None:
+                try:
+                    fetcher = begin()
+                except Exception:
+                    error = tallow._utils.ExceptionWrapper(where=where)
+            continue
+        number, indices = task
         try:
-            results.put((number, fetcher(indices), None))
-        except StopIteration:
-            results.put((number, None, (StopIteration, "")))
-        except Exception as e:
-            results.put((number, None, (type(e), traceback.format_exc())))
+            if error is not None:
+                answer = error
+            else:
+                try:
+                    answer = fetcher.fetch(indices)
+                except StopIteration:
+                    if job.fetcher.__name__ != "IterableFetcher":
+                        raise
+                    answer = Stopped()
+        except Exception:
+            answer = tallow._utils.ExceptionWrapper(where=where)
+        try:
+            transport.send(connection, (number, answer))
+        except (BrokenPipeError, ConnectionResetError):
+            raise
+        except Exception:  # what cannot be pickled
+            transport.send(connection, (number, tallow._utils.ExceptionWrapper(where=where)))
+        del answer
