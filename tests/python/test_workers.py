@@ -293,8 +293,9 @@ def run(code, **options):
 
 
 SLOW = """
-    import os, sys, time
+    import os, signal, sys, time
     import tallow as torch
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in background jobs
     from tallow.utils.data import DataLoader, Dataset
     class Slow(Dataset):
         def __len__(self): return 100
