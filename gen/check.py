@@ -9,14 +9,14 @@ from primitives import COMPLEX_PARTS, PRIMITIVES
 KINDS = ("elementwise", "reduce", "view", "kernel", "composite")
 COLUMNS = {"sig", "kind", "value", "value_bool", "value_int", "value_float", "value_complex", "promote", "dtypes", "d", "grad", "jvp",
            "linear", "nondiff", "batch", "variants", "namespaces", "aliases", "number", "flags", "reduce", "samples", "doc", "node",
-           "save", "label", "autocast", "unlike", "wide", "half_grad", "lead", "refuse", "guard", "mixed"}
+           "save", "label", "autocast", "unlike", "wide", "half_grad", "lead", "twins", "refuse", "guard", "mixed"}
 COLUMNS |= {"let", "require"}  # of composites that are spelt out
 VALUES = ("value", "value_bool", "value_int", "value_float", "value_complex")
 PROMOTES = ("default", "int_to_float", "compare", "real", "bool", "first", "where")
 VARIANTS = ("function", "method", "inplace", "out")
 REFUSALS = ("bool", "int", "float", "complex", "any_bool")
 GUARDS = ("divisor", "exponent")
-FLAGS = ("dynamic", "random", "inplace", "fresh")
+FLAGS = ("dynamic", "random", "inplace", "fresh", "geometry")
 DEFAULT_VARIANTS = {"elementwise": VARIANTS, "reduce": ("function", "method", "out")}
 MAX_ARGS, MAX_OUTS = 16, 4
 
@@ -49,7 +49,7 @@ class Checker:
         for column in op.columns:
             if column not in COLUMNS:
                 self.error(op, column, f"unknown column '{column}' in '{op.key}'{suggest(column, COLUMNS)}")
-        for column, known in (("variants", VARIANTS), ("flags", FLAGS), ("dtypes", DTYPE_WORDS)):
+        for column, known in (("variants", VARIANTS), ("flags", FLAGS), ("dtypes", DTYPE_WORDS), ("twins", ("copy", "scatter"))):
             for word in op.words(column):
                 self.one_of(op, column, word, known)
         if "promote" in op.columns:

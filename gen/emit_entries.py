@@ -69,8 +69,11 @@ def emit_entries_h(ops):
 
 
 def emit_entries_c(ops):
-    lines = [BANNER, '#include "entries.h"', ""]
+    lines = [BANNER, '#include "autograd/twin.h"', '#include "entries.h"', '#include "ops_decl.h"', ""]
     for op in ops:
+        if op.twin:
+            lines += [f"bool tw_{op.c}_composite(const tw_arg *a, tw_tensor **outs) {{",
+                      f"    return tw_twin_{op.twin}(&tw_ops[TW_OP_{op.twin_of.c}], a, outs);", "}", ""]
         for form in forms(op):
             lines += [declaration(op, *form) + " {", body(op, form[1], form[2]), "}", ""]
     return "\n".join(lines)

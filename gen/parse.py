@@ -73,6 +73,8 @@ class Op:
     variants: set = field(default_factory=set)
     flags: set = field(default_factory=set)
     derived_jvp: bool = False    # emit_gradients wrote one
+    twin_of: object = None       # the view that this one follows from, and how
+    twin: str = ""
     formulas: dict = field(default_factory=dict)  # column ("grad.self", "value.bool") -> checked formula
 
     @property
@@ -397,4 +399,29 @@ def parse_table(folder):
             seen[op.key] = op
             op.id = len(ops)
             ops.append(op)
+    for op in [twin for op in ops for twin in twins(op)]:
+        if op.key in seen:
+            errors.append(SpecError(op.where("twins"), f"'{op.key}' is defined twice, first at {seen[op.key].where()}"))
+            continue
+        seen[op.key] = op
+        op.id = len(ops)
+        ops.append(op)
     return ops, errors
+
+
+def twins(op):
+    """What follows from a view: `copy`, its elements in memory of their own; `scatter`, self with the view overwritten by src."""
+    for word in op.words("twins"):
+        if word not in ("copy", "scatter"):
+            continue  # check.py refuses it
+        name = f"{op.base}_{word}"
+        more = "Tensor src, " if word == "scatter" else ""
+        sig = re.sub(rf"^{op.base}\b(.*?)\(Tensor self,? ?", rf"{name}\1(Tensor self, {more}", op.columns["sig"], count=1).replace(", )", ")")
+        if word == "scatter":
+            sig = re.sub(r"^(\w+)\.\w+\(", r"\1(", sig)
+        key = name if word == "scatter" else op.key.replace(op.base, name, 1)
+        doc = {"copy": f"{op.base}, copied.", "scatter": f"self, copied, with src in the place of {op.base}."}[word]
+        variants = "function method out" if word == "scatter" else "function out"
+        twin = Op(key, {"sig": sig, "kind": "composite", "variants": variants, "doc": doc}, op.file, op.line, op.lines, twin_of=op, twin=word)
+        twin.schema = parse_schema(sig)
+        yield twin

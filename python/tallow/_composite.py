@@ -6,7 +6,7 @@ from tallow.overrides import handle_torch_function, has_torch_function
 
 FUNCTIONS = METHODS + (
     "vstack hstack dstack column_stack row_stack isreal detach is_complex is_floating_point is_conj is_neg "
-    "is_inference is_signed unflatten".split()
+    "is_inference is_signed unflatten split_copy split_with_sizes_copy unbind_copy".split()
 )
 
 
@@ -96,6 +96,32 @@ def chunk(input, chunks, dim=0):
 def split_with_sizes(input, split_sizes, dim=0):
     """Views of the given lengths."""
     return tallow.split(input, list(split_sizes), dim)
+
+
+def _copies(views, out):
+    """Copies of views; out=, a list of as many tensors, gets them and None comes back."""
+    if out is None:
+        return tuple(view.clone(memory_format=tallow.contiguous_format) for view in views)
+    if len(out) != len(views):
+        raise RuntimeError(f"split_with_sizes_copy_out() expected an out= argument of size {len(views)}, got size {len(out)}")
+    for view, target in zip(views, out):
+        _into(view, target)
+    return None
+
+
+def split_copy(input, split_size, dim=0, *, out=None):
+    """split, copied."""
+    return _copies(tallow.split(input, split_size, dim), out)
+
+
+def split_with_sizes_copy(input, split_sizes, dim=0, *, out=None):
+    """split_with_sizes, copied."""
+    return _copies(split_with_sizes(input, split_sizes, dim), out)
+
+
+def unbind_copy(input, dim=0, *, out=None):
+    """unbind, copied."""
+    return _copies(unbind(input, dim), out)
 
 
 @_overridable

@@ -181,7 +181,10 @@ static void release_all(const tw_op *op, tw_tensor **outs) {
 
 static bool call_recorded(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
     uint32_t mask = save_mask(op, args);
-    tw_node *n = record(op, args, mask, NULL);
+    tw_tensor *geometry = NULL;
+    if ((op->flags & TW_OP_GEOMETRY) && (mask & 1) && !(geometry = tw_data_alias_new(args[0].t))) return false;
+    tw_node *n = record(op, args, mask, geometry);
+    tw_release(geometry);
     if (!n) return false;
     bool ok = run_below(op, args, outs) && finish(n, mask, outs);
     for (int i = 0; ok && i < op->nouts; i++)

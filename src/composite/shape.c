@@ -1,4 +1,5 @@
 /* Changes of shape that are made of views and copies. */
+#include "autograd/twin.h"
 #include "composite/boxed.h"
 #include "ops/copy.h"
 #include "ops/view.h"
@@ -53,6 +54,17 @@ bool tw_narrow_composite(const tw_arg *a, tw_tensor **out) {
     *out = CALL(slice_Tensor, a[0], I(dim), I(start), I(start + length), I(1));
     return *out != NULL;
 }
+
+bool tw_narrow_Tensor_composite(const tw_arg *a, tw_tensor **out) {
+    const tw_tensor *start = a[2].t;
+    if (start->ndim != 0 || !tw_is_integral((tw_dtype)start->dtype) || start->dtype == TW_BOOL)
+        return tw_fail(TW_RUNTIME_ERROR, "start must be an 0-dim integral Tensor.");
+    if (start->device != TW_CPU) return tw_fail(TW_NOT_IMPLEMENTED_ERROR, "narrow: a start on device %s", tw_device_text(start->device));
+    const tw_arg in[] = {a[0], a[1], tw_a_int(tw_load_scalar(tw_data(start), (tw_dtype)start->dtype).i), a[3]};
+    return tw_narrow_composite(in, out);
+}
+
+bool tw_narrow_copy_composite(const tw_arg *a, tw_tensor **out) { return tw_twin_copy(&tw_ops[TW_OP_narrow], a, out); }
 
 bool tw_expand_as_composite(const tw_arg *a, tw_tensor **out) {
     *out = CALL(expand, a[0], INTS(a[1].t->sizes, a[1].t->ndim));

@@ -64,6 +64,7 @@ struct tw_reduce;  /* ops/reduce.h */
 enum { TW_OP_DYNAMIC = 1, TW_OP_RANDOM = 2, TW_OP_INPLACE = 4 /* writes args[0]: fill_, copy_, uniform_ ... */,
        TW_OP_BATCH_NATIVE = 8 /* vmap: leading dimensions pass through */,
        TW_OP_FRESH = 32 /* a view that counts as none: nobody else sees its memory (_unsafe_view) */,
+       TW_OP_GEOMETRY = 64 /* its gradient reads the geometry of args[0], not its elements: they may be written to */,
        TW_OP_LIST = 16 /* the one result is a Tensor[] (split, unbind): outs[0] is really an owned tw_list * */ };
 
 /* A Tensor[] result. items are owned by the list. */
