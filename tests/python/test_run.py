@@ -33,6 +33,7 @@ SCRIPT = """
     import tallow, tallow.nn
 
     assert torch is tallow and nn is tallow.nn and sys.modules["torch.nn"] is tallow.nn
+    assert F.nll_loss(torch.zeros(1, 2), torch.tensor([0]), reduction="sum").item() == 0
     assert torch.__version__.startswith("2.13") and torch.nn.Linear is Linear
     assert isinstance(torch.ones(1), torch.FloatTensor)
     import importlib.metadata, importlib.util

@@ -25,7 +25,8 @@ def __getattr__(name):
 
     def public(place):
         function = None if name.startswith("_") else getattr(place, name, None)
-        return function if getattr(function, "__module__", None) == place.__name__ else None
+        own = getattr(function, "__wrapped__", function)  # not by __module__, which says torch where tallow stands in for it
+        return function if getattr(own, "__globals__", None) is vars(place) else None
 
     found = public(_losses) or public(_attention)
     if found is None:
