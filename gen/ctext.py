@@ -58,6 +58,8 @@ def c_box(param, name=None, number=False):
     type_ = param.type
     if type_.is_list:
         kind = {"Tensor": "tensors", "float": "doubles", "Scalar": "doubles"}.get(type_.base, "ints")
+        if type_.optional and kind != "tensors":
+            return f"{name} ? tw_a_{kind}({name}, {name}_n) : TW_A_NONE"
         return f"tw_a_{kind}({name}, {name}_n)"
     base = type_.base
     if base == "Tensor":

@@ -119,7 +119,8 @@ bool tw_jvp_outs(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
     if (!tw_any_tangent(op, args)) return true;
     bool ok = tangents(op, args, outs, tout);
     for (int i = 0; i < op->nouts; i++) {
-        if (ok && tout[i] && outs[i]) {
+        /* whole numbers have no tangent */
+        if (ok && tout[i] && outs[i] && (tw_is_float((tw_dtype)outs[i]->dtype) || tw_is_complex((tw_dtype)outs[i]->dtype))) {
             tout[i] = shape_tangent(tout[i], outs[i]);
             ok = tout[i] && set_tangent(outs[i], tout[i]);
         }

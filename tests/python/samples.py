@@ -220,7 +220,7 @@ def _written(op, dtype):
     for text in [texts] if isinstance(texts, str) else texts:
         try:
             args, kwargs = eval(f"args({text})", Makers(dtype).names)  # noqa: S307 - the table is ours
-        except NotImplementedError:
+        except (NotImplementedError, RuntimeError, TypeError):
             if dtype == torch.float32:
                 raise
             continue  # a sample that is itself made by an op which lacks the dtype
