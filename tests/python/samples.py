@@ -232,8 +232,23 @@ def _written(op, dtype):
         yield [given.get(p.name, DEFAULT if p.has_default else None) for p in op.params]
 
 
+def _twin(op, dtype):
+    """NAME_copy and NAME_scatter: the samples of the view; what is written has the view's shape."""
+    for values in samples(op.twin_of, dtype):
+        if op.twin == "copy":
+            yield values
+            continue
+        try:
+            (view,) = call(op.twin_of, values)
+        except (RuntimeError, IndexError):
+            continue
+        yield [values[0], numbers(tuple(view.shape), 40, dtype=dtype), *values[1:]]
+
+
 def samples(op, dtype=torch.float32):
     """Lists of one value for each parameter."""
+    if op.twin:
+        return list(_twin(op, dtype))
     make = _written if "samples" in op.columns else {"elementwise": _elementwise, "reduce": _reduce}.get(op.kind, _plain)
     return list(make(op, dtype))
 
