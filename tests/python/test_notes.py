@@ -137,7 +137,7 @@ ROWS = {
     37: ("line_with_modules", ["tensor([[2.0000]], requires_grad=True) Parameter containing:\ntensor([1.0000], requires_grad=True)"]),
     38: ("fit_a_line", ["Epoch 50: loss=1.6986, w=2.0000, b=1.7228", "Epoch 200: loss=0.0040, w=2.0000, b=2.9383"]),
     39: ("loader_order", ["[37, 62, 17, 83, 52, 88, 64, 22, 18, 77]"]),
-    40: ("linear_regression", ["re:轮数: 1, 平均损失值: 908\\.28016", "re:轮数: 100, 平均损失值: 105\\.43728", "tensor([[27.6219]]",
+    40: ("linear_regression", ["re:轮数: 1, 平均损失值: 908\\.280", "re:轮数: 100, 平均损失值: 105\\.437", "tensor([[27.6219]]",
                                "tensor([13.9340]", "27.4780505"]),
     41: ("linear_regression", ["torch.Size([100]) torch.float32 torch.Size([100]) torch.float64", "<class 'numpy.ndarray'> torch.float64",
                                "损失值曲线变化图 ['预测值', '真实值']"]),
