@@ -22,7 +22,11 @@ def arguments():
     parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--batch", type=int, default=50)
     parser.add_argument("--limit", type=int, default=None, help="use only the first so many training images")
-    return parser.parse_args()
+    parser.add_argument("--quick", action="store_true", help="few images and epochs, to see that it works")
+    options = parser.parse_args()
+    if options.quick:
+        options.limit, options.epochs = 1000, 5
+    return options
 
 
 def load(folder, part, limit=None):
@@ -89,7 +93,7 @@ def draw(folder, losses, confusion):
     axes.plot(losses, linewidth=0.8)
     axes.set(xlabel="step", ylabel="cross-entropy of the batch", title="Training loss", yscale="log")
     figure.tight_layout()
-    figure.savefig(os.path.join(folder, "loss.png"), dpi=120)
+    figure.savefig(os.path.join(folder, "digits.png"), dpi=120)
 
     figure, axes = plt.subplots(figsize=(6, 5.5))
     axes.imshow([[count ** 0.5 for count in row] for row in confusion], cmap="Blues")
@@ -126,13 +130,13 @@ def main():
     confusion = [[0] * 10 for _ in range(10)]
     for truth, guess in zip(held_labels.tolist(), guesses.tolist()):
         confusion[truth][guess] += 1
-    with open(os.path.join(options.out, "losses.txt"), "w") as file:
+    with open(os.path.join(options.out, "digits-losses.txt"), "w") as file:
         file.writelines(f"{loss.hex()}\n" for loss in losses)
     draw(options.out, losses, confusion)
     right = sum(confusion[digit][digit] for digit in range(10))
     print(f"trained on {len(images)} digits in {seconds:.1f} s; last loss {losses[-1]:.4f}")
     print(f"held-out accuracy {right / len(held_images):.4f} ({right} of {len(held_images)})")
-    print(f"wrote {checkpoint}, loss.png, confusion.png and losses.txt in {options.out}")
+    print(f"wrote {checkpoint}, digits.png, confusion.png and digits-losses.txt in {options.out}")
 
 
 if __name__ == "__main__":

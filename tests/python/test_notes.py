@@ -144,7 +144,7 @@ ROWS = {
     42: ("modes_and_files", ["False True", "<All keys matched successfully> True"]),
     43: ("dimensions", ["torch.Size([])", "torch.Size([3, 64, 64])"]),
     44: ("linear_regression", ["轮数: 100"]),  # the other two goals are examples/python/digits.py and character_gpt.py
-    45: ("named_families", ["Adam [0.0025]", "SGD [0.025]"]),
+    45: ("named_families", ["Adam [0.0025]", "RMSprop [0.0025]", "SGD [0.025]", "torch.Size([2, 7, 5]) torch.Size([1, 2, 5])"]),
     46: ("errata", ["False 0", "AssertionError Torch not compiled with CUDA enabled", "cpu tensor([1., 1.])"]),
 }  # fmt: skip
 
