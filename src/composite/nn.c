@@ -1,4 +1,4 @@
-/* Convolution and pooling as users call them: unbatched inputs, padding by name. */
+/* Convolution as users call them: unbatched inputs, padding by name. */
 #include "composite/boxed.h"
 #include "ops_decl.h"
 #include <string.h>
@@ -137,12 +137,4 @@ bool tw__channel_view_composite(const tw_arg *a, tw_tensor **outs) {
     for (int i = 0; i < n; i++) sizes[i] = i == 1 ? -1 : 1;
     outs[0] = CALL(reshape, a[0], INTS(sizes, n));
     return outs[0] != NULL;
-}
-
-bool tw_max_pool2d_composite(const tw_arg *a, tw_tensor **outs) {
-    tw_tensor *both[2] = {NULL, NULL};
-    if (tw_failed() || !tw_call(&tw_ops[TW_OP_max_pool2d_with_indices], a, both)) return false;
-    tw_release(both[1]);
-    outs[0] = both[0];
-    return true;
 }

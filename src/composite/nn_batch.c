@@ -3,12 +3,6 @@
 #include "ops_decl.h"
 #include <string.h>
 
-static int64_t product(const int64_t *sizes, int n) {
-    int64_t all = 1;
-    for (int i = 0; i < n; i++) all *= sizes[i];
-    return all;
-}
-
 /* (B, N, C, ...) or (N, C, ...) as (N, B * C, ...). */
 static tw_tensor *channels_of(tw_pool *p, tw_tensor *t, bool batched, int64_t size) {
     int64_t sizes[TW_MAX_DIMS], wide[TW_MAX_DIMS];
@@ -83,41 +77,56 @@ bool tw__conv_weight_batch(const tw_arg *a, uint64_t batched, int64_t size, tw_t
     return tw_pool_give(&p, outs, TEMP(&p, reshape, T(w), INTS(sizes, a[2].n + 1)));
 }
 
-/* (B, N, C, H, W) as (B * N, C, H, W), (B, C, H, W) as it is. */
-static tw_tensor *images_of(tw_pool *p, tw_tensor *t, bool batched, int64_t size) {
+/* (B, N, C, ...) as (B * N, C, ...), (B, C, ...) as it is: the last dims + 1 dimensions stay. */
+static tw_tensor *images_of(tw_pool *p, tw_tensor *t, bool batched, int64_t size, int dims) {
+    int64_t sizes[TW_MAX_DIMS];
     tw_tensor *x = spread(p, t, batched, size);
-    if (!x || x->ndim == 4) return x;
-    const int64_t *s = x->sizes, flat[] = {product(s, x->ndim - 3), s[x->ndim - 3], s[x->ndim - 2], s[x->ndim - 1]};
-    return TEMP(p, reshape, T(x), INTS(flat, 4));
+    if (!x || x->ndim == dims + 2) return x;
+    memcpy(sizes, x->sizes, (size_t)x->ndim * sizeof *sizes);
+    sizes[1] *= size;
+    return TEMP(p, reshape, T(x), INTS(sizes + 1, x->ndim - 1));
 }
 
-static tw_tensor *images_back(tw_pool *p, tw_tensor *t, int ndim, int64_t size) {
-    if (!t || ndim == 3) return t;
-    const int64_t *s = t->sizes, sizes[] = {size, s[0] / size, s[1], s[2], s[3]};
-    return TEMP(p, reshape, T(t), INTS(sizes, 5));
+/* ndim: that of one sample. */
+static tw_tensor *images_back(tw_pool *p, tw_tensor *t, int ndim, int64_t size, int dims) {
+    int64_t sizes[TW_MAX_DIMS];
+    if (!t || ndim == dims + 1) return t;
+    memcpy(sizes + 1, t->sizes, (size_t)t->ndim * sizeof *sizes);
+    sizes[0] = size, sizes[1] /= size ? size : 1;
+    return TEMP(p, reshape, T(t), INTS(sizes, t->ndim + 1));
 }
 
-bool tw_max_pool2d_with_indices_batch(const tw_arg *a, uint64_t batched, int64_t size, tw_tensor **outs) {
+static bool max_pool_batch(const tw_arg *a, uint64_t batched, int64_t size, int op, int dims, tw_tensor **outs) {
     tw_pool p = {0};
     tw_tensor *both[TW_MAX_OUTS] = {NULL};
     int ndim = a[0].t->ndim - 1;
-    tw_arg b[] = {T(images_of(&p, a[0].t, is_batched(batched, 0), size)), a[1], a[2], a[3], a[4], a[5]};
-    if (tw_call(&tw_ops[TW_OP_max_pool2d_with_indices], b, both))
-        for (int i = 0; i < 2; i++) outs[i] = tw_retain(images_back(&p, tw_pool_own(&p, both[i]), ndim, size));
+    tw_arg b[] = {T(images_of(&p, a[0].t, is_batched(batched, 0), size, dims)), a[1], a[2], a[3], a[4], a[5]};
+    if (b[0].t && tw_call(&tw_ops[op], b, both))
+        for (int i = 0; i < 2; i++) outs[i] = tw_retain(images_back(&p, tw_pool_own(&p, both[i]), ndim, size, dims));
     return tw_pool_done(&p, outs, 2);
 }
 
-bool tw__max_pool2d_scatter_batch(const tw_arg *a, uint64_t batched, int64_t size, tw_tensor **outs) {
-    tw_pool p = {0};
-    tw_tensor *t[3];
-    int ndim = a[1].t->ndim - is_batched(batched, 1);
-    for (int i = 0; i < 3; i++) t[i] = images_of(&p, a[i].t, is_batched(batched, i), size);
-    return tw_pool_give(&p, outs, images_back(&p, TEMP(&p, _max_pool2d_scatter, T(t[0]), T(t[1]), T(t[2])), ndim, size));
+bool tw_max_pool1d_with_indices_batch(const tw_arg *a, uint64_t batched, int64_t size, tw_tensor **outs) {
+    return max_pool_batch(a, batched, size, TW_OP_max_pool1d_with_indices, 1, outs);
+}
+bool tw_max_pool2d_with_indices_batch(const tw_arg *a, uint64_t batched, int64_t size, tw_tensor **outs) {
+    return max_pool_batch(a, batched, size, TW_OP_max_pool2d_with_indices, 2, outs);
+}
+bool tw_max_pool3d_with_indices_batch(const tw_arg *a, uint64_t batched, int64_t size, tw_tensor **outs) {
+    return max_pool_batch(a, batched, size, TW_OP_max_pool3d_with_indices, 3, outs);
 }
 
-bool tw__max_pool2d_gather_batch(const tw_arg *a, uint64_t batched, int64_t size, tw_tensor **outs) {
+bool tw__pool_scatter_batch(const tw_arg *a, uint64_t batched, int64_t size, tw_tensor **outs) {
     tw_pool p = {0};
-    int ndim = a[0].t->ndim - is_batched(batched, 0);
-    tw_tensor *x = images_of(&p, a[0].t, is_batched(batched, 0), size), *at = images_of(&p, a[1].t, is_batched(batched, 1), size);
-    return tw_pool_give(&p, outs, images_back(&p, TEMP(&p, _max_pool2d_gather, T(x), T(at)), ndim, size));
+    tw_tensor *t[3];
+    int ndim = a[1].t->ndim - is_batched(batched, 1), dims = (int)a[3].i;
+    for (int i = 0; i < 3; i++) t[i] = images_of(&p, a[i].t, is_batched(batched, i), size, dims);
+    return tw_pool_give(&p, outs, images_back(&p, TEMP(&p, _pool_scatter, T(t[0]), T(t[1]), T(t[2]), a[3], a[4]), ndim, size, dims));
+}
+
+bool tw__pool_gather_batch(const tw_arg *a, uint64_t batched, int64_t size, tw_tensor **outs) {
+    tw_pool p = {0};
+    int ndim = a[0].t->ndim - is_batched(batched, 0), dims = (int)a[2].i;
+    tw_tensor *x = images_of(&p, a[0].t, is_batched(batched, 0), size, dims), *at = images_of(&p, a[1].t, is_batched(batched, 1), size, dims);
+    return tw_pool_give(&p, outs, images_back(&p, TEMP(&p, _pool_gather, T(x), T(at), a[2], a[3]), ndim, size, dims));
 }

@@ -4,6 +4,7 @@
 #include "kernels/copy.h"
 #include "kernels/ctc.h"
 #include "kernels/gemm.h"
+#include "kernels/maxima.h"
 #include "kernels/number.h"
 #include "kernels/random.h"
 #include "kernels/reduce.h"
@@ -28,6 +29,7 @@
 /* One line a family: #include "kernels/x.h" above, TW_FAMILY(x) here. */
 TW_FAMILY(ctc)
 TW_FAMILY(gemm)
+TW_FAMILY(maxima)
 TW_FAMILY(random)
 TW_FAMILY(reducers)
 TW_FAMILY(rnn)

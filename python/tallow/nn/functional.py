@@ -17,18 +17,18 @@ def _unary(x):
 
 
 def __getattr__(name):
-    """Losses and attention, which have files of their own; then ops that need nothing but their name (linear, conv2d, gelu, ...);
-    then what the table lacks."""
+    """Losses, attention and what images need, which have files of their own; then ops that need nothing but their name (linear,
+    conv2d, gelu, ...); then what the table lacks."""
     if name.startswith("__"):
         raise _no_attribute(__name__, name)
-    from tallow.nn import _attention, _composed, _losses
+    from tallow.nn import _attention, _composed, _losses, _vision
 
     def public(place):
         function = None if name.startswith("_") else getattr(place, name, None)
         own = getattr(function, "__wrapped__", function)  # not by __module__, which says torch where tallow stands in for it
         return function if getattr(own, "__globals__", None) is vars(place) else None
 
-    found = public(_losses) or public(_attention)
+    found = public(_losses) or public(_attention) or public(_vision)
     if found is None:
         found = getattr(_nn, name, None) or getattr(_ops, name, None) or public(_composed)
     if found is None:
@@ -212,31 +212,6 @@ def glu(input, dim=-1):
     if input.dim() == 0:
         raise RuntimeError("glu does not support scalars because halving size must be even")
     return _op("glu")(input, dim)
-
-
-# --- pooling ------------------------------------------------------------------------------------------------------
-
-
-def max_pool2d_with_indices(
-    input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False
-):
-    """The largest element of each window, and where it is within its plane."""
-    if _unary(input):
-        return handle_torch_function(max_pool2d_with_indices, (input,), input, kernel_size, stride=stride,
-                                     padding=padding, dilation=dilation, ceil_mode=ceil_mode,
-                                     return_indices=return_indices)  # fmt: skip
-    return _nn.max_pool2d_with_indices(input, kernel_size, [] if stride is None else stride, padding, dilation, ceil_mode)
-
-
-def max_pool2d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
-    """The largest element of each window of the last two dimensions."""
-    if _unary(input):
-        return handle_torch_function(max_pool2d, (input,), input, kernel_size, stride=stride, padding=padding,
-                                     dilation=dilation, ceil_mode=ceil_mode, return_indices=return_indices)  # fmt: skip
-    stride = [] if stride is None else stride
-    if return_indices:
-        return _nn.max_pool2d_with_indices(input, kernel_size, stride, padding, dilation, ceil_mode)
-    return _ops.max_pool2d(input, kernel_size, stride, padding, dilation, ceil_mode)
 
 
 # --- composites ---------------------------------------------------------------------------------------------------
