@@ -6,6 +6,7 @@
 #include "ext/number.h"
 #include "ext/parse.h"
 #include "kernels/number.h"
+#include "ops/lapack.h"
 
 PyObject *tw_py_linalg_error;
 
@@ -52,6 +53,23 @@ PyObject *tw_py_raise(void) {
     if (tw_error_hint()[0]) add_hint(tw_error_hint());
     tw_clear_error();
     return NULL;
+}
+
+/* Asks Python for the package that brings LAPACK; without it there is no path. */
+static bool locate_lapack(char *path, size_t size) {
+    PyGILState_STATE gil = PyGILState_Ensure();
+    PyObject *kind, *value, *trace;
+    PyErr_Fetch(&kind, &value, &trace);
+    PyObject *module = PyImport_ImportModule("tallow._lapack"), *found = module ? PyObject_CallMethod(module, "path", NULL) : NULL;
+    const char *text = found && PyUnicode_Check(found) ? PyUnicode_AsUTF8(found) : NULL;
+    const bool ok = text && strlen(text) < size;
+    if (ok) strcpy(path, text);
+    Py_XDECREF(module);
+    Py_XDECREF(found);
+    PyErr_Clear();
+    PyErr_Restore(kind, value, trace);
+    PyGILState_Release(gil);
+    return ok;
 }
 
 static void warn(const char *text) {
@@ -167,6 +185,7 @@ PyMODINIT_FUNC PyInit__C(void);
 PyMODINIT_FUNC PyInit__C(void) {
     PyObject *m = PyModule_Create(&definition);
     if (!m) return NULL;
+    tw_lapack_locate = locate_lapack;
     tw_py_linalg_error = PyErr_NewException("torch._C._LinAlgError", PyExc_RuntimeError, NULL);
     if (!tw_py_linalg_error || PyModule_AddObject(m, "_LinAlgError", tw_py_linalg_error) < 0) goto fail;
     Py_INCREF(tw_py_linalg_error);

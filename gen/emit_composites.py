@@ -3,7 +3,7 @@ import re
 
 from ctext import BANNER, c_string, wrap
 from emit_table import Defaults
-from formula import CONSTANTS, names_in_values, parse_formula
+from formula import CONSTANTS, parse_formula
 from graph import Emitter, OpIndex, Value, boxed, param_value
 from parse import SpecError
 
@@ -15,6 +15,12 @@ def is_spelt_out(op):
     return op.kind == "composite" and "value" in op.columns
 
 
+def names_of(entry):
+    """All names in a condition and its message."""
+    texts = [entry[0], *re.findall(r"\{([^{}]*)\}", entry[1])]
+    return {node.value for text in texts for node in parse_formula(text).walk() if node.kind == "name"}
+
+
 class Composite:
     """One op's function, statement by statement."""
 
@@ -23,7 +29,7 @@ class Composite:
         self.op = op
         self.emitter = Emitter(index, op, names, {}, arrays)
         self.emitter.indent = "    "
-        self.waiting = [(names_in_values(parse_formula(entry[0])), *entry) for entry in op.columns.get("require", [])]
+        self.waiting = [(names_of(entry), *entry) for entry in op.columns.get("require", [])]
 
     def requirements(self, pending):
         """Checks whose names are all known; `pending`: names of lets to come."""
@@ -57,7 +63,11 @@ class Composite:
         emitter = self.emitter
         if name in CONSTANTS or name in emitter.names:
             raise ValueError(f"'{name}' means something else in formulas")
-        value = emitter.value(parse_formula(text))
+        node = parse_formula(text)
+        if emitter.has_several(node):
+            emitter.names[name] = emitter.results(node)
+            return
+        value = emitter.value(node)
         kind = {"int": "int64_t", "float": "double", "bool": "bool"}.get(value.type)
         if value.type in ("list", "none"):
             raise ValueError(f"'{name}' is a {value.type}")

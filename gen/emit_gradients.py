@@ -273,7 +273,7 @@ class Gradients:
 
     def run(self):
         for op in self.ops:
-            if op.kind in ("composite", ""):
+            if op.kind == "" or (op.kind == "composite" and not op.has_grad):
                 continue
             if op.has_grad:
                 self.gradient(op)

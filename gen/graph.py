@@ -30,6 +30,8 @@ PLAIN = {
     "broadcast_shape": ("ints ints", "ints", "tw_f_broadcast({0}, {1}, {into})"),
     "ones_list": ("int", "ints", "tw_f_ones_list({0}, {into})"),
     "holds": ("tensor", "bool", "tw_f_holds({0})"),                  # whether all elements are true; reads them
+    "rank_rtol": ("tensor", "float", "tw_f_rank_rtol({0})"),         # the larger side of a matrix times the dtype's epsilon
+    "wants_grad": ("tensor", "bool", "tw_f_wants_grad({0})"),
     "default_dtype": ("", "other", "tw_a_int(tw_default_dtype())"),
     "to_real": ("other", "other", "tw_f_part_dtype({0})"), "to_complex": ("other", "other", "tw_f_complex_dtype({0})"),
     "promote": ("other other", "other", "tw_f_promoted({0}, {1})"),
@@ -207,6 +209,10 @@ class Emitter:
                 args, kwargs = self.arguments(node.args[0])
                 return self.op_call(node.args[0].value, args, kwargs, which.value)
         of, at = self.value(node.args[0]), self.value(node.args[1])
+        if of.type == "results":
+            if node.args[1].kind != "num" or not 0 <= node.args[1].value < len(of.items):
+                raise ValueError(f"there are {len(of.items)} results")
+            return of.items[node.args[1].value]
         if at.type != "int":
             raise ValueError("an index must be an integer")
         if of.type == "ints":
@@ -399,6 +405,14 @@ class Emitter:
         # Numbers become 0-d tensors at run time; optional integers and the like travel boxed.
         return param.type.is_tensor and value.type in ("number", "int", "float", "bool")
 
+    def results(self, node):
+        """All results of a call of an op that has several."""
+        args, kwargs = self.arguments(node)
+        return self.op_call(node.value, args, kwargs, None)
+
+    def has_several(self, node):
+        return node.kind == "call" and node.value not in PLAIN and any(len(op.schema.results) > 1 for op in self.index.find(node.value))
+
     def op_call(self, name, args, kwargs, which=0):
         problems = []
         for accepts in (fits, self.accepts):  # an overload that takes the values as they are comes first
@@ -418,7 +432,7 @@ class Emitter:
                 items.append("(tw_arg)" + fallback(p, self.arrays))
                 continue
             value = bound[p.name]
-            if value.zero:
+            if value.zero and not p.type.optional: # an optional one is told that there is none
                 zeros |= 1 << i
             if value.type == "int" and p.type.is_list:
                 value = Value("ints", f"tw_f_repeat({value.c}, (int64_t[{p.type.list_size}]){{0}}, {p.type.list_size})")
@@ -429,6 +443,13 @@ class Emitter:
                 value = Value("none", "TW_A_NONE")
             items.append(boxed(value))
         array = f"(const tw_arg[]){{{', '.join(items)}}}" if items else "NULL"
+        if which is None:
+            first = self.count
+            self.count += len(op.schema.results)
+            self.most = max(self.most, self.count)
+            self.put(f"tw_f_call_all(TW_OP_{op.c}, {array}, &t[{first}]);")
+            return Value("results", f"t[{first}]", items=tuple(Value("tensor", f"t[{first + i}]", owned=True)
+                                                              for i in range(len(op.schema.results))))
         if len(op.schema.results) > 1:
             return self.slot(f"tw_f_call_nth(TW_OP_{op.c}, {array}, {zeros:#x}, {which})", zero=zeros != 0)
         return self.slot(f"tw_f_call(TW_OP_{op.c}, {array}, {zeros:#x})", zero=zeros != 0)

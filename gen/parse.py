@@ -159,7 +159,7 @@ class Op:
 
     def has_gradient(self, name):
         found = self.derivative(name)
-        if self.kind == "composite" or not found or self.all_nondiff:
+        if not found or self.all_nondiff:
             return False
         return found[1] != "nondiff"
 

@@ -519,3 +519,18 @@ def unique_consecutive(input, return_inverse=False, return_counts=False, dim=Non
                                      return_counts=return_counts, dim=dim)  # fmt: skip
     values, inverse, counts = _C._VariableFunctions.unique_consecutive(input, return_inverse, return_counts, dim)
     return _with(values, (return_inverse, inverse), (return_counts, counts))
+
+
+def lu(A, pivot=True, get_infos=False, out=None):
+    """The LU factorisation, packed, and its row swaps; with get_infos also where the diagonal is zero."""
+    if has_torch_function((A,)):
+        return handle_torch_function(lu, (A,), A, pivot=pivot, get_infos=get_infos, out=out)
+    results = tuple(tallow.linalg.lu_factor_ex(A, pivot=pivot))
+    if not get_infos and bool((results[2] != 0).any()):
+        raise RuntimeError("lu_factor: the factorisation has a zero on its diagonal: pass get_infos=True to see where")
+    results = results if get_infos else results[:2]
+    if out is None:
+        return results
+    for target, result in zip(out, results, strict=True):
+        target.resize_(result.shape).copy_(result)
+    return out

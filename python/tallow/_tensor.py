@@ -111,6 +111,10 @@ class Tensor(_TensorBase):
         """The elements without repetitions of their predecessor."""
         return _torch().unique_consecutive(self, return_inverse, return_counts, dim)
 
+    def lu(self, pivot=True, get_infos=False):
+        """The LU factorisation, packed, and its row swaps."""
+        return _torch().lu(self, pivot, get_infos)
+
     def refine_names(self, *names):
         raise NotImplementedError("Tensor.refine_names: named tensors")
 

@@ -1,7 +1,9 @@
-"""torch.linalg: ops of the table."""
+"""torch.linalg: ops of the table. Decompositions need LAPACK: `pip install scipy-openblas32`."""
 
 from tallow import _C
 from tallow._missing import no_attribute as _no_attribute
+
+LinAlgError = _C._LinAlgError
 
 
 def __getattr__(name):

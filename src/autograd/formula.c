@@ -97,6 +97,12 @@ tw_arg tw_f_call_nth(int op_id, const tw_arg *args, unsigned zeros, int which) {
     return tw_a_tensor(outs[which]);
 }
 
+void tw_f_call_all(int op_id, const tw_arg *args, tw_arg *results) {
+    tw_tensor *outs[TW_MAX_OUTS] = {NULL};
+    bool ok = call_all(&tw_ops[op_id], args, outs);
+    for (int i = 0; i < tw_ops[op_id].nouts; i++) results[i] = ok ? tw_a_tensor(outs[i]) : TW_A_NONE;
+}
+
 tw_arg tw_f_call(int op_id, const tw_arg *args, unsigned zeros) { return tw_f_call_nth(op_id, args, zeros, 0); }
 
 /* --- arithmetic --- */
@@ -289,6 +295,15 @@ tw_arg tw_f_ones_list(int64_t n, int64_t *into) {
     for (int64_t i = 0; i < n && i < TW_MAX_DIMS; i++) into[i] = 1;
     return tw_a_ints(into, n < TW_MAX_DIMS ? n : TW_MAX_DIMS);
 }
+
+double tw_f_rank_rtol(tw_arg x) {
+    if (!is_tensor(x) || x.t->ndim < 2) return 0;
+    const int64_t m = x.t->sizes[x.t->ndim - 2], n = x.t->sizes[x.t->ndim - 1];
+    const bool wide = tw_dtypes[x.t->dtype].real == TW_FLOAT64;
+    return (wide ? 0x1p-52 : 0x1p-23) * (double)(m > n ? m : n);
+}
+
+bool tw_f_wants_grad(tw_arg x) { return is_tensor(x) && !(tw_mode & TW_MODE_NO_GRAD) && tw_requires_grad(x.t); }
 
 bool tw_f_holds(tw_arg x) {
     if (!is_tensor(x) || (x.t->flags & TW_BATCHED) || !x.t->storage->data || tw_failed()) return true;

@@ -24,6 +24,8 @@ bool tw_f_same_text(tw_arg a, tw_arg b);
 tw_arg tw_f_call(int op_id, const tw_arg *args, unsigned zeros);
 tw_arg tw_f_call_nth(int op_id, const tw_arg *args, unsigned zeros, int which); /* one of several results */
 
+void tw_f_call_all(int op_id, const tw_arg *args, tw_arg *results);                      /* all of several results */
+
 /* One kernel for a whole gradient: allowed when nothing watches (no graph, no mode) and it has a kernel for the gradient's dtype. */
 bool tw_f_fusable(const tw_ew *ew, const tw_tensor *grad);
 tw_tensor *tw_f_fused(const tw_ew *ew, const tw_arg *in, int nin);
@@ -55,6 +57,8 @@ tw_arg tw_f_head(tw_arg ints, int64_t n), tw_f_tail(tw_arg ints, int64_t n);
 tw_arg tw_f_range(int64_t from, int64_t to, int64_t *into);
 tw_arg tw_f_ones_list(int64_t n, int64_t *into);
 int64_t tw_f_product(tw_arg ints);
+double tw_f_rank_rtol(tw_arg matrices);
+bool tw_f_wants_grad(tw_arg tensor);       /* whether what is made of it is recorded */
 bool tw_f_holds(tw_arg tensor);            /* whether all its elements are true; of what has no elements to read, yes */
 bool tw_f_same_ints(tw_arg a, tw_arg b);
 int tw_f_category(tw_arg x);               /* of a tensor, a number or a dtype: 0 bool, 1 integer, 2 float, 3 complex */

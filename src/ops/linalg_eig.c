@@ -1,0 +1,325 @@
+/* Decompositions over LAPACK: QR, singular values, eigenvalues, least squares. */
+#include "ops/linalg_solve.h"
+#include "ops_decl.h"
+#include <math.h>
+#include <string.h>
+
+static int least(int a, int b) { return a < b ? a : b; }
+static int most(int a, int b) { return a > b ? a : b; }
+
+/* --- QR ---------------------------------------------------------------------------------------------------------------------- */
+
+/* (A, complete) -> (Q, R) */
+bool tw__qr_meta(const tw_arg *a, tw_meta *outs) {
+    const tw_tensor *A = a[0].t;
+    const int64_t m = tw_rows(A), n = tw_columns(A), k = a[1].i ? m : m < n ? m : n;
+    return tw_matrix_meta(&outs[0], A, (tw_dtype)A->dtype, m, k) && tw_matrix_meta(&outs[1], A, (tw_dtype)A->dtype, k, n);
+}
+
+bool tw__qr_run(const tw_arg *a, tw_tensor **outs) {
+    tw_tensor *A = tw_column_major_new(a[0].t), *Q = outs[0], *R = outs[1];
+    if (!A) return false;
+    const tw_dtype dtype = (tw_dtype)A->dtype;
+    const size_t bytes = tw_dtype_size(dtype);
+    const int m = (int)tw_rows(A), n = (int)tw_columns(A), small = least(m, n), k = (int)tw_columns(Q), lead = tw_at_least_one(m);
+    const int room = 64 * tw_at_least_one(most(n, k));
+    tw_lapack_fn geqrf = tw_lapack("linalg.qr", "geqrf", NULL, dtype), orgqr = geqrf ? tw_lapack("linalg.qr", "orgqr", "ungqr", dtype) : NULL;
+    void *tau = tw_calloc((size_t)tw_at_least_one(small), bytes), *work = tw_calloc((size_t)room, bytes);
+    bool ok = orgqr && tau && work;
+    for (int64_t b = 0; ok && b < tw_matrices(A); b++) {
+        char *from = tw_matrix_at(A, b, (int64_t)m * n), *q = tw_matrix_at(Q, b, (int64_t)m * k), *r = tw_matrix_at(R, b, (int64_t)k * n);
+        int info = 0;
+        if (small) geqrf(&m, &n, from, &lead, tau, work, &room, &info);
+        for (int c = 0; c < n; c++) {
+            const int above = least(c + 1, k);
+            memcpy(r + (size_t)c * (size_t)k * bytes, from + (size_t)c * (size_t)m * bytes, (size_t)above * bytes);
+            memset(r + ((size_t)c * (size_t)k + (size_t)above) * bytes, 0, (size_t)(k - above) * bytes);
+        }
+        memset(q, 0, (size_t)m * (size_t)k * bytes);
+        memcpy(q, from, (size_t)m * (size_t)least(n, k) * bytes);
+        if (m && k) orgqr(&m, &k, &small, q, &lead, tau, work, &room, &info);
+    }
+    tw_release(A);
+    tw_free(tau);
+    tw_free(work);
+    return ok;
+}
+
+/* --- singular values ----------------------------------------------------------------------------------------------------------- */
+
+/* (A, full_matrices, compute_uv) -> (U, S, Vh); without uv they are empty */
+bool tw__linalg_svd_meta(const tw_arg *a, tw_meta *outs) {
+    const tw_tensor *A = a[0].t;
+    if (!tw_check_matrix("linalg.svd", A, "A") || !tw_check_lapack_dtype("linalg.svd", A)) return false;
+    const int64_t m = tw_rows(A), n = tw_columns(A), k = m < n ? m : n, none = 0;
+    const tw_dtype dtype = (tw_dtype)A->dtype;
+    if (!tw_vector_meta(&outs[1], A, tw_dtypes[dtype].real, k)) return false;
+    if (!a[2].i) return tw_meta_set(&outs[0], dtype, A->device, &none, 1) && tw_meta_set(&outs[2], dtype, A->device, &none, 1);
+    return tw_matrix_meta(&outs[0], A, dtype, m, a[1].i ? m : k) && tw_matrix_meta(&outs[2], A, dtype, a[1].i ? n : k, n);
+}
+
+/* An identity where there is nothing to decompose. */
+static void eye(char *to, int64_t n, tw_dtype dtype) {
+    const size_t bytes = tw_dtype_size(dtype);
+    memset(to, 0, (size_t)(n * n) * bytes);
+    for (int64_t i = 0; i < n; i++) tw_store_scalar(to + (size_t)(i * n + i) * bytes, dtype, tw_int(1));
+}
+
+bool tw__linalg_svd_run(const tw_arg *a, tw_tensor **outs) {
+    tw_tensor *A = tw_column_major_new(a[0].t);
+    if (!A) return false;
+    const tw_dtype dtype = (tw_dtype)A->dtype;
+    const bool uv = a[2].i != 0, full = a[1].i != 0, is_complex = tw_is_complex(dtype);
+    const int m = (int)tw_rows(A), n = (int)tw_columns(A), k = least(m, n), u = full ? m : k, v = full ? n : k;
+    const int lead = tw_at_least_one(m), lead_v = tw_at_least_one(v), query = -1;
+    const char *job = !uv ? "N" : full ? "A" : "S";
+    tw_lapack_fn gesdd = tw_lapack("linalg.svd", "gesdd", NULL, dtype);
+    int *iwork = tw_calloc((size_t)tw_at_least_one(8 * (int64_t)k), sizeof *iwork), info = 0;
+    const int64_t real_room = is_complex ? (int64_t)k * most(5 * k + 7, 2 * most(m, n) + 2 * k + 1) + 1 : 1;
+    double *rwork = tw_calloc((size_t)real_room, sizeof *rwork), size[2] = {0, 0};
+    void *work = NULL;
+    bool ok = gesdd && iwork && rwork;
+    int room = 1;
+    if (ok && k) {
+        if (is_complex) gesdd(job, &m, &n, NULL, &lead, NULL, NULL, &lead, NULL, &lead_v, size, &query, rwork, iwork, &info, (size_t)1);
+        else gesdd(job, &m, &n, NULL, &lead, NULL, NULL, &lead, NULL, &lead_v, size, &query, iwork, &info, (size_t)1);
+        room = tw_work_size(size, dtype);
+    }
+    ok = ok && (work = tw_calloc((size_t)room, tw_dtype_size(dtype)));
+    for (int64_t b = 0; ok && b < tw_matrices(A); b++) {
+        void *from = tw_matrix_at(A, b, (int64_t)m * n), *s = tw_matrix_at(outs[1], b, k);
+        void *to_u = uv ? tw_matrix_at(outs[0], b, (int64_t)m * u) : NULL, *to_v = uv ? tw_matrix_at(outs[2], b, (int64_t)v * n) : NULL;
+        if (k == 0) {
+            if (uv && full && m) eye(to_u, m, dtype);
+            if (uv && full && n) eye(to_v, n, dtype);
+            continue;
+        }
+        if (is_complex) gesdd(job, &m, &n, from, &lead, s, to_u, &lead, to_v, &lead_v, work, &room, rwork, iwork, &info, (size_t)1);
+        else gesdd(job, &m, &n, from, &lead, s, to_u, &lead, to_v, &lead_v, work, &room, iwork, &info, (size_t)1);
+        char text[48];
+        if (info)
+            ok = tw_fail(TW_LINALG_ERROR, "linalg.svd: %sThe algorithm failed to converge because the input matrix is ill-conditioned or has too many "
+                         "repeated singular values (error code: %d).", tw_batch_text(a[0].t, b, text, sizeof text), info);
+    }
+    tw_release(A);
+    tw_free(iwork);
+    tw_free(rwork);
+    tw_free(work);
+    return ok;
+}
+
+/* --- symmetric eigenvalues ------------------------------------------------------------------------------------------------------- */
+
+/* (A, UPLO, compute_v) -> (L, V) */
+bool tw__linalg_eigh_meta(const tw_arg *a, tw_meta *outs) {
+    const tw_tensor *A = a[0].t;
+    const int64_t none = 0;
+    if (!tw_check_square("linalg.eigh", A, "A") || !tw_check_lapack_dtype("linalg.eigh", A)) return false;
+    if (strlen(a[1].s) != 1 || !strchr("LUlu", a[1].s[0]))
+        return tw_fail(TW_RUNTIME_ERROR, "Expected UPLO argument to be 'L' or 'U', but got %s", a[1].s);
+    const tw_dtype dtype = (tw_dtype)A->dtype;
+    if (!tw_vector_meta(&outs[0], A, tw_dtypes[dtype].real, tw_rows(A))) return false;
+    return a[2].i ? tw_matrix_meta(&outs[1], A, dtype, tw_rows(A), tw_rows(A)) : tw_meta_set(&outs[1], dtype, A->device, &none, 1);
+}
+
+bool tw__linalg_eigh_run(const tw_arg *a, tw_tensor **outs) {
+    const bool vectors = a[2].i != 0, is_complex = tw_is_complex((tw_dtype)a[0].t->dtype);
+    tw_tensor *V = vectors ? tw_retain(outs[1]) : tw_column_major_new(a[0].t);
+    if (!V || (vectors && !tw_copy(V, a[0].t))) return false;
+    const tw_dtype dtype = (tw_dtype)V->dtype;
+    const int n = (int)tw_rows(V), lead = tw_at_least_one(n), query = -1;
+    const char *job = vectors ? "V" : "N", uplo[2] = {(char)(a[1].s[0] & ~0x20), 0};
+    tw_lapack_fn syevd = tw_lapack("linalg.eigh", "syevd", "heevd", dtype);
+    double size[2] = {0}, real_size[2] = {0};
+    int int_size = 1, room = 1, real_room = 1, info = 0;
+    if (syevd && n) {
+        if (is_complex) syevd(job, uplo, &n, NULL, &lead, NULL, size, &query, real_size, &query, &int_size, &query, &info, (size_t)1, (size_t)1);
+        else syevd(job, uplo, &n, NULL, &lead, NULL, size, &query, &int_size, &query, &info, (size_t)1, (size_t)1);
+        room = tw_work_size(size, dtype);
+        if (is_complex) real_room = tw_work_size(real_size, tw_dtypes[dtype].real);
+    }
+    void *work = tw_calloc((size_t)room, tw_dtype_size(dtype)), *rwork = tw_calloc((size_t)real_room, sizeof(double));
+    int *iwork = tw_calloc((size_t)tw_at_least_one(int_size), sizeof *iwork);
+    bool ok = syevd && work && rwork && iwork;
+    for (int64_t b = 0; ok && n && b < tw_matrices(V); b++) {
+        void *m = tw_matrix_at(V, b, (int64_t)n * n), *w = tw_matrix_at(outs[0], b, n);
+        if (is_complex) syevd(job, uplo, &n, m, &lead, w, work, &room, rwork, &real_room, iwork, &int_size, &info, (size_t)1, (size_t)1);
+        else syevd(job, uplo, &n, m, &lead, w, work, &room, iwork, &int_size, &info, (size_t)1, (size_t)1);
+        char text[48];
+        if (info)
+            ok = tw_fail(TW_LINALG_ERROR, "linalg.eigh: %sThe algorithm failed to converge because the input matrix is ill-conditioned or has too "
+                         "many repeated eigenvalues (error code: %d).", tw_batch_text(a[0].t, b, text, sizeof text), info);
+    }
+    tw_release(V);
+    tw_free(work);
+    tw_free(rwork);
+    tw_free(iwork);
+    return ok;
+}
+
+/* --- eigenvalues ------------------------------------------------------------------------------------------------------------------ */
+
+/* self -> (eigenvalues, eigenvectors), complex */
+bool tw_linalg_eig_meta(const tw_arg *a, tw_meta *outs) {
+    const tw_tensor *A = a[0].t;
+    if (!tw_check_square("linalg.eig", A, "A") || !tw_check_lapack_dtype("linalg.eig", A)) return false;
+    const tw_dtype dtype = tw_to_complex((tw_dtype)A->dtype);
+    return tw_vector_meta(&outs[0], A, dtype, tw_rows(A)) && tw_matrix_meta(&outs[1], A, dtype, tw_rows(A), tw_rows(A));
+}
+
+/* Values from their parts; of a pair of conjugate ones LAPACK gives the real and the imaginary part of one vector. */
+static void join_pairs(const double *re, const double *im, const double *v, int n, double *values, double *vectors) {
+    for (int i = 0; i < n; i++) {
+        values[2 * i] = re[i];
+        values[2 * i + 1] = im[i];
+    }
+    for (int i = 0; i < n; i++) {
+        const bool pair = im[i] != 0 && i + 1 < n;
+        for (int r = 0; r < n; r++) {
+            double *to = vectors + 2 * ((size_t)i * (size_t)n + (size_t)r);
+            const double x = v[(size_t)i * (size_t)n + (size_t)r], y = pair ? v[(size_t)(i + 1) * (size_t)n + (size_t)r] : 0;
+            to[0] = x;
+            to[1] = y;
+            if (!pair) continue;
+            to[2 * (size_t)n] = x;
+            to[2 * (size_t)n + 1] = -y;
+        }
+        i += pair;
+    }
+}
+
+/* All in double precision's storage: single precision is widened after the work, so that its bits are LAPACK's. */
+static void widen(const void *from, tw_dtype dtype, int64_t n, double *to) {
+    for (int64_t i = 0; i < n; i++) to[i] = dtype == TW_FLOAT32 ? (double)((const float *)from)[i] : ((const double *)from)[i];
+}
+static void narrow(const double *from, tw_dtype dtype, int64_t n, void *to) {
+    for (int64_t i = 0; i < n; i++) {
+        if (dtype == TW_FLOAT32) ((float *)to)[i] = (float)from[i];
+        else ((double *)to)[i] = from[i];
+    }
+}
+
+/* One real matrix; space: n * (4 n + 6) doubles. */
+static int eig_real(tw_lapack_fn geev, void *m, int n, tw_dtype dtype, double *space, void *work, int room, void *values, void *vectors) {
+    const size_t size = (size_t)n, all = size * size;
+    double *re = space, *im = re + size, *v = im + size, *both = v + all, *out = both + 2 * size;
+    int info = 0;
+    geev("N", "V", &n, m, &n, re, im, NULL, &n, v, &n, work, &room, &info, (size_t)1, (size_t)1);
+    if (dtype == TW_FLOAT32) { /* from the end, as the wide elements overlap the narrow ones */
+        double *wide = out + 2 * all;
+        widen(re, dtype, n, wide);
+        memcpy(re, wide, size * sizeof(double));
+        widen(im, dtype, n, wide);
+        memcpy(im, wide, size * sizeof(double));
+        widen(v, dtype, (int64_t)all, wide);
+        memcpy(v, wide, all * sizeof(double));
+    }
+    join_pairs(re, im, v, n, both, out);
+    narrow(both, dtype, 2 * n, values);
+    narrow(out, dtype, 2 * (int64_t)all, vectors);
+    return info;
+}
+
+bool tw_linalg_eig_run(const tw_arg *a, tw_tensor **outs) {
+    tw_tensor *A = tw_column_major_new(a[0].t);
+    if (!A) return false;
+    const tw_dtype dtype = (tw_dtype)A->dtype;
+    const int n = (int)tw_rows(A), lead = tw_at_least_one(n), query = -1;
+    tw_lapack_fn geev = tw_lapack("linalg.eig", "geev", NULL, dtype);
+    double size[2] = {0}, *space = tw_calloc((size_t)n * (4 * (size_t)n + 6) + 1, sizeof *space); /* asked for its size, LAPACK writes there */
+    int room = 1, info = 0;
+    if (geev && n && space) {
+        if (tw_is_complex(dtype)) geev("N", "V", &n, NULL, &lead, NULL, NULL, &lead, NULL, &lead, size, &query, space, &info, (size_t)1, (size_t)1);
+        else geev("N", "V", &n, NULL, &lead, NULL, NULL, NULL, &lead, NULL, &lead, size, &query, &info, (size_t)1, (size_t)1);
+        room = tw_work_size(size, dtype);
+    }
+    void *work = tw_calloc((size_t)room, tw_dtype_size(dtype));
+    bool ok = geev && work && space;
+    for (int64_t b = 0; ok && n && b < tw_matrices(A); b++) {
+        void *m = tw_matrix_at(A, b, (int64_t)n * n), *values = tw_matrix_at(outs[0], b, n), *vectors = tw_matrix_at(outs[1], b, (int64_t)n * n);
+        if (tw_is_complex(dtype)) geev("N", "V", &n, m, &lead, values, NULL, &lead, vectors, &lead, work, &room, space, &info, (size_t)1, (size_t)1);
+        else info = eig_real(geev, m, n, dtype, space, work, room, values, vectors);
+        char text[48];
+        if (info)
+            ok = tw_fail(TW_LINALG_ERROR, "linalg.eig: %sThe algorithm failed to converge because the input matrix is ill-conditioned or has too "
+                         "many repeated eigenvalues (error code: %d).", tw_batch_text(a[0].t, b, text, sizeof text), info);
+    }
+    tw_release(A);
+    tw_free(work);
+    tw_free(space);
+    return ok;
+}
+
+/* --- least squares ------------------------------------------------------------------------------------------------------------------ */
+
+/* (A, B, rcond, driver) -> (B overwritten by LAPACK, with max(m, n) rows; rank; singular values). Batches broadcast before. */
+bool tw__lstsq_meta(const tw_arg *a, tw_meta *outs) {
+    const tw_tensor *A = a[0].t, *B = a[1].t;
+    const tw_dtype dtype = (tw_dtype)A->dtype;
+    const int64_t m = tw_rows(A), n = tw_columns(A);
+    return tw_matrix_meta(&outs[0], B, dtype, m > n ? m : n, tw_columns(B)) && tw_number_meta(&outs[1], A, TW_INT64) &&
+           tw_vector_meta(&outs[2], A, tw_dtypes[dtype].real, m < n ? m : n);
+}
+
+typedef struct squares { tw_lapack_fn call; const char *driver; int m, n, columns, lead, lead_b, room; tw_dtype dtype; double rcond; } squares;
+
+/* One system, or with room -1 a query of the workspace. */
+static int solve_one(const squares *q, void *A, void *B, void *s, int *pivots, int *rank, void *work, const int *room, void *rwork, int *iwork) {
+    const float narrow_rcond = (float)q->rcond;
+    const bool single = q->dtype == TW_FLOAT32 || q->dtype == TW_COMPLEX64, is_complex = tw_is_complex(q->dtype);
+    const void *rcond = single ? (const void *)&narrow_rcond : (const void *)&q->rcond;
+    int info = 0;
+    if (!strcmp(q->driver, "gels")) {
+        q->call("N", &q->m, &q->n, &q->columns, A, &q->lead, B, &q->lead_b, work, room, &info, (size_t)1);
+    } else if (!strcmp(q->driver, "gelsy")) {
+        if (is_complex) q->call(&q->m, &q->n, &q->columns, A, &q->lead, B, &q->lead_b, pivots, rcond, rank, work, room, rwork, &info);
+        else q->call(&q->m, &q->n, &q->columns, A, &q->lead, B, &q->lead_b, pivots, rcond, rank, work, room, &info);
+    } else if (!strcmp(q->driver, "gelsd")) {
+        if (is_complex) q->call(&q->m, &q->n, &q->columns, A, &q->lead, B, &q->lead_b, s, rcond, rank, work, room, rwork, iwork, &info);
+        else q->call(&q->m, &q->n, &q->columns, A, &q->lead, B, &q->lead_b, s, rcond, rank, work, room, iwork, &info);
+    } else {
+        if (is_complex) q->call(&q->m, &q->n, &q->columns, A, &q->lead, B, &q->lead_b, s, rcond, rank, work, room, rwork, &info);
+        else q->call(&q->m, &q->n, &q->columns, A, &q->lead, B, &q->lead_b, s, rcond, rank, work, room, &info);
+    }
+    return info;
+}
+
+bool tw__lstsq_run(const tw_arg *a, tw_tensor **outs) {
+    tw_tensor *A = tw_column_major_new(a[0].t), *out = outs[0], *top = NULL;
+    if (!A) return false;
+    squares q = {.driver = a[3].s, .m = (int)tw_rows(A), .n = (int)tw_columns(A), .columns = (int)tw_columns(out), .dtype = (tw_dtype)A->dtype,
+                 .rcond = a[2].d};
+    q.lead = tw_at_least_one(q.m);
+    q.lead_b = tw_at_least_one(most(q.m, q.n));
+    q.call = tw_lapack("linalg.lstsq", q.driver, NULL, q.dtype);
+    const int small = least(q.m, q.n), query = -1;
+    const size_t many = (size_t)tw_at_least_one(most(q.m, q.n)) * 64 + 1024;
+    int *pivots = tw_calloc(many, sizeof *pivots), *iwork = tw_calloc(many * 16, sizeof *iwork), rank = 0;
+    double *rwork = tw_calloc(many * 64 + (size_t)small * (size_t)q.columns * 8, sizeof *rwork), size[2] = {0};
+    void *work = NULL;
+    bool ok = q.call && pivots && iwork && rwork && tw_fill(out, tw_int(0)) && tw_fill(outs[1], tw_int(0)) && tw_fill(outs[2], tw_int(0));
+    ok = ok && (top = tw_alias_new(out, a[1].t->sizes, out->strides, out->ndim, out->offset, (tw_dtype)out->dtype)) && tw_copy(top, a[1].t);
+    int room = 1;
+    if (ok && small && q.columns) {
+        (void)solve_one(&q, NULL, NULL, NULL, pivots, &rank, size, &query, rwork, iwork);
+        room = tw_work_size(size, q.dtype);
+    }
+    ok = ok && (work = tw_calloc((size_t)room, tw_dtype_size(q.dtype)));
+    for (int64_t b = 0; ok && small && b < tw_matrices(A); b++) {
+        memset(pivots, 0, many * sizeof *pivots);
+        const int info = solve_one(&q, tw_matrix_at(A, b, (int64_t)q.m * q.n), tw_matrix_at(out, b, (int64_t)q.lead_b * q.columns),
+                                   tw_matrix_at(outs[2], b, small), pivots, &rank, work, &room, rwork, iwork);
+        ((int64_t *)tw_data(outs[1]))[b] = rank;
+        char text[48];
+        if (info)
+            ok = tw_fail(TW_LINALG_ERROR, "torch.linalg.lstsq: %sThe least squares solution could not be computed because the input matrix does not "
+                         "have full rank (error code: %d).", tw_batch_text(a[0].t, b, text, sizeof text), info);
+    }
+    tw_release(A);
+    tw_release(top);
+    tw_free(pivots);
+    tw_free(iwork);
+    tw_free(rwork);
+    tw_free(work);
+    return ok;
+}

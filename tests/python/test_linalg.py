@@ -1,0 +1,143 @@
+"""torch.linalg: identities that decompositions must satisfy, gradients, errors. LAPACK comes from scipy-openblas32."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+import tallow as torch
+from tallow.autograd import gradcheck
+
+BATCHES = [(3, 3), (2, 4, 4), (0, 3, 3), (0, 0)]
+SHAPES = [(3, 3), (5, 3), (3, 5), (2, 4, 2)]
+DTYPES = [torch.float32, torch.float64, torch.complex64, torch.complex128]
+
+
+def made(shape, dtype=torch.float64, seed=0):
+    torch.manual_seed(seed)
+    return torch.randn(*shape, dtype=dtype)
+
+
+def close(a, b):
+    return torch.allclose(a, b, rtol=1e-3, atol=2e-4)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_factors_multiply_to_the_matrix(shape, dtype):
+    a = made(shape, dtype)
+    u, s, vh = torch.linalg.svd(a, full_matrices=False)
+    assert close(u * s.unsqueeze(-2) @ vh, a) and close(torch.linalg.svdvals(a), s)
+    q, r = torch.linalg.qr(a)
+    assert close(q @ r, a) and close(q.mH @ q, torch.eye(q.shape[-1], dtype=dtype).expand_as(q.mH @ q))
+    p, low, up = torch.linalg.lu(a)
+    assert close(p @ low @ up, a)
+    pinv = torch.linalg.pinv(a)
+    assert close(a @ pinv @ a, a)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", BATCHES)
+def test_square_matrices(shape, dtype):
+    a, b = made(shape, dtype), made(shape[:-1] + (2,), dtype, 1)
+    assert close(a @ torch.linalg.solve(a, b), b) and close(torch.linalg.solve(a, b.mT, left=False) @ a, b.mT)
+    assert close(torch.linalg.inv(a) @ b, torch.linalg.solve(a, b))
+    spd = a @ a.mH + torch.eye(shape[-1], dtype=dtype)
+    factor = torch.linalg.cholesky(spd)
+    assert close(factor @ factor.mH, spd) and close(spd @ torch.cholesky_solve(b, factor), b)
+    values, vectors = torch.linalg.eigh(spd)
+    assert close(vectors * values.unsqueeze(-2) @ vectors.mH, spd)
+    values, vectors = torch.linalg.eig(a)
+    assert close(a.to(vectors.dtype) @ vectors, vectors * values.unsqueeze(-2))
+    sign, size = torch.linalg.slogdet(a)
+    assert close(sign * size.exp(), torch.linalg.det(a))
+    assert close(torch.linalg.matrix_power(a, 3), a @ a @ a)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.complex128])
+def test_gradients(dtype):
+    a = made((4, 4), dtype).requires_grad_()
+    tall, wide, b = (made(shape, dtype, 1).requires_grad_() for shape in [(4, 2), (2, 4), (4, 2)])
+    low = torch.linalg.cholesky((a @ a.mH).detach() + torch.eye(4, dtype=dtype)).requires_grad_()
+    for name in ("inv", "det", "svdvals", "pinv"):
+        assert gradcheck(getattr(torch.linalg, name), (a,)), name
+    assert gradcheck(lambda x: torch.linalg.cholesky(x @ x.mH + torch.eye(4, dtype=dtype)), (a,))
+    assert gradcheck(torch.linalg.solve, (a, b))
+    assert gradcheck(lambda x: torch.linalg.lu_factor(x)[0], (a,))
+    assert gradcheck(lambda x: torch.linalg.slogdet(x)[1], (a,))
+    assert gradcheck(lambda x: torch.linalg.eigvalsh(x + x.mH), (a,))
+    assert gradcheck(lambda x, y: torch.linalg.solve_triangular(x, y, upper=False), (low, b))
+    for m in (tall, wide):
+        assert gradcheck(torch.linalg.svdvals, (m,)) and gradcheck(torch.linalg.pinv, (m,))
+        assert gradcheck(lambda x: torch.linalg.lu(x)[1:], (m,))
+        if not dtype.is_complex:
+            assert gradcheck(lambda x: torch.linalg.qr(x), (m,)) and gradcheck(lambda x: torch.linalg.svd(x, False), (m,))
+
+
+def test_singular_determinant_has_a_gradient():
+    a = torch.tensor([[1.0, 2.0], [2.0, 4.0]], dtype=torch.float64, requires_grad=True)
+    torch.linalg.det(a).backward()
+    assert close(a.grad, torch.tensor([[4.0, -2.0], [-2.0, 1.0]], dtype=torch.float64))
+
+
+def test_norms():
+    a = torch.tensor([[3.0, 0.0], [0.0, -4.0]])
+    assert torch.linalg.norm(a).item() == 5 and torch.linalg.norm(a, 2).item() == pytest.approx(4)
+    assert torch.linalg.norm(a, 1).item() == 4 and torch.linalg.norm(a, "nuc").item() == pytest.approx(7)
+    assert torch.linalg.cond(a).item() == pytest.approx(4 / 3) and torch.linalg.matrix_rank(a).item() == 2
+    assert torch.norm(a, "nuc").item() == pytest.approx(7)
+
+
+def test_least_squares():
+    a, b = made((5, 2)), made((5, 3), seed=1)
+    for driver in (None, "gels", "gelsd", "gelss"):
+        result = torch.linalg.lstsq(a, b, driver=driver)
+        assert close(result.solution, torch.linalg.pinv(a) @ b)
+    assert torch.linalg.lstsq(a, b).rank.item() == 2
+
+
+@pytest.mark.parametrize(
+    "call, kind, text",
+    [
+        (lambda: torch.linalg.inv(torch.zeros(2, 2)), torch.linalg.LinAlgError,
+         "linalg.inv: The diagonal element 1 is zero, the inversion could not be completed because the input matrix is singular."),
+        (lambda: torch.linalg.solve(torch.zeros(1, 2, 2), torch.ones(1, 2, 1)), torch.linalg.LinAlgError,
+         "torch.linalg.solve: (Batch element 0): The solver failed because the input matrix is singular."),
+        (lambda: torch.linalg.cholesky(-torch.eye(2)), torch.linalg.LinAlgError,
+         "linalg.cholesky: The factorization could not be completed because the input is not positive-definite (the leading minor of order 1 "
+         "is not positive-definite)."),
+        (lambda: torch.linalg.inv(torch.ones(2, 3)), RuntimeError,
+         "linalg.inv: A must be batches of square matrices, but they are 2 by 3 matrices"),
+        (lambda: torch.linalg.svd(torch.ones(2)), RuntimeError, "linalg.svd: The input tensor A must have at least 2 dimensions."),
+        (lambda: torch.linalg.eigh(torch.eye(2, dtype=torch.int64)), RuntimeError,
+         "linalg.eigh: Expected a floating point or complex tensor as input. Got Long"),
+        (lambda: torch.linalg.matrix_norm(torch.eye(2), 3), RuntimeError, "linalg.matrix_norm: Order 3 not supported."),
+    ],
+)  # fmt: skip
+def test_refusals(call, kind, text):
+    with pytest.raises(kind) as error:
+        call()
+    assert str(error.value) == text
+
+
+def test_without_lapack_the_package_is_named():
+    """A fresh process in which neither the package nor a library can be found."""
+    code = """
+import sys, importlib.abc
+class Hidden(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name == "scipy_openblas32": raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Hidden())
+import tallow as torch
+try:
+    torch.linalg.svd(torch.eye(2))
+except RuntimeError as error:
+    assert "linalg.svd" in str(error) and "pip install scipy-openblas32" in str(error), error
+else:
+    print("found")
+"""
+    environment = {key: value for key, value in os.environ.items() if key != "TALLOW_LAPACK"}
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    assert result.returncode == 0, result.stderr
+    if result.stdout.strip() == "found":
+        pytest.skip("the system has a LAPACK of its own")
