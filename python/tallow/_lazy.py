@@ -525,10 +525,8 @@ def lu(A, pivot=True, get_infos=False, out=None):
     """The LU factorisation, packed, and its row swaps; with get_infos also where the diagonal is zero."""
     if has_torch_function((A,)):
         return handle_torch_function(lu, (A,), A, pivot=pivot, get_infos=get_infos, out=out)
-    results = tuple(tallow.linalg.lu_factor_ex(A, pivot=pivot))
-    if not get_infos and bool((results[2] != 0).any()):
-        raise RuntimeError("lu_factor: the factorisation has a zero on its diagonal: pass get_infos=True to see where")
-    results = results if get_infos else results[:2]
+    results = tallow.linalg.lu_factor_ex(A, pivot=pivot)
+    results = results if get_infos else tuple(results)[:2]
     if out is None:
         return results
     for target, result in zip(out, results, strict=True):

@@ -31,7 +31,7 @@ bool tw__sum_given_composite(const tw_arg *a, tw_tensor **outs) {
     tw_tensor *sum = NULL;
     for (int i = 0; i < 4; i++) {
         if (a[i].tag != TW_ARG_TENSOR) continue;
-        tw_tensor *next = sum ? CALL(add, T(sum), a[i]) : tw_retained(a[i].t);
+        tw_tensor *next = sum ? CALL(add, T(sum), a[i]) : tw_retain(a[i].t);
         tw_release(sum);
         if (!(sum = next)) return false;
     }
@@ -132,11 +132,11 @@ bool tw_linalg_matrix_power_composite(const tw_arg *a, tw_tensor **outs) {
         outs[0] = out;
         return out != NULL;
     }
-    square = a[1].i < 0 ? CALL(linalg_inv, T(self)) : tw_retained(self);
+    square = a[1].i < 0 ? CALL(linalg_inv, T(self)) : tw_retain(self);
     const uint64_t n = a[1].i < 0 ? 0 - (uint64_t)a[1].i : (uint64_t)a[1].i;
     for (uint64_t bits = n; square && bits; bits >>= 1) {
         if (bits & 1) {
-            tw_tensor *next = product ? CALL(matmul, T(product), T(square)) : tw_retained(square);
+            tw_tensor *next = product ? CALL(matmul, T(product), T(square)) : tw_retain(square);
             tw_release(product);
             product = next;
         }
@@ -162,7 +162,7 @@ bool tw_linalg_matrix_power_composite(const tw_arg *a, tw_tensor **outs) {
 
 /* The product of ts[from..to], split where `split` says. Owned. */
 static tw_tensor *chain(tw_tensor *const *ts, const int *split, int n, int from, int to) {
-    if (from == to) return tw_retained(ts[from]);
+    if (from == to) return tw_retain(ts[from]);
     const int at = split[from * n + to];
     tw_tensor *left = chain(ts, split, n, from, at), *right = left ? chain(ts, split, n, at + 1, to) : NULL;
     tw_tensor *out = right ? CALL(mm, T(left), T(right)) : NULL;
@@ -217,7 +217,7 @@ bool tw_linalg_multi_dot_composite(const tw_arg *a, tw_tensor **outs) {
     bool ok = ts && size && cost && split;
     for (int i = 0; ok && i < n; i++) {
         tw_tensor *t = a[0].ts[i];
-        ts[i] = t->ndim == 2 ? tw_retained(t) : CALL(unsqueeze, T(t), I(i == 0 ? 0 : 1));
+        ts[i] = t->ndim == 2 ? tw_retain(t) : CALL(unsqueeze, T(t), I(i == 0 ? 0 : 1));
         if (!(ok = ts[i] != NULL)) break;
         size[i] = (double)ts[i]->sizes[0];
         size[i + 1] = (double)ts[i]->sizes[1];
@@ -289,7 +289,8 @@ bool tw_linalg_householder_product_composite(const tw_arg *a, tw_tensor **outs) 
         tw_pool_own(&p, Q);
         Q = tw_pool_done(&p, &next, 1) ? next : NULL;
     }
-    outs[0] = Q && tau->sizes[tau->ndim - 1] == 0 ? CALL(clone, T(tw_pool_own(&base, Q)), I(TW_CONTIGUOUS_FORMAT)) : Q;
+    tw_tensor *rows = TEMP(&base, transpose_int, T(tw_pool_own(&base, Q)), I(-2), I(-1)); /* the result is column-major */
+    outs[0] = CALL(transpose_int, T(TEMP(&base, clone, T(rows), I(TW_CONTIGUOUS_FORMAT))), I(-2), I(-1));
     return tw_pool_done(&base, outs, 1);
 }
 
