@@ -3,6 +3,7 @@
  * A layer is one matrix product for the inputs of all steps and _rnn_layer for the rest. Where that kernel does not reach (forward mode,
  * vmap, half types, projections) and for second derivatives the steps are ops of the table. */
 #include "composite/boxed.h"
+#include "composite/regrade.h"
 #include "core/memory.h"
 #include "ops/rnn.h"
 #include "ops_decl.h"
@@ -124,37 +125,22 @@ static tw_tensor *fused(int64_t mode, tw_tensor *x, layout rows, bool reverse, s
     return outs[0];
 }
 
-/* The gradient as a graph of its own: the steps again, in ops, differentiated. */
-static bool graph_gradient(const tw_arg *a, tw_tensor *const *g, uint64_t need, tw_tensor **gin) {
-    tw_pool p = {0};
-    tw_tensor *own[5], *roots[3], *grads[3], *inputs[5], *found[5] = {NULL, NULL, NULL, NULL, NULL};
-    int nroots = 0, ninputs = 0, which[5];
-    for (int i = 0; i < 5; i++) { /* a tensor given twice must not be counted twice */
-        own[i] = a[i].tag == TW_ARG_TENSOR ? TEMP(&p, alias, a[i]) : NULL;
-        if (need >> i & 1) which[ninputs] = i, inputs[ninputs++] = own[i];
-    }
-    if (tw_failed()) return tw_pool_done(&p, NULL, 0);
-    const bool packed = own[0]->ndim == 2;
-    const layout rows = {packed ? a[5].ints : NULL, packed ? a[5].n : own[0]->sizes[0]};
-    const weights w = {NULL, own[3], NULL, own[4], NULL};
-    state s = {tw_retain(own[1]), tw_retain(own[2])};
-    tw_tensor *output = tw_pool_own(&p, all_steps(a[6].i, own[0], rows, a[7].i != 0, &s, &w)), *results[] = {output, s.h, s.c};
-    for (int i = 0; i < 3; i++) {
-        if (g[i] && results[i] && !tw_failed() && tw_requires_grad(results[i])) roots[nroots] = results[i], grads[nroots++] = g[i];
-    }
-    bool ok = !tw_failed() && (nroots == 0 || tw_backward_run(roots, grads, nroots, true, true, inputs, ninputs, true, false, found));
-    for (int i = 0; i < ninputs; i++) {
-        if (ok) gin[which[i]] = found[i];
-        else tw_release(found[i]);
-    }
-    state_drop(&s);
-    return tw_pool_done(&p, NULL, 0) && ok;
+/* What _rnn_layer computes, for its second derivative. */
+static bool same_in_ops(const tw_arg *a, tw_tensor **outs) {
+    tw_tensor *const x = a[0].t;
+    const bool packed_rows = x->ndim == 2;
+    const layout rows = {packed_rows ? a[5].ints : NULL, packed_rows ? a[5].n : x->sizes[0]};
+    const weights w = {NULL, a[3].t, NULL, a[4].tag == TW_ARG_TENSOR ? a[4].t : NULL, NULL};
+    state s = {tw_retain(a[1].t), a[2].tag == TW_ARG_TENSOR ? tw_retain(a[2].t) : NULL};
+    outs[0] = all_steps(a[6].i, x, rows, a[7].i != 0, &s, &w);
+    outs[1] = s.h, outs[2] = s.c;
+    return outs[0] != NULL;
 }
 
 /* Edges: gates, h0, c0, w_hh, b_hh; results: output, hidden, cell, reserve. */
 bool tw__rnn_layer_grad(struct tw_node *node, const tw_arg *a, tw_tensor *const *r, tw_tensor *const *g, uint64_t need, tw_tensor **gin) {
     (void)node;
-    if (!(tw_mode & TW_MODE_NO_GRAD)) return graph_gradient(a, g, need, gin);
+    if (!(tw_mode & TW_MODE_NO_GRAD)) return tw_regrade(&tw_ops[TW_OP__rnn_layer], same_in_ops, a, g, need, gin);
     tw_pool p = {0};
     tw_tensor *outs[4] = {NULL, NULL, NULL, NULL};
     const int64_t mode = a[6].i, n = a[1].t->sizes[1];

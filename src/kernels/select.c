@@ -1,6 +1,7 @@
 /* Picks each kernel family's table for this processor. */
 #include "core/cpu.h"
 #include "kernels/kernel.h"
+#include "kernels/attention.h"
 #include "kernels/copy.h"
 #include "kernels/ctc.h"
 #include "kernels/gemm.h"
@@ -27,6 +28,7 @@
 #endif
 
 /* One line a family: #include "kernels/x.h" above, TW_FAMILY(x) here. */
+TW_FAMILY(attention)
 TW_FAMILY(ctc)
 TW_FAMILY(gemm)
 TW_FAMILY(maxima)

@@ -23,16 +23,6 @@ int tw_rnn_reserve(int64_t mode) { return mode == TW_RNN_LSTM ? 6 : mode == TW_R
 
 static const tw_tensor *optional(const tw_arg *a) { return a->tag == TW_ARG_TENSOR ? a->t : NULL; }
 
-static bool contiguous(const tw_tensor *t) {
-    int64_t expected = 1;
-    if (t->numel == 0) return true;
-    for (int i = t->ndim - 1; i >= 0; i--) {
-        if (t->sizes[i] != 1 && t->strides[i] != expected) return false;
-        expected *= t->sizes[i];
-    }
-    return true;
-}
-
 /* --- meta ---------------------------------------------------------------------------------------------------------------------------- */
 
 static bool check_batch_sizes(const tw_arg *sizes, int64_t rows, int64_t batch) {
@@ -50,9 +40,9 @@ bool tw__rnn_layer_meta(const tw_arg *a, tw_meta *out) {
     if (gates->dtype != TW_FLOAT32 && gates->dtype != TW_FLOAT64) {
         return tw_fail(TW_NOT_IMPLEMENTED_ERROR, "_rnn_layer: not implemented for '%s'", tw_dtypes[gates->dtype].type_name);
     }
-    bool fits = h0->ndim == 2 && w->ndim == 2 && (gates->ndim == 2 || gates->ndim == 3) && contiguous(gates);
+    bool fits = h0->ndim == 2 && w->ndim == 2 && (gates->ndim == 2 || gates->ndim == 3) && tw_is_contiguous(gates);
     for (size_t i = 0; i < sizeof others / sizeof *others && fits; i++) {
-        fits = !others[i] || (others[i]->dtype == gates->dtype && contiguous(others[i]));
+        fits = !others[i] || (others[i]->dtype == gates->dtype && tw_is_contiguous(others[i]));
     }
     const int64_t hidden = h0->ndim == 2 ? h0->sizes[1] : 0, width = g * hidden, batch = h0->ndim ? h0->sizes[0] : 0;
     fits = fits && gates->sizes[gates->ndim - 1] == width && w->sizes[0] == width && w->sizes[1] == hidden;
@@ -81,7 +71,7 @@ bool tw__rnn_layer_backward_meta(const tw_arg *a, tw_meta *out) {
     const tw_dtype dtype = (tw_dtype)output->dtype;
     for (int i = 0; i < 6; i++) {
         const tw_tensor *t = optional(&a[i]);
-        if (t && !contiguous(t)) return tw_fail(TW_RUNTIME_ERROR, "_rnn_layer_backward: expected contiguous tensors");
+        if (t && !tw_is_contiguous(t)) return tw_fail(TW_RUNTIME_ERROR, "_rnn_layer_backward: expected contiguous tensors");
     }
     out[1].absent = mode != TW_RNN_GRU, out[3].absent = mode != TW_RNN_LSTM;
     return tw_meta_set(&out[0], dtype, output->device, sizes, output->ndim) &&

@@ -2,7 +2,7 @@
 
 from tallow.nn.modules.activation import (
     CELU, ELU, GELU, GLU, Hardshrink, Hardsigmoid, Hardswish, Hardtanh, LeakyReLU, LogSigmoid, LogSoftmax, Mish,
-    PReLU, ReLU, ReLU6, SELU, SiLU, Sigmoid, Softmax, Softmax2d, Softmin, Softplus, Softshrink, Softsign, Tanh,
+    MultiheadAttention, PReLU, ReLU, ReLU6, RReLU, SELU, SiLU, Sigmoid, Softmax, Softmax2d, Softmin, Softplus, Softshrink, Softsign, Tanh,
     Tanhshrink, Threshold,
 )  # fmt: skip
 from tallow.nn.modules.adaptive import AdaptiveLogSoftmaxWithLoss
@@ -21,8 +21,12 @@ from tallow.nn.modules.loss import (
     TripletMarginWithDistanceLoss,
 )  # fmt: skip
 from tallow.nn.modules.module import Module
+from tallow.nn.modules.normalization import LayerNorm
 from tallow.nn.modules.pooling import MaxPool2d
 from tallow.nn.modules.rnn import GRU, GRUCell, LSTM, LSTMCell, RNN, RNNBase, RNNCell, RNNCellBase
 from tallow.nn.modules.sparse import Embedding, EmbeddingBag
+from tallow.nn.modules.transformer import (
+    Transformer, TransformerDecoder, TransformerDecoderLayer, TransformerEncoder, TransformerEncoderLayer,
+)  # fmt: skip
 
 __all__ = sorted(name for name, value in globals().items() if isinstance(value, type))
