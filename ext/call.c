@@ -288,21 +288,22 @@ static PyObject *get_objclass(PyObject *o, void *closure) {
     (void)o, (void)closure;
     TW_PY_RETURN_NEW(tw_py_base_type);
 }
-/* Pickles by name: getattr(_VariableFunctions or TensorBase, name). */
+/* Pickles by name: a method as an attribute of the Tensor class, a function through tallow._utils._function. */
 static PyObject *callable_reduce(PyObject *o, PyObject *unused) {
     (void)unused;
     callable *c = (callable *)o;
-    PyObject *builtins = PyEval_GetBuiltins(), *getattr = PyDict_GetItemString(builtins, "getattr"), *owner;
     if (c->method) {
-        owner = (PyObject *)tw_py_tensor_class;
-        Py_INCREF(owner);
-    } else {
-        PyObject *m = PyImport_ImportModule("tallow._C");
-        owner = m ? PyObject_GetAttrString(m, strcmp(c->binding->space, "torch") == 0 ? "_VariableFunctions" : "_nn") : NULL;
-        Py_XDECREF(m);
-        if (!owner) return NULL;
+        PyObject *getattr = PyDict_GetItemString(PyEval_GetBuiltins(), "getattr");
+        return Py_BuildValue("O(Os)", getattr, (PyObject *)tw_py_tensor_class, c->binding->name);
     }
-    return Py_BuildValue("O(Ns)", getattr, owner, c->binding->name);
+    PyObject *utils = PyImport_ImportModule("tallow._utils"), *find = utils ? PyObject_GetAttrString(utils, "_function") : NULL;
+    Py_XDECREF(utils);
+    return find ? Py_BuildValue("N(ss)", find, c->binding->space, c->binding->name) : NULL;
+}
+/* copy and deepcopy: itself, as any function. */
+static PyObject *callable_copy(PyObject *o, PyObject *unused) {
+    (void)unused;
+    TW_PY_RETURN_NEW(o);
 }
 
 static PyGetSetDef callable_getset[] = {
@@ -321,6 +322,8 @@ static PyGetSetDef method_getset[] = {
 };
 static PyMethodDef callable_methods[] = {
     {"__reduce__", callable_reduce, METH_NOARGS, NULL},
+    {"__copy__", callable_copy, METH_NOARGS, NULL},
+    {"__deepcopy__", callable_copy, METH_O, NULL},
     {NULL, NULL, 0, NULL},
 };
 

@@ -145,3 +145,10 @@ def _rebuild_exception(kind, name, text, where):
     wrapper = ExceptionWrapper.__new__(ExceptionWrapper)
     wrapper.exc_type, wrapper.name, wrapper.exc_msg, wrapper.where = kind, name, text, where
     return wrapper
+
+
+def _function(space, name):
+    """An op's function by where the table puts it: what pickles of functions name."""
+    from tallow import _C
+
+    return getattr({"torch": _C._VariableFunctions, "linalg": _C._linalg, "special": _C._special}.get(space, _C._nn), name)

@@ -248,3 +248,9 @@ def test_state_repr_and_stream_are_pytorchs(make):
     assert repr(ours) == repr(theirs)
     assert {k: v.tolist() for k, v in ours.state_dict().items()} == {k: v.tolist() for k, v in theirs.state_dict().items()}
     assert torch.rand(1).item() == reference.rand(1).item()
+
+
+def test_functions_of_the_table_are_copied_and_pickled_by_name():
+    for function in (nn.functional.gelu, nn.functional.linear, torch.add):
+        assert copy.deepcopy(function) is function and copy.copy(function) is function
+        assert pickle.loads(pickle.dumps(function)) is function
