@@ -16,6 +16,26 @@ static bool set_bit(PyObject *on, unsigned mask, bool inverted) {
     return true;
 }
 
+/* _autocast(): (whether it is on, its dtype). */
+static PyObject *autocast(PyObject *m, PyObject *u) {
+    (void)m, (void)u;
+    return Py_BuildValue("NN", PyBool_FromLong((tw_mode & TW_MODE_AUTOCAST) != 0), tw_py_dtype_object((tw_dtype)tw_autocast_dtype));
+}
+/* _set_autocast(on, dtype) */
+static PyObject *set_autocast(PyObject *m, PyObject *args) {
+    int on;
+    PyObject *given;
+    tw_dtype dtype;
+    (void)m;
+    if (!PyArg_ParseTuple(args, "pO", &on, &given) || !tw_py_dtype_from(given, &dtype)) return NULL;
+    if (dtype != TW_BFLOAT16 && dtype != TW_FLOAT16) {
+        PyErr_SetString(PyExc_RuntimeError, "autocast is to torch.bfloat16 or torch.float16");
+        return NULL;
+    }
+    tw_autocast_dtype = (unsigned char)dtype;
+    tw_mode = on ? tw_mode | TW_MODE_AUTOCAST : tw_mode & ~(unsigned)TW_MODE_AUTOCAST;
+    Py_RETURN_NONE;
+}
 static PyObject *is_grad_enabled(PyObject *m, PyObject *u) { (void)m, (void)u; return bit(TW_MODE_NO_GRAD, true); }
 static PyObject *set_grad_enabled(PyObject *m, PyObject *on) {
     (void)m;
@@ -198,6 +218,8 @@ static PyObject *remove_batch_dim(PyObject *m, PyObject *args) {
 }
 
 static PyMethodDef functions[] = {
+    {"_autocast", autocast, METH_NOARGS, NULL},
+    {"_set_autocast", set_autocast, METH_VARARGS, NULL},
     {"is_grad_enabled", is_grad_enabled, METH_NOARGS, NULL},
     {"_set_grad_enabled", set_grad_enabled, METH_O, NULL},
     {"is_inference_mode_enabled", is_inference, METH_NOARGS, NULL},

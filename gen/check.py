@@ -9,7 +9,7 @@ from primitives import COMPLEX_PARTS, PRIMITIVES
 KINDS = ("elementwise", "reduce", "view", "kernel", "composite")
 COLUMNS = {"sig", "kind", "value", "value_bool", "value_int", "value_float", "value_complex", "promote", "dtypes", "d", "grad", "jvp",
            "linear", "nondiff", "batch", "variants", "namespaces", "aliases", "number", "flags", "reduce", "samples", "doc", "node",
-           "save", "label", "autocast", "unlike", "wide", "half_grad", "lead", "twins", "refuse", "guard", "mixed"}
+           "save", "label", "unlike", "wide", "half_grad", "lead", "twins", "refuse", "guard", "mixed"}
 COLUMNS |= {"let", "require"}  # of composites that are spelt out
 VALUES = ("value", "value_bool", "value_int", "value_float", "value_complex")
 PROMOTES = ("default", "int_to_float", "compare", "real", "bool", "first", "where")

@@ -151,6 +151,8 @@ def record(op, arrays, saves):
     fields = [f"{c_string(op.key)}, {c_string(op.base)}, {c_string(node_name(op))}",
               f".id = TW_OP_{op.c}, .kind = TW_KIND_{op.kind.upper()}, .nparams = {len(op.params)}, "
               f".nouts = {len(op.schema.results)}, .flags = {flags}"]
+    if op.autocast:
+        fields.append(f".autocast = TW_AUTOCAST_{op.autocast.upper()}")
     positional = [p for p in op.params if not p.keyword_only]
     self_at = next((i for i, p in enumerate(op.params) if p.name == "self"), 0)
     fields.append(f".self = {self_at}, .npositional = {len(positional)}, .nrequired = {sum(not p.has_default for p in positional)}")

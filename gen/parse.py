@@ -387,10 +387,10 @@ def parse_file(path, errors):
 
 
 def parse_table(folder):
-    """All ops of a folder of spec files, in file order, and the errors found so far. (optim.toml holds no ops: gen/steps.py reads it.)"""
+    """All ops of a folder of spec files, in file order, and the errors found so far. optim.toml (gen/steps.py) and autocast.toml hold no ops."""
     errors, ops, seen = [], [], {}
     for path in sorted(Path(folder).glob("*.toml")):
-        if path.name == "optim.toml":
+        if path.name in ("optim.toml", "autocast.toml"):
             continue
         for op in parse_file(path, errors):
             if op.key in seen:
@@ -406,6 +406,9 @@ def parse_table(folder):
         seen[op.key] = op
         op.id = len(ops)
         ops.append(op)
+    policies = read_autocast(folder)
+    for op in ops:
+        op.autocast = policies.get(op.base, "")
     return ops, errors
 
 
@@ -425,3 +428,10 @@ def twins(op):
         twin = Op(key, {"sig": sig, "kind": "composite", "variants": variants, "doc": doc}, op.file, op.line, op.lines, twin_of=op, twin=word)
         twin.schema = parse_schema(sig)
         yield twin
+
+
+def read_autocast(folder):
+    """{name of an op: policy} of autocast.toml."""
+    path = Path(folder) / "autocast.toml"
+    lists = tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return {name: policy for policy, names in lists.items() for name in names.split()}

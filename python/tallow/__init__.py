@@ -26,12 +26,18 @@ _HOMES = {
     "_functorch": "vmap",
     "storage": """UntypedStorage TypedStorage FloatStorage DoubleStorage HalfStorage BFloat16Storage ByteStorage
         CharStorage ShortStorage IntStorage LongStorage BoolStorage ComplexFloatStorage ComplexDoubleStorage""",
-    "amp": "autocast",
+    "amp.autocast_mode": """autocast is_autocast_enabled set_autocast_enabled get_autocast_dtype set_autocast_dtype is_autocast_cpu_enabled
+        set_autocast_cpu_enabled get_autocast_cpu_dtype set_autocast_cpu_dtype get_autocast_gpu_dtype set_autocast_gpu_dtype
+        is_autocast_cache_enabled set_autocast_cache_enabled autocast_increment_nesting autocast_decrement_nesting
+        clear_autocast_cache""",
+    "amp.grad_scaler": "GradScaler",
+    "jit": "ScriptModule",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 _SUBMODULES = frozenset(
     """autograd nn optim utils func linalg special cuda backends serialization random storage overrides types version
-    amp return_types mps xpu cpu accelerator testing multiprocessing _utils _lazy _composite _functorch __future__""".split()
+    amp return_types mps xpu cpu accelerator testing multiprocessing compiler distributed export fx hub jit library nested onnx
+    profiler sparse _utils _lazy _composite _functorch __future__""".split()
 )
 
 

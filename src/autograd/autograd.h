@@ -11,6 +11,8 @@ enum {
 };
 extern _Thread_local TW_FAST_TLS unsigned tw_mode;
 
+extern _Thread_local TW_FAST_TLS unsigned char tw_autocast_dtype; /* tw_dtype of TW_MODE_AUTOCAST: bfloat16 or float16 */
+
 /* The entry. Functional call: outs[] are set to owned results. Handles every mode, records the graph, then tw_run. */
 bool tw_call(const tw_op *op, const tw_arg *args, tw_tensor **outs);
 /* args[0] is overwritten with the op's (first) result: add_, clamp_, ... Leaf checks, version bump, rebase of views. */

@@ -595,7 +595,7 @@ bool tw_backward_run(tw_tensor *const *roots, tw_tensor *const *grads, int nroot
     k.accumulate = accumulate;
     k.selective = false;
     k.result = result;
-    tw_mode = create_graph ? mode & ~(unsigned)TW_MODE_NO_GRAD : mode | TW_MODE_NO_GRAD;
+    tw_mode = (create_graph ? mode & ~(unsigned)TW_MODE_NO_GRAD : mode | TW_MODE_NO_GRAD) & ~(unsigned)TW_MODE_AUTOCAST;
     if (inputs) {
         if (!result) k.result = own = tw_calloc((size_t)ninputs + 1, sizeof *own);
         if (!k.result) goto done;

@@ -3,6 +3,7 @@
  *
  * Everything here sees logical tensors. Batching lies below (run_below), so gradients and tangents of batched tensors are ordinary. */
 #include "autograd/engine.h"
+#include "autograd/autocast.h"
 #include "autograd/jvp.h"
 #include "autograd/vmap.h"
 #include "ops/elementwise.h"
@@ -12,6 +13,7 @@
 #include <string.h>
 
 _Thread_local TW_FAST_TLS unsigned tw_mode;
+_Thread_local TW_FAST_TLS unsigned char tw_autocast_dtype = TW_BFLOAT16;
 
 /* --- small helpers --- */
 
@@ -208,6 +210,7 @@ static bool call_graph(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
 bool tw_call(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
     if (tw_failed()) return false;
     for (int i = 0; i < op->nouts; i++) outs[i] = NULL;
+    if ((tw_mode & TW_MODE_AUTOCAST) && op->autocast && !(op->flags & TW_OP_INPLACE)) return tw_call_autocast(op, args, outs);
     if (op->flags & TW_OP_INPLACE) {
         if (!tw_call_inplace(op, args)) return false;
         outs[0] = tw_retain(args[0].t);
@@ -305,7 +308,19 @@ static bool composite_inplace(const tw_op *op, const tw_arg *args) {
     return ok;
 }
 
+/* Ops with arguments to cast have them cast in functional calls only: writing into a given tensor, they are as without autocast. */
+static bool cleared(const tw_op *op) { return (tw_mode & TW_MODE_AUTOCAST) && op->autocast; }
+
+static bool call_inplace(const tw_op *op, const tw_arg *args);
 bool tw_call_inplace(const tw_op *op, const tw_arg *args) {
+    if (!cleared(op)) return call_inplace(op, args);
+    tw_mode &= ~(unsigned)TW_MODE_AUTOCAST;
+    const bool ok = call_inplace(op, args);
+    tw_mode |= TW_MODE_AUTOCAST;
+    return ok;
+}
+
+static bool call_inplace(const tw_op *op, const tw_arg *args) {
     if (tw_failed()) return false;
     tw_tensor *self = args[0].t, *outs[TW_MAX_OUTS] = {self}, *before = NULL;
     tw_node *n = NULL;
@@ -368,7 +383,16 @@ static bool composite_out(const tw_op *op, const tw_arg *args, tw_tensor **outs)
     return ok;
 }
 
+static bool call_out(const tw_op *op, const tw_arg *args, tw_tensor **outs);
 bool tw_call_out(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
+    if (!cleared(op)) return call_out(op, args, outs);
+    tw_mode &= ~(unsigned)TW_MODE_AUTOCAST;
+    const bool ok = call_out(op, args, outs);
+    tw_mode |= TW_MODE_AUTOCAST;
+    return ok;
+}
+
+static bool call_out(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
     if (tw_failed()) return false;
     if (!(tw_mode & TW_MODE_NO_GRAD)) {
         for (int i = 0; i < op->nparams; i++)

@@ -67,6 +67,8 @@ enum { TW_OP_DYNAMIC = 1, TW_OP_RANDOM = 2, TW_OP_INPLACE = 4 /* writes args[0]:
        TW_OP_GEOMETRY = 64 /* its gradient reads the geometry of args[0], not its elements: they may be written to */,
        TW_OP_LIST = 16 /* the one result is a Tensor[] (split, unbind): outs[0] is really an owned tw_list * */ };
 
+typedef enum tw_autocast { TW_AUTOCAST_NONE, TW_AUTOCAST_LOWER, TW_AUTOCAST_FLOAT32, TW_AUTOCAST_WIDEST } tw_autocast;
+
 /* A Tensor[] result. items are owned by the list. */
 typedef struct tw_list { int64_t n; tw_tensor *items[]; } tw_list;
 tw_list *tw_list_new(int64_t n);        /* n NULL items; NULL and an error on failure */
@@ -78,6 +80,7 @@ typedef struct tw_op {
     const char *node;        /* "MaxBackward0" */
     uint16_t id;
     uint8_t kind, nparams, nouts, flags;
+    uint8_t autocast;        /* tw_autocast: what autocast mode does to floating-point arguments */
     uint8_t self;            /* the parameter named self; 0 if there is none */
     uint8_t npositional, nrequired; /* parameters before `*`, and those of them without a default */
     const tw_param *params;
