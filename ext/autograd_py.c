@@ -1,5 +1,6 @@
 /* Modes, backward, forward mode and batching for Python. */
 #include "ext/hooks.h"
+#include "autograd/profile.h"
 #include "autograd/vmap.h"
 #include "core/memory.h"
 #include "op_ids.h"
@@ -16,6 +17,29 @@ static bool set_bit(PyObject *on, unsigned mask, bool inverted) {
     return true;
 }
 
+static PyObject *set_profiling(PyObject *m, PyObject *on) {
+    (void)m;
+    const int yes = PyObject_IsTrue(on);
+    if (yes < 0) return NULL;
+    tw_mode = yes ? tw_mode | TW_MODE_PROFILE : tw_mode & ~(unsigned)TW_MODE_PROFILE;
+    Py_RETURN_NONE;
+}
+/* _profiled(): what was noted since the last time, a list of (name, start, end) in nanoseconds. */
+static PyObject *profiled(PyObject *m, PyObject *u) {
+    int64_t n;
+    (void)m, (void)u;
+    tw_event *events = tw_profile_take(&n);
+    PyObject *list = PyList_New((Py_ssize_t)n);
+    for (int64_t i = 0; list && i < n; i++) {
+        char name[128];
+        PyOS_snprintf(name, sizeof name, "aten::%s%s", events[i].op->base, events[i].inplace ? "_" : "");
+        PyObject *one = Py_BuildValue("sLL", name, (long long)events[i].start, (long long)events[i].end);
+        if (!one) Py_CLEAR(list);
+        else PyList_SET_ITEM(list, (Py_ssize_t)i, one);
+    }
+    tw_free(events);
+    return list;
+}
 /* _autocast(): (whether it is on, its dtype). */
 static PyObject *autocast(PyObject *m, PyObject *u) {
     (void)m, (void)u;
@@ -218,6 +242,8 @@ static PyObject *remove_batch_dim(PyObject *m, PyObject *args) {
 }
 
 static PyMethodDef functions[] = {
+    {"_set_profiling", set_profiling, METH_O, NULL},
+    {"_profiled", profiled, METH_NOARGS, NULL},
     {"_autocast", autocast, METH_NOARGS, NULL},
     {"_set_autocast", set_autocast, METH_VARARGS, NULL},
     {"is_grad_enabled", is_grad_enabled, METH_NOARGS, NULL},

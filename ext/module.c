@@ -1,4 +1,5 @@
 /* tallow._C: puts the types and functions of the other files together; errors and warnings on their way to Python. */
+#include "core/cpu.h"
 #include "core/memory.h"
 #include "core/print.h"
 #include "core/threads.h"
@@ -133,6 +134,12 @@ static PyObject *empty_cache(PyObject *m, PyObject *u) {
     tw_memory_empty_cache();
     Py_RETURN_NONE;
 }
+/* The instruction set in use, by PyTorch's names. */
+static PyObject *cpu_capability(PyObject *m, PyObject *u) {
+    static const char *const names[] = {"DEFAULT", "AVX2", "AVX512"};
+    (void)m, (void)u;
+    return PyUnicode_FromString(names[tw_cpu_isa()]);
+}
 /* Functions of Python's floats with the library's bits: Python's own are libm's. */
 static PyObject *number_pow(PyObject *m, PyObject *args) {
     double x, y;
@@ -160,6 +167,7 @@ static PyObject *op_names(PyObject *m, PyObject *u) {
 }
 
 static PyMethodDef functions[] = {
+    {"_cpu_capability", cpu_capability, METH_NOARGS, NULL},
     {"get_num_threads", get_num_threads, METH_NOARGS, NULL},
     {"set_num_threads", set_num_threads, METH_O, NULL},
     {"_set_printoptions", (PyCFunction)(void (*)(void))set_printoptions, METH_VARARGS | METH_KEYWORDS, NULL},

@@ -49,6 +49,7 @@ def _function(name):
     def absent(*args, **kwargs):
         raise refuse(name)
 
+    absent._absent = True
     absent.__name__ = absent.__qualname__ = name.rpartition(".")[2]
     absent.__doc__ = "Not implemented in tallow."
     return absent
@@ -58,7 +59,7 @@ def _class(name):
     def __new__(cls, *args, **kwargs):
         raise refuse(name)
 
-    return type(name.rpartition(".")[2], (object,), {"__new__": __new__, "__doc__": "Not implemented in tallow."})
+    return type(name.rpartition(".")[2], (object,), {"__new__": __new__, "_absent": True, "__doc__": "Not implemented in tallow."})
 
 
 @functools.cache

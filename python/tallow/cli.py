@@ -1,10 +1,11 @@
-"""The command `tallow`: runs a program with tallow in the place of torch."""
+"""The command `tallow`: runs a program with tallow in the place of torch, or says what it would miss."""
 
 import os
 import sys
 
 USAGE = """usage: tallow run SCRIPT [ARGUMENTS]      run a script in which `import torch` means tallow
        tallow run -m MODULE [ARGUMENTS]   the same for a module
+       tallow check PATH ...              list the names of torch that files or folders use and tallow lacks
        tallow --version
 """
 
@@ -66,6 +67,10 @@ def main(arguments=None):
     if arguments[:1] in (["-h"], ["--help"]):
         print(USAGE, end="")
         return 0
+    if len(arguments) > 1 and arguments[0] == "check":
+        from tallow._check import check
+
+        return check(arguments[1:])
     if len(arguments) < 2 or arguments[0] != "run":
         sys.stderr.write(USAGE)
         return 2

@@ -5,6 +5,7 @@
 #include "autograd/engine.h"
 #include "autograd/autocast.h"
 #include "autograd/jvp.h"
+#include "autograd/profile.h"
 #include "autograd/vmap.h"
 #include "ops/elementwise.h"
 #include "ops/view.h"
@@ -207,9 +208,18 @@ static bool call_graph(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
     return false;
 }
 
+static bool call(const tw_op *op, const tw_arg *args, tw_tensor **outs);
 bool tw_call(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
     if (tw_failed()) return false;
     for (int i = 0; i < op->nouts; i++) outs[i] = NULL;
+    if (!(tw_mode & TW_MODE_PROFILE)) return call(op, args, outs);
+    const int64_t start = tw_profile_now();
+    const bool ok = call(op, args, outs);
+    tw_profile_note(op, false, start);
+    return ok;
+}
+
+static bool call(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
     if ((tw_mode & TW_MODE_AUTOCAST) && op->autocast && !(op->flags & TW_OP_INPLACE)) return tw_call_autocast(op, args, outs);
     if (op->flags & TW_OP_INPLACE) {
         if (!tw_call_inplace(op, args)) return false;
@@ -313,10 +323,12 @@ static bool cleared(const tw_op *op) { return (tw_mode & TW_MODE_AUTOCAST) && op
 
 static bool call_inplace(const tw_op *op, const tw_arg *args);
 bool tw_call_inplace(const tw_op *op, const tw_arg *args) {
-    if (!cleared(op)) return call_inplace(op, args);
-    tw_mode &= ~(unsigned)TW_MODE_AUTOCAST;
+    const unsigned mode = tw_mode;
+    const int64_t start = mode & TW_MODE_PROFILE ? tw_profile_now() : 0;
+    if (cleared(op)) tw_mode &= ~(unsigned)TW_MODE_AUTOCAST;
     const bool ok = call_inplace(op, args);
-    tw_mode |= TW_MODE_AUTOCAST;
+    tw_mode = mode;
+    if (mode & TW_MODE_PROFILE) tw_profile_note(op, !(op->flags & TW_OP_INPLACE), start);
     return ok;
 }
 
