@@ -1,12 +1,12 @@
-"""python -m tallow SCRIPT: the same as tallow run SCRIPT."""
+"""python -m tallow SCRIPT: the same as tallow run SCRIPT; other commands of tallow by their names."""
 
+import os
 import sys
 
-from tallow.cli import USAGE, run
+from tallow.cli import main
 
-if len(sys.argv) < 2 or sys.argv[1] in ("-h", "--help"):
-    asked = len(sys.argv) > 1
-    (sys.stdout if asked else sys.stderr).write(USAGE)
-    sys.exit(0 if asked else 2)
 arguments = sys.argv[1:]
-sys.exit(run(arguments[1:] if arguments[0] == "run" and len(arguments) > 1 else arguments))
+named = not arguments or arguments[0] in ("run", "check") or arguments[0].startswith("-") and arguments[0] != "-m"
+if named and arguments and not arguments[0].startswith("-") and (len(arguments) == 1 and os.path.exists(arguments[0])):
+    named = False  # a script of that name
+sys.exit(main(arguments if named else ["run", *arguments]))

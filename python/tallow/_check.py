@@ -35,9 +35,10 @@ class Finding:
     column: int
     name: str
     problem: str = ""
+    hint: str = ""
 
     def __str__(self):
-        return f"{self.path}:{self.line}:{self.column + 1}: " + (self.problem or f"{self.name} is not in tallow")
+        return f"{self.path}:{self.line}:{self.column + 1}: " + (self.problem or f"{self.name} is not in tallow") + self.hint
 
 
 class Names:
@@ -85,6 +86,18 @@ class Names:
         return None
 
 
+    def hint(self, path):
+        """What a misspelt name was meant to be, in brackets."""
+        from difflib import get_close_matches
+
+        owner_path, _, name = path.rpartition(".")
+        owner = self.find(owner_path)
+        if name in getattr(owner, "__dict__", {}):  # a placeholder: PyTorch has the name
+            return ""
+        meant = get_close_matches(name, dir(owner), n=1, cutoff=0.8)
+        return f" (did you mean {owner_path}.{meant[0]}?)" if meant else ""
+
+
 class Reader(ast.NodeVisitor):
     """Reads one file."""
 
@@ -108,7 +121,7 @@ class Reader(ast.NodeVisitor):
         self.used.add(path)
         missing = self.names.missing_part(path)
         if missing is not None and not self.guards:
-            self.findings.add(Finding(self.path, node.lineno, node.col_offset, missing))
+            self.findings.add(Finding(self.path, node.lineno, node.col_offset, missing, hint=self.names.hint(missing)))
 
     def kind(self, node):
         """The dotted name that an expression is; TENSOR for a value that is one, as TENSOR + "()"; None if it is not known."""
@@ -146,30 +159,35 @@ class Reader(ast.NodeVisitor):
 
     # --- imports ----------------------------------------------------------------------------------------------
 
+    @staticmethod
+    def torchs(module):
+        """torch's name of a module of torch, or of tallow; None for others."""
+        top, dot, rest = (module or "").partition(".")
+        return "torch" + dot + rest if top in ("torch", "tallow") else None
+
     def visit_Import(self, node):
         for alias in node.names:
-            if alias.name == "torch" or alias.name.startswith("torch."):
-                self.note(alias.name, node)
-                self.scopes[-1][alias.asname or "torch"] = alias.name if alias.asname else "torch"
-            elif alias.asname or alias.name:
-                self.scopes[-1][alias.asname or alias.name.split(".")[0]] = None
+            top, module = alias.name.split(".")[0], self.torchs(alias.name)
+            if module:
+                self.note(module, node)
+            self.scopes[-1][alias.asname or top] = module if alias.asname else module and "torch"
 
     def visit_ImportFrom(self, node):
-        ours = not node.level and node.module and (node.module == "torch" or node.module.startswith("torch."))
+        ours = None if node.level else self.torchs(node.module)
         if ours:
-            self.note(node.module, node)
+            self.note(ours, node)
         for alias in node.names:
             if not ours:
                 self.scopes[-1][alias.asname or alias.name] = None
             elif alias.name == "*":
-                module = self.names.find(node.module)
+                module = self.names.find(ours)
                 for name in getattr(module, "__all__", None) or dir(module):
                     if not name.startswith("_"):
-                        self.scopes[-1][name] = f"{node.module}.{name}"
+                        self.scopes[-1][name] = f"{ours}.{name}"
             else:
-                path = f"{node.module}.{alias.name}"
+                path = f"{ours}.{alias.name}"
                 self.note(path, alias if hasattr(alias, "lineno") else node)
-                self.scopes[-1][alias.asname or alias.name] = path
+                self.bind(ast.Name(alias.asname or alias.name), path)
 
     # --- guards -----------------------------------------------------------------------------------------------
 
@@ -225,7 +243,8 @@ class Reader(ast.NodeVisitor):
     def bind(self, target, kind):
         """A variable becomes something."""
         if isinstance(target, ast.Name):
-            self.scopes[-1][target.id] = kind
+            absent = kind is not None and not kind.startswith(TENSOR + "()") and self.names.missing_part(kind) is not None
+            self.scopes[-1][target.id] = None if absent else kind  # what is missing is said once
         elif isinstance(target, (ast.Tuple, ast.List)):
             for item in target.elts:
                 self.bind(item, None)
