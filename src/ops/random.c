@@ -3,6 +3,8 @@
 #include "kernels/random.h"
 #include "ops/copy.h"
 #include "ops/op.h"
+#include "ops/random_draw.h"
+#include "kernels/number.h"
 #include "ops_decl.h"
 
 #include <math.h>
@@ -61,11 +63,11 @@ static void fill_in_memory_order(const draw *d, tw_tensor *t) {
 static void store(const draw *d, void *to, double value) { tw_store_scalar(to, d->dtype, tw_float(value)); }
 
 /* [0, 1) with 53 bits; the float kinds use 24. */
-static double uniform53(tw_generator *g) { return (double)(tw_random64(g) & ((1ull << 53) - 1)) * 0x1p-53; }
+double tw_draw_uniform(tw_generator *g) { return (double)(tw_random64(g) & ((1ull << 53) - 1)) * 0x1p-53; }
 static float uniform24(tw_generator *g) { return (float)(tw_random32(g) & 0xffffff) * 0x1p-24f; }
 
 static void one_uniform(const draw *d, void *to) {
-    if (d->dtype == TW_FLOAT64) *(double *)to = fma(uniform53(d->g), d->to - d->from, d->from);
+    if (d->dtype == TW_FLOAT64) *(double *)to = fma(tw_draw_uniform(d->g), d->to - d->from, d->from);
     else {
         store(d, to, (double)fmaf(uniform24(d->g), (float)d->to - (float)d->from, (float)d->from));
         /* the range is half open: what rounds up to its end becomes its beginning */
@@ -74,26 +76,33 @@ static void one_uniform(const draw *d, void *to) {
 }
 
 /* Box-Muller in double precision; the second number waits in the generator. The mathematics is libm's, as in PyTorch. */
-static double normal_pair(tw_generator *g) {
+double tw_draw_normal(tw_generator *g) {
     if (g->has_double_normal) {
         g->has_double_normal = false;
         return g->next_double_normal;
     }
-    const double u1 = uniform53(g), u2 = uniform53(g);
+    const double u1 = tw_draw_uniform(g), u2 = tw_draw_uniform(g);
     const double radius = sqrt(-2.0 * log1p(-u2)), angle = 2.0 * 3.14159265358979323846 * u1;
     g->next_double_normal = radius * sin(angle);
     g->has_double_normal = true;
     return radius * cos(angle);
 }
-static void one_normal(const draw *d, void *to) { store(d, to, fma(normal_pair(d->g), d->to, d->from)); }
+static void one_normal(const draw *d, void *to) { store(d, to, fma(tw_draw_normal(d->g), d->to, d->from)); }
 
 static void one_integer(const draw *d, void *to) {
     const uint64_t word = d->wide ? tw_random64(d->g) : tw_random32(d->g);
     tw_store_scalar(to, d->dtype, tw_int((int64_t)((d->range ? word % d->range : word) + (uint64_t)d->base)));
 }
 
-static void one_bernoulli(const draw *d, void *to) { store(d, to, uniform53(d->g) < d->from ? 1.0 : 0.0); }
-static void one_exponential(const draw *d, void *to) { store(d, to, -1.0 / d->from * log1p(-uniform53(d->g))); }
+static void one_bernoulli(const draw *d, void *to) { store(d, to, tw_draw_uniform(d->g) < d->from ? 1.0 : 0.0); }
+static void one_exponential(const draw *d, void *to) { store(d, to, -1.0 / d->from * log1p(-tw_draw_uniform(d->g))); }
+
+static void one_cauchy(const draw *d, void *to) {
+    const double angle = 3.14159265358979323846 * (tw_draw_uniform(d->g) - 0.5);
+    store(d, to, d->from + d->to * (sin(angle) / cos(angle)));
+}
+static void one_geometric(const draw *d, void *to) { store(d, to, ceil(log(tw_draw_uniform(d->g)) / log1p(-d->from))); }
+static void one_log_normal(const draw *d, void *to) { store(d, to, tw_number()->exp(fma(tw_draw_normal(d->g), d->to, d->from))); }
 
 /* Complex tensors are drawn as pairs. */
 static tw_tensor *as_real(tw_tensor *t) {
@@ -166,10 +175,10 @@ static void normal16_double(double *data, double mean, double std) {
 }
 
 static void normal_doubles(tw_generator *g, double *data, int64_t n, double mean, double std) {
-    for (int64_t i = 0; i < n; i++) data[i] = uniform53(g);
+    for (int64_t i = 0; i < n; i++) data[i] = tw_draw_uniform(g);
     for (int64_t i = 0; i + 16 <= n; i += 16) normal16_double(data + i, mean, std);
     if (n % 16 == 0) return;
-    for (int64_t i = n - 16; i < n; i++) data[i] = uniform53(g); /* the last 16 are drawn anew */
+    for (int64_t i = n - 16; i < n; i++) data[i] = tw_draw_uniform(g); /* the last 16 are drawn anew */
     normal16_double(data + n - 16, mean, std);
 }
 
@@ -315,7 +324,7 @@ bool tw_bernoulli__Tensor_run(const tw_arg *a, tw_tensor **out) {
                     "so, please report an enhancement request to PyTorch.)");
             goto done;
         }
-        to[i] = (fine ? uniform53(g) < from[i] : uniform24(g) < (float)from[i]) ? 1.0 : 0.0;
+        to[i] = (fine ? tw_draw_uniform(g) < from[i] : uniform24(g) < (float)from[i]) ? 1.0 : 0.0;
     }
     ok = tw_copy(t, wide);
 done:
@@ -333,6 +342,33 @@ bool tw_exponential__run(const tw_arg *a, tw_tensor **out) {
     fill_in_memory_order(&d, out[0]);
     return true;
 }
+
+static bool fill(void (*one)(const draw *d, void *to), const tw_arg *generator, double from, double to, tw_tensor *t) {
+    const draw d = {.one = one, .g = generator_of(generator), .dtype = (tw_dtype)t->dtype, .from = from, .to = to};
+    fill_in_memory_order(&d, t);
+    return true;
+}
+
+bool tw_cauchy__meta(const tw_arg *a, tw_meta *out) {
+    if (!(a[2].d > 0)) return tw_fail(TW_RUNTIME_ERROR, "cauchy_ expects sigma > 0.0, but found sigma=%g", a[2].d);
+    if (!tw_is_float((tw_dtype)a[0].t->dtype))
+        return tw_fail(TW_RUNTIME_ERROR, "Cauchy distribution is a continuous probability distribution. dtype must be a floating point but "
+                       "you specified %s", tw_dtypes[a[0].t->dtype].type_name);
+    return meta_self(a, out);
+}
+bool tw_cauchy__run(const tw_arg *a, tw_tensor **out) { return fill(one_cauchy, &a[3], a[1].d, a[2].d, out[0]); }
+
+bool tw_geometric__meta(const tw_arg *a, tw_meta *out) {
+    if (!(a[1].d > 0 && a[1].d < 1)) return tw_fail(TW_RUNTIME_ERROR, "geometric_ expects p to be in (0, 1), but got p=%g", a[1].d);
+    return meta_self(a, out);
+}
+bool tw_geometric__run(const tw_arg *a, tw_tensor **out) { return fill(one_geometric, &a[2], a[1].d, 0, out[0]); }
+
+bool tw_log_normal__meta(const tw_arg *a, tw_meta *out) {
+    if (!(a[2].d > 0)) return tw_fail(TW_RUNTIME_ERROR, "log_normal_ expects std > 0.0, but found std=%g", a[2].d);
+    return check_floating(a[0].t, "log_normal_cpu") && meta_self(a, out);
+}
+bool tw_log_normal__run(const tw_arg *a, tw_tensor **out) { return fill(one_log_normal, &a[3], a[1].d, a[2].d, out[0]); }
 
 /* --- randperm -------------------------------------------------------------------------------------------------- */
 
