@@ -82,51 +82,63 @@ PyObject *tw_py_layout_object(int layout) { TW_PY_RETURN_NEW(layout_objects[layo
 
 static PyObject *cpu_object, *meta_object;
 
-PyObject *tw_py_device_object(tw_device d) {
-    if (d == TW_CPU && cpu_object) TW_PY_RETURN_NEW(cpu_object);
-    if (d == TW_META && meta_object) TW_PY_RETURN_NEW(meta_object);
+static PyObject *device_with_index(tw_device d, int index) {
+    if (d == TW_CPU && index < 0 && cpu_object) TW_PY_RETURN_NEW(cpu_object);
+    if (d == TW_META && index < 0 && meta_object) TW_PY_RETURN_NEW(meta_object);
     tw_py_device *o = PyObject_New(tw_py_device, tw_py_device_type);
-    if (o) o->device = d;
+    if (o) o->device = d, o->index = index;
     return (PyObject *)o;
 }
 
-/* "cuda", index 1: types are followed by an optional index. */
-static void device_parts(tw_device d, char type[32], int *index) {
-    const char *text = tw_device_text(d), *colon = strchr(text, ':');
-    size_t n = colon ? (size_t)(colon - text) : strlen(text);
+/* The index that follows the type, "cuda:1"; -1 if there is none. */
+static int index_in(const char *text) {
+    const char *colon = strchr(text, ':');
+    return colon ? atoi(colon + 1) : -1;
+}
+
+PyObject *tw_py_device_object(tw_device d) { return device_with_index(d, index_in(tw_device_text(d))); }
+
+static void device_parts(PyObject *o, char type[32], int *index) {
+    const char *text = tw_device_text(((tw_py_device *)o)->device);
+    size_t n = strcspn(text, ":");
     if (n > 31) n = 31;
     memcpy(type, text, n);
     type[n] = 0;
-    *index = colon ? atoi(colon + 1) : -1;
+    *index = ((tw_py_device *)o)->index;
 }
 
 static PyObject *device_repr(PyObject *o) {
     char type[32];
     int index;
-    device_parts(((tw_py_device *)o)->device, type, &index);
+    device_parts(o, type, &index);
     if (index < 0) return PyUnicode_FromFormat("device(type='%s')", type);
     return PyUnicode_FromFormat("device(type='%s', index=%d)", type, index);
 }
-static PyObject *device_str(PyObject *o) { return PyUnicode_FromString(tw_device_text(((tw_py_device *)o)->device)); }
-static Py_hash_t device_hash(PyObject *o) { return ((tw_py_device *)o)->device + 17; }
+static PyObject *device_str(PyObject *o) {
+    char type[32];
+    int index;
+    device_parts(o, type, &index);
+    return index < 0 ? PyUnicode_FromString(type) : PyUnicode_FromFormat("%s:%d", type, index);
+}
+static Py_hash_t device_hash(PyObject *o) { return ((tw_py_device *)o)->device + 4096 * (((tw_py_device *)o)->index + 1) + 17; }
 static PyObject *device_compare(PyObject *a, PyObject *b, int op) {
     if (!PyObject_TypeCheck(b, tw_py_device_type) || !PyObject_TypeCheck(a, tw_py_device_type) || (op != Py_EQ && op != Py_NE))
         Py_RETURN_NOTIMPLEMENTED;
-    bool same = ((tw_py_device *)a)->device == ((tw_py_device *)b)->device;
+    bool same = ((tw_py_device *)a)->device == ((tw_py_device *)b)->device && ((tw_py_device *)a)->index == ((tw_py_device *)b)->index;
     return PyBool_FromLong(same == (op == Py_EQ));
 }
 static PyObject *device_get_type(PyObject *o, void *c) {
     char type[32];
     int index;
     (void)c;
-    device_parts(((tw_py_device *)o)->device, type, &index);
+    device_parts(o, type, &index);
     return PyUnicode_FromString(type);
 }
 static PyObject *device_get_index(PyObject *o, void *c) {
     char type[32];
     int index;
     (void)c;
-    device_parts(((tw_py_device *)o)->device, type, &index);
+    device_parts(o, type, &index);
     if (index < 0) Py_RETURN_NONE;
     return PyLong_FromLong(index);
 }
@@ -134,7 +146,7 @@ static PyObject *device_reduce(PyObject *o, PyObject *unused) {
     char type[32];
     int index;
     (void)unused;
-    device_parts(((tw_py_device *)o)->device, type, &index);
+    device_parts(o, type, &index);
     if (index < 0) return Py_BuildValue("O(s)", Py_TYPE(o), type);
     return Py_BuildValue("O(si)", Py_TYPE(o), type, index);
 }
@@ -186,14 +198,14 @@ static PyObject *device_new(PyTypeObject *type, PyObject *args, PyObject *kw) {
         snprintf(text, sizeof text, "%.40s:%ld", PyUnicode_AsUTF8(what), i);
         d = tw_device_parse(text);
         if (d == TW_DEVICE_NONE) return tw_py_raise();
-        return tw_py_device_object(d);
+        return device_with_index(d, (int)i);
     }
     if (!tw_py_device_from(what, &d)) {
         if (!PyErr_Occurred())
             PyErr_Format(PyExc_TypeError, "device(): argument 'device' must be torch.device, str or int, not %s", Py_TYPE(what)->tp_name);
         return NULL;
     }
-    return tw_py_device_object(d);
+    return device_with_index(d, PyUnicode_Check(what) ? index_in(PyUnicode_AsUTF8(what)) : ((tw_py_device *)what)->index);
 }
 
 /* with torch.device("meta"): asks the package, which keeps the default. */

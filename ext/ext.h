@@ -41,7 +41,8 @@ extern PyObject *tw_py_linalg_error;
 
 /* --- values (dtype.c) --- */
 typedef struct tw_py_dtype { PyObject_HEAD int value; } tw_py_dtype;       /* layout and memory_format share the struct */
-typedef struct tw_py_device { PyObject_HEAD tw_device device; } tw_py_device;
+/* index: -1 if none was given. Tensors are on "cpu" and "meta" without one, so for these it is the object's alone. */
+typedef struct tw_py_device { PyObject_HEAD tw_device device; int index; } tw_py_device;
 extern PyTypeObject *tw_py_dtype_type, *tw_py_layout_type, *tw_py_format_type, *tw_py_device_type, *tw_py_size_type;
 PyObject *tw_py_dtype_object(tw_dtype d);          /* new reference */
 PyObject *tw_py_layout_object(int layout);

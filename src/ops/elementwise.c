@@ -188,8 +188,8 @@ static const char *c_name(tw_dtype d) {
     case TW_INT16: return "int16_t";
     case TW_INT32: return "int";
     case TW_INT64: return "int64_t";
-    case TW_FLOAT16: return "at::Half";
-    case TW_BFLOAT16: return "at::BFloat16";
+    case TW_FLOAT16: return "c10::Half";
+    case TW_BFLOAT16: return "c10::BFloat16";
     case TW_FLOAT32: return "float";
     case TW_FLOAT64: return "double";
     case TW_COMPLEX32: return "c10::complex<c10::Half>";

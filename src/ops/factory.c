@@ -1,5 +1,6 @@
 /* Making tensors: meta gives geometry and dtype, run writes the values. */
 #include "ops/copy.h"
+#include "ops/elementwise.h"
 #include "ops/make.h"
 #include "ops_decl.h"
 
@@ -176,22 +177,66 @@ bool tw_linspace_meta(const tw_arg *a, tw_meta *out) {
     const tw_arg size = tw_a_ints(&n, 1);
     return tw_make_meta(&size, a + 3, tw_default_dtype(), TW_CPU, out);
 }
-/* From both ends towards the middle, so that the last element is the end itself. */
-bool tw_linspace_run(const tw_arg *a, tw_tensor **out) {
-    tw_tensor *t = out[0], *made = tw_empty_new(t->sizes, t->ndim, TW_FLOAT64, TW_CPU);
-    if (!made) return false;
-    const double start = tw_scalar_double(tw_a_to_scalar(&a[0])), end = tw_scalar_double(tw_a_to_scalar(&a[1]));
-    const int64_t n = t->numel;
-    double *to = tw_data(made);
-    if (t->dtype == TW_FLOAT64) {
+static double rounded(double value, tw_dtype d) {
+    double room[2];
+    tw_store_scalar(room, d, tw_float(value));
+    return tw_load_scalar(room, d).re;
+}
+
+/* One part of the numbers, at every second place for complex ones. Each step rounds to dtype d. From both ends towards the middle, so
+ * that the last element is the end itself. */
+static void spread(double *to, int64_t n, int64_t parts, double start, double end, tw_dtype d) {
+    if (d == TW_FLOAT64) {
         const double step = n > 1 ? (end - start) / (double)(n - 1) : 0.0;
-        for (int64_t i = 0; i < n; i++) to[i] = i < n / 2 ? start + step * (double)i : end - step * (double)(n - 1 - i);
-    } else {
-        const float step = n > 1 ? ((float)end - (float)start) / (float)(n - 1) : 0.0f;
+        for (int64_t i = 0; i < n; i++) to[i * parts] = i < n / 2 ? start + step * (double)i : end - step * (double)(n - 1 - i);
+    } else if (d == TW_FLOAT32) {
+        const float from = (float)start, till = (float)end, step = n > 1 ? (till - from) / (float)(n - 1) : 0.0f;
         for (int64_t i = 0; i < n; i++)
-            to[i] = (double)(i < n / 2 ? fmaf(step, (float)i, (float)start) : fmaf(-step, (float)(n - 1 - i), (float)end));
+            to[i * parts] = (double)(i < n / 2 ? fmaf(step, (float)i, from) : fmaf(-step, (float)(n - 1 - i), till));
+    } else {
+        const double from = rounded(start, d), till = rounded(end, d), step = n > 1 ? rounded((till - from) / (double)(n - 1), d) : 0.0;
+        for (int64_t i = 0; i < n; i++)
+            to[i * parts] = i < n / 2 ? from + rounded(step * (double)i, d) : till - rounded(step * (double)(n - 1 - i), d);
     }
-    if (n == 1) to[0] = start;
+}
+
+/* Integers: both ends are converted first, and what lies between is truncated. */
+static bool spread_integers(tw_tensor *t, tw_scalar start, tw_scalar end) {
+    const tw_dtype d = (tw_dtype)t->dtype;
+    int64_t ends[2];
+    tw_tensor *made = tw_empty_new(t->sizes, t->ndim, TW_INT64, TW_CPU);
+    if (!made) return false;
+    int64_t *to = tw_data(made);
+    tw_store_scalar(&ends[0], d, start);
+    tw_store_scalar(&ends[1], d, end);
+    const int64_t n = t->numel, from = tw_load_scalar(&ends[0], d).i, till = tw_load_scalar(&ends[1], d).i;
+    const double step = n > 1 ? ((double)till - (double)from) / (double)(n - 1) : 0.0;
+    for (int64_t i = 0; i < n; i++)
+        to[i] = (int64_t)(i < n / 2 ? (double)from + step * (double)i : (double)till - step * (double)(n - 1 - i));
+    if (n == 1) to[0] = from;
+    const bool ok = tw_copy(t, made);
+    tw_release(made);
+    return ok;
+}
+
+bool tw_linspace_run(const tw_arg *a, tw_tensor **out) {
+    tw_tensor *t = out[0];
+    const tw_dtype d = (tw_dtype)t->dtype;
+    const tw_scalar start = tw_a_to_scalar(&a[0]), end = tw_a_to_scalar(&a[1]);
+    if (t->numel == 0) return true;
+    if (d == TW_BOOL) return tw_fail(TW_NOT_IMPLEMENTED_ERROR, "\"linspace_cpu\" not implemented for 'Bool'");
+    if (!tw_check_number(start, d) || (t->numel > 1 && !tw_check_number(end, d))) return false;
+    if (t->numel == 1) return tw_fill(t, start);
+    if (tw_is_integral(d)) return spread_integers(t, start, end);
+    const bool complex_ = tw_is_complex(d);
+    const int64_t parts = complex_ ? 2 : 1;
+    tw_tensor *made = tw_empty_new(t->sizes, t->ndim, complex_ ? TW_COMPLEX128 : TW_FLOAT64, TW_CPU);
+    if (!made) return false;
+    const bool from_im = start.kind == TW_SCALAR_COMPLEX, till_im = end.kind == TW_SCALAR_COMPLEX;
+    const double from = from_im ? start.re : tw_scalar_double(start), till = till_im ? end.re : tw_scalar_double(end);
+    spread(tw_data(made), t->numel, parts, from, till, complex_ ? tw_dtypes[d].real : d);
+    if (complex_)
+        spread((double *)tw_data(made) + 1, t->numel, parts, from_im ? start.im : 0, till_im ? end.im : 0, tw_dtypes[d].real);
     const bool ok = tw_copy(t, made);
     tw_release(made);
     return ok;
