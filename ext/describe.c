@@ -83,7 +83,8 @@ static void put_default(text *t, const tw_param *param) {
     }
 }
 
-static int put_signature(text *t, const tw_py_parse *p, const tw_op *op, bool takes_out) {
+/* numbers: bit per parameter to be shown as taking a number. */
+static int put_signature(text *t, const tw_py_parse *p, const tw_op *op, bool takes_out, unsigned numbers) {
     int self = p->method ? op->self : -1, count = 0;
     bool star = false;
     put(t, "(");
@@ -95,7 +96,8 @@ static int put_signature(text *t, const tw_py_parse *p, const tw_op *op, bool ta
             put(t, "*, ");
             star = true;
         }
-        put(t, "%s %s", tw_py_param_type(param), strcmp(param->name, "self") == 0 ? "input" : param->name);
+        const bool number = numbers >> i & 1u;
+        put(t, "%s %s", number ? "Number" : tw_py_param_type(param), strcmp(param->name, "self") == 0 && !number ? "input" : param->name);
         if (param->has_default) put_default(t, param);
     }
     if (takes_out) {
@@ -130,11 +132,18 @@ void tw_py_parse_error(tw_py_parse *p, const tw_binding *b) {
     Py_ssize_t nkeywords = p->kwnames ? PyTuple_GET_SIZE(p->kwnames) : 0, given = p->ngiven - (p->method ? 1 : 0) + nkeywords;
     put(&t, "%s() received an invalid combination of arguments - got ", p->name);
     put_given(&t, p);
-    put(&t, b->nops == 1 ? ", but expected " : ", but expected one of:\n");
-    for (int i = 0; i < b->nops; i++) {
+    const tw_op *first = &tw_ops[b->ops[0]];
+    const bool either = b->nops == 1 && !p->method && first->nparams > 1 && first->params[0].number_too && first->params[1].number_too;
+    put(&t, b->nops == 1 && !either ? ", but expected " : ", but expected one of:\n");
+    for (unsigned numbers = 0; either && numbers < 3; numbers++) { /* (Tensor, Tensor), (Number, Tensor), (Tensor, Number) */
+        put(&t, " * ");
+        put_signature(&t, p, first, b->has_out, numbers);
+        put(&t, "\n");
+    }
+    for (int i = 0; i < b->nops && !either; i++) {
         const tw_op *op = &tw_ops[b->ops[i]];
         if (b->nops > 1) put(&t, " * ");
-        int count = put_signature(&t, p, op, b->has_out && !p->method);
+        int count = put_signature(&t, p, op, b->has_out && !p->method, 0);
         if (b->nops == 1) break;
         put(&t, "\n");
         if ((count ? count : 1) == given && nkeywords == 0) put_mismatch(&t, p, op);

@@ -13,12 +13,22 @@ void tw_py_parse_free(tw_py_parse *p) {
 }
 
 /* torch.add(1, x) and its kin take a number first. */
-static bool number_first(const tw_py_parse *p, const tw_param *param) {
+static bool takes_two_numbers(const tw_op *op) {
     static const char *const names[] = {"add", "sub", "mul", "div", "subtract", "multiply", "divide", "true_divide", "floor_divide"};
-    if (!p->op || p->method || p->made || param != p->op->params || p->op->nparams < 2 || !p->op->params[1].number_too) return false;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strcmp(p->op->base, names[i]) == 0) return true;
+        if (strcmp(op->base, names[i]) == 0) return true;
     return false;
+}
+static bool number_first(const tw_py_parse *p, const tw_param *param) {
+    if (!p->op || p->method || p->made || param != p->op->params || p->op->nparams < 2 || !p->op->params[1].number_too) return false;
+    return takes_two_numbers(p->op);
+}
+
+/* torch.pow(2, 3): either may be a number, but not both. */
+static bool only_numbers(const tw_py_parse *p) {
+    const tw_param *params = p->op->params;
+    return p->op->nparams > 1 && params[0].number_too && params[1].number_too && tw_a_is_number(&p->args[0]) &&
+           tw_a_is_number(&p->args[1]) && !takes_two_numbers(p->op);
 }
 
 static int wrap_number(tw_py_parse *p, PyObject *o, tw_arg *a) {
@@ -529,6 +539,7 @@ bool tw_py_parse_op(tw_py_parse *p, bool takes_out, bool raise) {
         if ((raise || chosen) && r == MISMATCH) does_not_fit(p, param, o, position, bad);
         return false;
     }
+    if (!p->method && only_numbers(p)) return false;
     if (!fetch_extras(p, takes_out, &consumed, raise)) return false;
     if (consumed < nkeywords) return raise ? unknown_keyword(p, takes_out) : false;
     return true;

@@ -9,14 +9,15 @@ from primitives import COMPLEX_PARTS, PRIMITIVES
 KINDS = ("elementwise", "reduce", "view", "kernel", "composite")
 COLUMNS = {"sig", "kind", "value", "value_bool", "value_int", "value_float", "value_complex", "promote", "dtypes", "d", "grad", "jvp",
            "linear", "nondiff", "batch", "variants", "namespaces", "aliases", "number", "flags", "reduce", "samples", "doc", "node",
-           "save", "label", "unlike", "wide", "half_grad", "lead", "twins", "refuse", "guard", "mixed"}
+           "save", "label", "unlike", "wide", "half_grad", "lead", "twins", "out", "refuse", "guard", "mixed"}
 COLUMNS |= {"let", "require"}  # of composites that are spelt out
 VALUES = ("value", "value_bool", "value_int", "value_float", "value_complex")
 PROMOTES = ("default", "int_to_float", "compare", "real", "bool", "first", "where")
 VARIANTS = ("function", "method", "inplace", "out")
 REFUSALS = ("bool", "int", "float", "complex", "any_bool")
 GUARDS = ("divisor", "exponent")
-FLAGS = ("dynamic", "random", "inplace", "fresh", "geometry")
+OUT_RULES = ("exact", "cast", "any")
+FLAGS = ("dynamic", "random", "inplace", "fresh", "geometry", "apart")
 DEFAULT_VARIANTS = {"elementwise": VARIANTS, "reduce": ("function", "method", "out")}
 MAX_ARGS, MAX_OUTS = 16, 4
 
@@ -52,6 +53,9 @@ class Checker:
         for column, known in (("variants", VARIANTS), ("flags", FLAGS), ("dtypes", DTYPE_WORDS), ("twins", ("copy", "scatter"))):
             for word in op.words(column):
                 self.one_of(op, column, word, known)
+        rule, colon, text = op.columns.get("out", "exact" if op.kind == "kernel" else "cast").partition(":")
+        if self.one_of(op, "out", rule, OUT_RULES):
+            op.out_rule, op.out_text = rule, text.strip()
         if "promote" in op.columns:
             self.one_of(op, "promote", op.columns["promote"], PROMOTES)
         for category in op.columns.get("refuse", {}):

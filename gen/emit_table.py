@@ -176,6 +176,7 @@ def record(op, arrays, saves):
         fields.append(f".jvp = tw_{op.c}_jvp")
     if op.batch_function:
         fields.append(f".batch = {op.batch_function}")
+    fields.append(f".out_rule = TW_OUT_{op.out_rule.upper()}" + (f", .out_text = {c_string(op.out_text)}" if op.out_text else ""))
     return lines, "    {" + ",\n     ".join(fields) + "},"
 
 

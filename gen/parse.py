@@ -75,6 +75,8 @@ class Op:
     derived_jvp: bool = False    # emit_gradients wrote one
     twin_of: object = None       # the view that this one follows from, and how
     twin: str = ""
+    out_rule: str = "cast"       # dtypes that out= may have, and what is said of others
+    out_text: str = ""
     formulas: dict = field(default_factory=dict)  # column ("grad.self", "value.bool") -> checked formula
 
     @property
@@ -425,7 +427,7 @@ def twins(op):
         key = name if word == "scatter" else op.key.replace(op.base, name, 1)
         doc = {"copy": f"{op.base}, copied.", "scatter": f"self, copied, with src in the place of {op.base}."}[word]
         variants = "function method out" if word == "scatter" else "function out"
-        twin = Op(key, {"sig": sig, "kind": "composite", "variants": variants, "doc": doc}, op.file, op.line, op.lines, twin_of=op, twin=word)
+        twin = Op(key, {"sig": sig, "kind": "composite", "variants": variants, "out": "exact", "doc": doc}, op.file, op.line, op.lines, twin_of=op, twin=word)
         twin.schema = parse_schema(sig)
         yield twin
 

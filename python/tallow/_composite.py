@@ -47,6 +47,9 @@ def equal(input, other):
 @_overridable
 def isclose(input, other, rtol=1e-05, atol=1e-08, equal_nan=False):
     """Where |input - other| <= atol + rtol * |other|."""
+    for position, (name, value) in enumerate((("input", input), ("other", other)), 1):
+        if not isinstance(value, tallow.Tensor):
+            raise TypeError(f"isclose(): argument '{name}' (position {position}) must be Tensor, not {type(value).__name__}")
     if input.dtype != other.dtype:
         raise RuntimeError(f"{tallow._lazy._scalar_type(input)} did not match {tallow._lazy._scalar_type(other)}")
     if rtol < 0:
@@ -163,11 +166,12 @@ def movedim(input, source, destination):
             f"of dims as destination ({list(destination)} dims)"
         )
     n = input.dim()
+    given, asked = list(source), list(destination)
     source, destination = [_dim(d, n) for d in source], [_dim(d, n) for d in destination]
     if len(set(source)) != len(source):
-        raise RuntimeError(f"movedim: repeated dim in `source` ({source})")
+        raise RuntimeError(f"movedim: repeated dim in `source` ({given})")
     if len(set(destination)) != len(destination):
-        raise RuntimeError(f"movedim: repeated dim in `destination` ({destination})")
+        raise RuntimeError(f"movedim: repeated dim in `destination` ({asked})")
     places = dict(zip(destination, source))
     rest = iter(d for d in range(n) if d not in source)
     return input.permute([places[i] if i in places else next(rest) for i in range(n)])
@@ -312,6 +316,8 @@ def roll(input, shifts, dims=None):
     """Elements moved along dimensions; those that fall off come in at the other end."""
     shifts = (shifts,) if isinstance(shifts, int) else tuple(shifts)
     dims = () if dims is None else (dims,) if isinstance(dims, int) else tuple(dims)
+    if not shifts:
+        raise RuntimeError("`shifts` required")
     if not dims and len(shifts) == 1:
         return roll(input.reshape(-1), shifts[0], 0).view(input.shape)
     if len(shifts) != len(dims):

@@ -8,6 +8,7 @@
 #include "autograd/profile.h"
 #include "autograd/vmap.h"
 #include "ops/elementwise.h"
+#include "ops/out.h"
 #include "ops/view.h"
 #include "ops/copy.h"
 #include "op_ids.h"
@@ -386,10 +387,7 @@ static bool composite_out(const tw_op *op, const tw_arg *args, tw_tensor **outs)
     bool ok = true;
     for (int i = 0; ok && i < op->nouts; i++) {
         if (!outs[i] || !made[i]) continue;
-        if (!tw_can_cast((tw_dtype)made[i]->dtype, (tw_dtype)outs[i]->dtype))
-            ok = tw_fail(TW_RUNTIME_ERROR, "result type %s can't be cast to the desired output type %s",
-                         tw_dtypes[made[i]->dtype].type_name, tw_dtypes[outs[i]->dtype].type_name);
-        ok = ok && tw_fit_out(outs[i], made[i]->sizes, made[i]->ndim) && tw_copy(outs[i], made[i]);
+        ok = tw_check_out(op, args, outs[i], (tw_dtype)made[i]->dtype, made[i]->device) && tw_fit_out(outs[i], made[i]->sizes, made[i]->ndim) && tw_copy(outs[i], made[i]);
     }
     release_all(op, made);
     return ok;

@@ -121,7 +121,7 @@ static bool range_length(const range *r, tw_dtype dtype, int64_t *n) {
     double count = ceil((end - start) / step);
     if (dtype == TW_INT64) { /* the numbers are converted first: exact where doubles are not, and 2.5 counts as 2 */
         const int64_t s = tw_scalar_int64(r->step), width = tw_scalar_int64(r->end) - tw_scalar_int64(r->start);
-        if (s == 0) return tw_fail(TW_RUNTIME_ERROR, "step must be nonzero");
+        if (s == 0) return tw_fail(TW_VALUE_ERROR, "step must be nonzero");
         count = (double)(width / s + (width % s != 0));
         if (count < 0) count = 0;
     }
@@ -175,7 +175,13 @@ bool tw_linspace_meta(const tw_arg *a, tw_meta *out) {
     const int64_t n = a[2].i;
     if (n < 0) return tw_fail(TW_RUNTIME_ERROR, "number of steps must be non-negative");
     const tw_arg size = tw_a_ints(&n, 1);
-    return tw_make_meta(&size, a + 3, tw_default_dtype(), TW_CPU, out);
+    const bool complex_ = a[0].tag == TW_ARG_COMPLEX || a[1].tag == TW_ARG_COMPLEX;
+    const tw_dtype otherwise = complex_ ? tw_to_complex(tw_default_dtype()) : tw_default_dtype();
+    const tw_dtype dtype = (tw_dtype)tw_a_get_int(&a[3], otherwise);
+    if (complex_ && !tw_is_complex(dtype))
+        return tw_fail(TW_RUNTIME_ERROR, "torch.linspace(): inferred dtype c10::complex<%s> can't be safely cast to passed dtype %s",
+                       tw_default_dtype() == TW_FLOAT64 ? "double" : "float", tw_dtypes[dtype].type_name);
+    return tw_make_meta(&size, a + 3, otherwise, TW_CPU, out);
 }
 static double rounded(double value, tw_dtype d) {
     double room[2];

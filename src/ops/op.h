@@ -65,6 +65,7 @@ enum { TW_OP_DYNAMIC = 1, TW_OP_RANDOM = 2, TW_OP_INPLACE = 4 /* writes args[0]:
        TW_OP_BATCH_NATIVE = 8 /* vmap: leading dimensions pass through */,
        TW_OP_FRESH = 32 /* a view that counts as none: nobody else sees its memory (_unsafe_view) */,
        TW_OP_GEOMETRY = 64 /* its gradient reads the geometry of args[0], not its elements: they may be written to */,
+       TW_OP_APART = 128 /* a given result may share no memory with an argument */,
        TW_OP_LIST = 16 /* the one result is a Tensor[] (split, unbind): outs[0] is really an owned tw_list * */ };
 
 typedef enum tw_autocast { TW_AUTOCAST_NONE, TW_AUTOCAST_LOWER, TW_AUTOCAST_FLOAT32, TW_AUTOCAST_WIDEST } tw_autocast;
@@ -73,6 +74,12 @@ typedef enum tw_autocast { TW_AUTOCAST_NONE, TW_AUTOCAST_LOWER, TW_AUTOCAST_FLOA
 typedef struct tw_list { int64_t n; tw_tensor *items[]; } tw_list;
 tw_list *tw_list_new(int64_t n);        /* n NULL items; NULL and an error on failure */
 void tw_list_release(tw_list *list);    /* releases the items too; NULL is legal */
+
+typedef enum tw_out_rule { /* dtypes that out= may have */
+    TW_OUT_EXACT, /* the result's */
+    TW_OUT_CAST,  /* those that the result's can be cast to */
+    TW_OUT_ANY    /* all; where the op takes a dtype and none is given, out's */
+} tw_out_rule;
 
 typedef struct tw_op {
     const char *name;        /* table key: "max.dim" */
@@ -97,6 +104,8 @@ typedef struct tw_op {
     const uint32_t *save;    /* per parameter: bits 0-15 args, bits 16-19 results that its gradient reads as tensors */
     tw_jvp_fn jvp;
     tw_batch_fn batch;
+    uint8_t out_rule;        /* tw_out_rule */
+    const char *out_text;    /* what to say of another dtype, instead of the rule's text; see out.c */
 } tw_op;
 
 extern const tw_op tw_ops[];        /* by id; ids are TW_OP_<key with . as _> in build/gen/op_ids.h */
@@ -104,7 +113,7 @@ extern const int tw_op_count;
 
 /* Runs an op below autograd: meta, allocation (or the given outs), device dispatch. Knows nothing of gradients.
  * outs[i] NULL: allocate. outs[i] given (out= and in-place): results are resized to fit (PyTorch's warning applies), may have another
- * dtype (tw_can_cast) and may overlap the inputs (then a temporary is used). Owned results. Not for composites. */
+ * dtype (out_rule) and may overlap the inputs (then a temporary is used). Owned results. Not for composites. */
 bool tw_run(const tw_op *op, const tw_arg *args, tw_tensor **outs);
 
 /* Half of tw_run for elementwise ops; used by the flat fast path too. */

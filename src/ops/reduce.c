@@ -1,4 +1,5 @@
 /* Reductions: what each means for dtypes, shapes and empty inputs. The work is in reduce_engine.c. */
+#include "ops/out.h"
 #include "ops/reduce.h"
 #include "kernels/copy.h"
 #include "ops/copy.h"
@@ -237,9 +238,6 @@ static bool usable(const call *c, tw_tensor *out, tw_dtype dtype) {
 
 /* Moves a result that was made apart to the tensor that was given. */
 static bool deliver(const call *c, tw_tensor *made, tw_tensor *out) {
-    if (!tw_can_cast((tw_dtype)made->dtype, (tw_dtype)out->dtype))
-        return tw_fail(TW_RUNTIME_ERROR, "result type %s can't be cast to the desired output type %s",
-                       tw_dtypes[made->dtype].type_name, tw_dtypes[out->dtype].type_name);
     if (!tw_fit_out(out, c->sizes, c->ndim)) return false;
     return !tw_device_of(out->device)->has_data || tw_copy(out, made);
 }
@@ -264,6 +262,7 @@ bool tw_reduce_run(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
     for (int i = 0; i < c.nouts; i++) {
         tw_dtype dtype = i == 0 ? c.dtype : TW_INT64;
         c.target[i] = outs[i];
+        if (outs[i] && !tw_check_out(op, args, outs[i], dtype, c.in->device)) goto done;
         if (usable(&c, outs[i], dtype)) continue;
         c.target[i] = made[i] = tw_empty_new(c.sizes, c.ndim, dtype, c.in->device);
         if (!made[i]) goto done;

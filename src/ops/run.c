@@ -2,6 +2,7 @@
 #include "ops/elementwise.h"
 #include "ops/copy.h"
 #include "ops/op.h"
+#include "ops/out.h"
 #include "ops/reduce.h"
 #include "ops/trace.h"
 #include "ops/view.h"
@@ -101,14 +102,20 @@ static tw_tensor *allocate(const tw_meta *m) {
     return tw_empty_strided_new(m->sizes, m->strides, m->ndim, (tw_dtype)m->dtype, m->device);
 }
 
-static bool check_out(const tw_op *op, const tw_tensor *out, const tw_meta *m) {
-    if (out->device != m->device)
-        return tw_fail(TW_RUNTIME_ERROR, "Expected out tensor to have device %s, but got %s instead", tw_device_text(m->device),
-                       tw_device_text(out->device));
-    if (tw_can_cast((tw_dtype)m->dtype, (tw_dtype)out->dtype)) return true;
-    (void)op;
-    return tw_fail(TW_RUNTIME_ERROR, "result type %s can't be cast to the desired output type %s", tw_dtypes[m->dtype].type_name,
-                   tw_dtypes[out->dtype].type_name);
+/* out= of an op that takes a dtype: what is not given is out's; of ops that make tensors, what is given must be. */
+static bool take_dtype(const tw_op *op, const tw_arg *args, const tw_tensor *out, tw_arg *with) {
+    bool makes = true;
+    for (int i = 0; i < op->nparams; i++) makes &= args[i].tag != TW_ARG_TENSOR;
+    for (int i = 0; i < op->nparams; i++) {
+        const tw_arg *usual = &op->params[i].fallback;
+        with[i] = args[i];
+        if (op->params[i].type != TW_TYPE_DTYPE) continue;
+        if (args[i].tag == TW_ARG_NONE || (usual->tag == TW_ARG_INT && args[i].i == usual->i)) with[i] = tw_a_int(out->dtype);
+        else if (makes && args[i].i != out->dtype)
+            return tw_fail(TW_RUNTIME_ERROR, "dtype %s does not match dtype of out parameter (%s)", tw_dtypes[args[i].i].type_name,
+                           tw_dtypes[out->dtype].type_name);
+    }
+    return true;
 }
 
 /* Ops that write their first argument: run gets it as its result. */
@@ -130,6 +137,11 @@ static bool run_kernel(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
     bool ok = false;
     if (strcmp(op->base, "copy_") == 0) device = args[0].t->device; /* copies between devices */
     else if (!device_of(op, args, &device)) return false;
+    tw_arg with[TW_MAX_ARGS];
+    if (op->out_rule == TW_OUT_ANY && op->nouts == 1 && outs[0] && !(op->flags & TW_OP_INPLACE)) {
+        if (!take_dtype(op, args, outs[0], with)) return false;
+        args = with;
+    }
     for (int i = 0; i < op->nouts; i++) meta[i].absent = false;
     if (!op->meta(args, meta)) return false;
     if (op->flags & TW_OP_INPLACE) return run_inplace(op, device, args, outs);
@@ -139,7 +151,7 @@ static bool run_kernel(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
             if (!(target[i] = allocate(&meta[i]))) goto done;
             continue;
         }
-        if (!check_out(op, outs[i], &meta[i])) goto done;
+        if (!tw_check_out(op, args, outs[i], (tw_dtype)meta[i].dtype, meta[i].device)) goto done;
         if (!same_sizes(outs[i], &meta[i]) && !tw_fit_out(outs[i], meta[i].sizes, meta[i].ndim)) goto done;
         if (direct(outs[i], &meta[i], op, args)) target[i] = tw_retain(outs[i]);
         else if (!(target[i] = allocate(&meta[i]))) goto done;
@@ -203,7 +215,7 @@ static bool run_dynamic(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
         }
         tw_meta m;
         if (!tw_meta_set(&m, (tw_dtype)made[i]->dtype, made[i]->device, made[i]->sizes, made[i]->ndim)) goto done;
-        if (!check_out(op, outs[i], &m) || !tw_fit_out(outs[i], m.sizes, m.ndim) || !tw_copy(outs[i], made[i])) goto done;
+        if (!tw_check_out(op, args, outs[i], (tw_dtype)m.dtype, m.device) || !tw_fit_out(outs[i], m.sizes, m.ndim) || !tw_copy(outs[i], made[i])) goto done;
     }
     ok = true;
 done:

@@ -192,6 +192,8 @@ def hardtanh(input, min_val=-1.0, max_val=1.0, inplace=False):
     """x within [min_val, max_val]."""
     if _unary(input):
         return handle_torch_function(hardtanh, (input,), input, min_val=min_val, max_val=max_val, inplace=inplace)
+    if min_val > max_val:
+        raise ValueError("min_val cannot be greater than max_val")
     return input.copy_(_op("hardtanh")(input.clone(), min_val, max_val)) if inplace else _op("hardtanh")(input, min_val, max_val)
 
 
