@@ -31,7 +31,7 @@ VIEWS = { # None: no public function (x[1:3] stands for slice)
     "alias": (A,), "view": (A, (2, 2)), "view.dtype": (A, torch.int32), "permute": (M, (1, 0)), "transpose.int": (M, 0, 1), "t": (M,),
     "select.int": (M, 0, 1), "slice.Tensor": None, "diagonal": (M,), "expand": (A, (3, 4)), "view_as": (A, M), "squeeze": (A,),
     "squeeze.dim": (A, 0), "squeeze.dims": (A, (0,)), "unsqueeze": (A, 0), "as_strided": (A, (2, 2), (2, 1)), "unfold": (A, 0, 2, 1),
-    "view_as_real": (Z,), "view_as_complex": (M,), "real": (Z,), "imag": (Z,), "_conj": None, "detach": (A,),
+    "view_as_real": (Z,), "view_as_complex": (M,), "real": (Z,), "imag": (Z,), "detach": (A,),
 }  # fmt: skip
 OTHERS = {
     "x[1]": lambda: A[1], "x[1:3]": lambda: A[1:3], "x[:, 0]": lambda: M[:, 0], "x[None]": lambda: A[None], "x[...]": lambda: A[...],
@@ -86,7 +86,9 @@ def calls(ops):
     for op in ops:
         if op.kind not in ("elementwise", "view") or "inplace" in op.flags:
             continue
-        values = VIEWS[op.key] if op.kind == "view" else op.public and arguments(op)
+        if not op.public:
+            continue
+        values = VIEWS[op.key] if op.kind == "view" else arguments(op)
         f = function(op) if values else None
         if f:
             found[op.key] = bound(f, tuple(values))

@@ -2,6 +2,7 @@
 #include "ext/hooks.h"
 #include "autograd/profile.h"
 #include "autograd/vmap.h"
+#include "autograd/jvp.h"
 #include "core/memory.h"
 #include "op_ids.h"
 
@@ -172,17 +173,21 @@ done:
 
 /* --- forward mode --- */
 
-static int dual_levels;
-
-static PyObject *enter_dual(PyObject *m, PyObject *u) {
-    (void)m, (void)u;
-    if (!tw_dual_enter()) return tw_py_raise();
-    return PyLong_FromLong(dual_levels++);
+/* _enter_dual_level(nested=False): torch.func opens levels inside others, torch.autograd.forward_ad does not. */
+static PyObject *enter_dual(PyObject *m, PyObject *args) {
+    int nested = 0, level;
+    (void)m;
+    if (!PyArg_ParseTuple(args, "|p:_enter_dual_level", &nested)) return NULL;
+    if (!nested && tw_dual_levels() > 0) {
+        PyErr_SetString(PyExc_RuntimeError, "Nested forward mode AD is not supported at the moment");
+        return NULL;
+    }
+    level = tw_dual_enter();
+    return level < 0 ? tw_py_raise() : PyLong_FromLong(level);
 }
 static PyObject *exit_dual(PyObject *m, PyObject *level) {
     (void)m, (void)level;
     tw_dual_exit();
-    if (dual_levels) dual_levels--;
     Py_RETURN_NONE;
 }
 static PyObject *make_dual(PyObject *m, PyObject *args) {
@@ -190,7 +195,7 @@ static PyObject *make_dual(PyObject *m, PyObject *args) {
     int level = 0;
     (void)m;
     if (!PyArg_ParseTuple(args, "O!O!|i:_make_dual", tw_py_base_type, &primal, tw_py_base_type, &tangent, &level)) return NULL;
-    return tw_py_wrap(tw_make_dual(tw_py_tensor_of(primal), tw_py_tensor_of(tangent)));
+    return tw_py_wrap(tw_make_dual(tw_py_tensor_of(primal), tw_py_tensor_of(tangent), level));
 }
 /* The value without its tangent (a view of it), and the tangent or None. */
 static PyObject *unpack_dual(PyObject *m, PyObject *args) {
@@ -198,14 +203,25 @@ static PyObject *unpack_dual(PyObject *m, PyObject *args) {
     int level = 0;
     (void)m;
     if (!PyArg_ParseTuple(args, "O!|i:_unpack_dual", tw_py_base_type, &o, &level)) return NULL;
-    tw_tensor *t = tw_py_tensor_of(o), *tangent = tw_tangent_of(t);
+    tw_tensor *t = tw_py_tensor_of(o), *tangent = tw_tangent_of(t, level);
     if (!tangent) return Py_BuildValue("OO", o, Py_None);
-    unsigned mode = tw_mode;
-    tw_mode &= ~(unsigned)TW_MODE_FORWARD;
-    PyObject *primal = tw_py_op1(TW_OP_alias, 1, (tw_arg[]){tw_a_tensor(t)});
-    tw_mode = mode;
-    PyObject *tangent_object = primal ? tw_py_wrap_borrowed(tangent) : NULL;
+    PyObject *primal = tw_py_wrap(tw_primal_of(t, level)), *tangent_object = primal ? tw_py_wrap_borrowed(tangent) : NULL;
     return primal && tangent_object ? Py_BuildValue("NN", primal, tangent_object) : NULL;
+}
+
+/* As detach(), which drops tangents, but with them. */
+static PyObject *detach_dual(PyObject *m, PyObject *o) {
+    (void)m;
+    if (!tw_py_is_tensor(o)) {
+        PyErr_SetString(PyExc_TypeError, "_detach_dual(): expected a tensor");
+        return NULL;
+    }
+    tw_tensor *t = tw_py_tensor_of(o), *out = tw_detach_new(t);
+    if (out && !tw_tangents_copy(out, t)) {
+        tw_release(out);
+        out = NULL;
+    }
+    return tw_py_wrap(out);
 }
 
 /* --- batching --- */
@@ -254,10 +270,11 @@ static PyMethodDef functions[] = {
     {"is_anomaly_enabled", is_anomaly, METH_NOARGS, NULL},
     {"is_anomaly_check_nan_enabled", is_anomaly_check, METH_NOARGS, NULL},
     {"_run_backward", run_backward, METH_VARARGS, NULL},
-    {"_enter_dual_level", enter_dual, METH_NOARGS, NULL},
+    {"_enter_dual_level", enter_dual, METH_VARARGS, NULL},
     {"_exit_dual_level", exit_dual, METH_O, NULL},
     {"_make_dual", make_dual, METH_VARARGS, NULL},
     {"_unpack_dual", unpack_dual, METH_VARARGS, NULL},
+    {"_detach_dual", detach_dual, METH_O, NULL},
     {"_vmap_enter", vmap_enter, METH_VARARGS, NULL},
     {"_vmap_exit", vmap_exit, METH_NOARGS, NULL},
     {"_add_batch_dim", add_batch_dim, METH_VARARGS, NULL},

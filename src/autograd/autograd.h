@@ -49,11 +49,13 @@ bool tw_rebase_history(tw_tensor *t, tw_node *node, uint32_t output);
 /* In-place checks of PyTorch ("a leaf Variable that requires grad ..."); wants: the operation will be recorded. */
 bool tw_check_inplace(tw_tensor *t, bool wants);
 
-/* Forward mode (jvp.c): tangents at the one level. tw_enter_dual gives nothing away when levels nest: PyTorch refuses that. */
-bool tw_dual_enter(void);
-void tw_dual_exit(void);
-tw_tensor *tw_make_dual(tw_tensor *primal, tw_tensor *tangent);    /* owned view of primal that carries the tangent */
-tw_tensor *tw_tangent_of(tw_tensor *t);                            /* borrowed; NULL if none */
+/* Forward mode. See Note [Levels of tangents] in jvp.c. Levels are counted from 0, the outermost. */
+int tw_dual_enter(void);                                           /* the new level; -1 and an error when there are too many */
+void tw_dual_exit(void);                                           /* of the innermost one */
+int tw_dual_levels(void);                                          /* that are open */
+tw_tensor *tw_make_dual(tw_tensor *primal, tw_tensor *tangent, int level); /* owned view of primal that carries the tangent */
+tw_tensor *tw_tangent_of(const tw_tensor *t, int level);           /* borrowed; NULL if none */
+tw_tensor *tw_primal_of(tw_tensor *t, int level);                  /* owned view without the tangents of that level and of inner ones */
 
 /* Anomaly mode: gives a tw_malloc-ed text of where the program is (Python's stack); NULL hook: no text. */
 extern char *(*tw_trace_hook)(void);

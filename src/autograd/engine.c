@@ -178,7 +178,7 @@ static bool add_grad(tw_tensor **into, tw_tensor *grad) {
     if (!old) { *into = grad; return true; }
     bool alone = (tw_mode & TW_MODE_NO_GRAD) && atomic_load(&old->refs) == 1 && atomic_load(&old->storage->refs) == 1 &&
                  old->dtype == grad->dtype && tw_non_overlapping_dense(old) && !(old->flags & (TW_BATCHED | TW_CONJ | TW_NEG)) &&
-                 !(grad->flags & TW_BATCHED) && !(old->autograd && old->autograd->tangent);
+                 !(grad->flags & TW_BATCHED) && !(old->autograd && old->autograd->tangents);
     tw_arg args[] = {tw_a_tensor(old), tw_a_tensor(grad)};
     bool ok;
     if (alone) {

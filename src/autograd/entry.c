@@ -32,7 +32,7 @@ tw_tensor *tw_call1(int op_id, int nargs, const tw_arg *args) {
 
 /* Nothing watches: results need no history, tangent or batch. */
 static bool quiet(const tw_tensor *t) {
-    return (tw_mode & TW_MODE_NO_GRAD) && !(t->flags & TW_BATCHED) && !(t->autograd && t->autograd->tangent);
+    return (tw_mode & TW_MODE_NO_GRAD) && !(t->flags & TW_BATCHED) && !(t->autograd && t->autograd->tangents);
 }
 
 tw_tensor *tw_cast_to(tw_tensor *t, tw_dtype dtype) {

@@ -48,6 +48,24 @@ static tw_tensor *blank(const geometry *base) {
     return t;
 }
 
+tw_tensor *tw_part_like(tw_tensor *whole, const tw_tensor *base, const tw_tensor *view) {
+    geometry b, v;
+    take_geometry(&b, base);
+    take_geometry(&v, view);
+    return part_of(whole, &b, &v);
+}
+
+tw_tensor *tw_laid_out_like(tw_tensor *t, const tw_tensor *base) {
+    geometry b;
+    take_geometry(&b, base);
+    tw_tensor *whole = blank(&b);
+    if (!whole || !t || write_part(whole, t)) return whole;
+    tw_release(whole);
+    return NULL;
+}
+
+bool tw_write_part(tw_tensor *part, tw_tensor *value) { return write_part(part, value); }
+
 /* --- a view's remade grad_fn --- */
 
 typedef struct view_context { geometry base, view; } view_context;

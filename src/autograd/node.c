@@ -5,6 +5,7 @@
  * calls saved-tensor hooks. A saved result would own its own node (a cycle), so what is kept is an alias without history, which
  * regains the history on unpacking. */
 #include "autograd/autograd.h"
+#include "autograd/jvp.h"
 #include "autograd/vmap.h"
 #include <string.h>
 
@@ -120,7 +121,7 @@ static void autograd_free(tw_autograd *a) {
     if (a->retains_grad) forget_retained(a->grad_fn, a);
     if (a->accumulate) a->accumulate->variable = NULL;
     tw_release(a->grad);
-    tw_release(a->tangent);
+    tw_tangents_free(a->tangents);
     tw_release(a->base);
     tw_node_release(a->grad_fn);
     drop_hooks(a->hooks, a->nhooks);
@@ -278,8 +279,9 @@ bool tw_unpack(tw_node *n, tw_saved *s, tw_tensor **into) {
     if (s->is_output && !(tw_mode & TW_MODE_NO_GRAD) && (tw_is_float((tw_dtype)t->dtype) || tw_is_complex((tw_dtype)t->dtype)) &&
         !(n->op && (n->op->out_nondiff >> s->output_number & 1))) {
         tw_tensor *whole = bare_alias(t);
+        bool ok = whole && tw_tangents_copy(whole, t) && tw_set_history(whole, n, s->output_number);
         tw_release(t);
-        if (!whole || !tw_set_history(whole, n, s->output_number)) { tw_release(whole); return false; }
+        if (!ok) { tw_release(whole); return false; }
         t = whole;
     }
     *into = t;

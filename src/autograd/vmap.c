@@ -5,6 +5,7 @@
  * of its kind (through run_one, so that outer levels are taken off in turn), and dim 0 of the results is hidden again. Levels have
  * numbers that are never used twice, so that a graph may outlive its level. */
 #include "autograd/vmap.h"
+#include "autograd/jvp.h"
 #include "autograd/engine.h"
 #include "ops/copy.h"
 #include "ops/elementwise.h"
@@ -478,9 +479,13 @@ static bool level_apply(tw_node *n, tw_tensor *const *g, uint64_t need, tw_tenso
 
 static void level_free(tw_node *n) { tw_free(n->context); }
 
-/* Gives `to` its history and tangent from `from`. Owned in and out. */
+static tw_tensor *follow_tangent(tw_tensor *tangent, const void *with) {
+    const context *c = with;
+    return c->added ? tw_vmap_add(tangent, c->dim, c->level) : tw_vmap_remove(tangent, c->dim, c->level, c->size);
+}
+
+/* Gives `to` its history and tangents from `from`. Owned in and out. */
 static tw_tensor *follow(tw_tensor *to, tw_tensor *from, context c) {
-    tw_tensor *tangent = from->autograd ? from->autograd->tangent : NULL;
     if (!to) return NULL;
     if (!(tw_mode & TW_MODE_NO_GRAD) && tw_requires_grad(from)) {
         tw_node *n = tw_node_new(2, 1, 1);
@@ -495,12 +500,7 @@ static tw_tensor *follow(tw_tensor *to, tw_tensor *from, context c) {
         tw_node_release(n);
         if (!ok) goto failed;
     }
-    if (tangent) {
-        tw_tensor *t = c.added ? tw_vmap_add(tangent, c.dim, c.level) : tw_vmap_remove(tangent, c.dim, c.level, c.size);
-        if (!t || !tw_autograd_of(to)) { tw_release(t); goto failed; }
-        to->autograd->tangent = t;
-    }
-    return to;
+    if (tw_tangents_map(to, from, follow_tangent, &c)) return to;
 failed:
     tw_release(to);
     return NULL;

@@ -3,7 +3,7 @@
 import functools
 
 import tallow
-from tallow import Tensor
+from tallow import Tensor, _C
 from tallow._functorch import vmap as vmap
 from tallow.utils import _pytree as pytree
 
@@ -27,10 +27,11 @@ def _replace(args, argnums, value):
 
 
 def _leaf(x):
-    """x as an input of gradients: an alias, connected to x where that takes part in gradients itself."""
+    """x as an input of gradients: an alias with x's tangents, connected to x where that takes part in gradients itself."""
     if not isinstance(x, Tensor):
         raise RuntimeError(f"Expected Tensors, got unsupported type {type(x)}")
-    return x.view_as(x) if x.requires_grad and tallow.is_grad_enabled() else x.detach().requires_grad_()
+    alias = x.view_as(x)
+    return alias if alias.requires_grad else alias.requires_grad_()
 
 
 def _outer_grads(*trees):
@@ -64,7 +65,7 @@ def _gradients(outputs, inputs, seeds, create_graph):
 
 def _done(tree, keep):
     """Results that no outer transformation follows leave the graph."""
-    return tree if keep else pytree.tree_map_only(Tensor, lambda t: t.detach(), tree)
+    return tree if keep else pytree.tree_map_only(Tensor, _C._detach_dual, tree)
 
 
 def grad_and_value(func, argnums=0, has_aux=False):
@@ -146,8 +147,6 @@ def vjp(func, *primals, has_aux=False):
 
 def jvp(func, primals, tangents, *, strict=False, has_aux=False):
     """(func(*primals), the Jacobian times tangents), in one forward pass."""
-    from tallow.autograd import forward_ad
-
     if not isinstance(primals, tuple):
         raise RuntimeError(
             "jvp(f, primals, tangents): Expected primals to be a tuple. E.g. it should be valid to call f(*primals)."
@@ -160,28 +159,24 @@ def jvp(func, primals, tangents, *, strict=False, has_aux=False):
             "primals is a tuple of 3 tensors, tangents also must be. Got primals with structure "
             f"{spec} and tangents with structure {move_spec}"
         )
-    # One level serves nested calls: the inner one works on views that carry only its own tangents.
-    outer = forward_ad._level >= 0
-    if outer:
-        raise NotImplementedError("torch.func.jvp inside another jvp")
-    level = forward_ad.enter_dual_level()
+    level = _C._enter_dual_level(True)
     try:
-        duals = [forward_ad.make_dual(x, t, level=level) for x, t in zip(leaves, moves)]
+        duals = [_C._make_dual(x, t, level) for x, t in zip(leaves, moves)]
         output = func(*pytree.tree_unflatten(duals, spec))
         aux = None
         if has_aux:
             output, aux = output
         outs, out_spec = pytree.tree_flatten(output)
-        pairs = [forward_ad.unpack_dual(o, level=level) for o in outs]
-        values = pytree.tree_unflatten([p.primal for p in pairs], out_spec)
-        found = [tallow.zeros_like(p.primal) if p.tangent is None else p.tangent for p in pairs]
+        pairs = [_C._unpack_dual(o, level) for o in outs]
+        values = pytree.tree_unflatten([primal for primal, _ in pairs], out_spec)
+        found = [tallow.zeros_like(primal) if tangent is None else tangent for primal, tangent in pairs]
         result = values, pytree.tree_unflatten(found, out_spec)
         if has_aux:
-            aux = pytree.tree_map_only(Tensor, lambda t: forward_ad.unpack_dual(t, level=level).primal, aux)
+            aux = pytree.tree_map_only(Tensor, lambda t: _C._unpack_dual(t, level)[0], aux)
             result += (aux,)
         return result
     finally:
-        forward_ad.exit_dual_level(level=level)
+        _C._exit_dual_level(level)
 
 
 def linearize(func, *primals):
@@ -257,7 +252,7 @@ def jacfwd(func, argnums=0, has_aux=False, *, randomness="error"):
 
 def hessian(func, argnums=0):
     """A function for the second derivatives of func."""
-    return jacrev(jacrev(func, argnums), argnums)
+    return jacfwd(jacrev(func, argnums), argnums)
 
 
 def functional_call(module, parameter_and_buffer_dicts, args=None, kwargs=None, *, tie_weights=True, strict=False):
