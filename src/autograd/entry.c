@@ -162,25 +162,32 @@ static bool any_batched(const tw_op *op, const tw_arg *args) {
     return false;
 }
 
-/* Below autograd. A composite gets here when the table gives it a gradient of its own: what it does is not recorded. */
-static bool run_below(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
-    if (op->kind == TW_KIND_COMPOSITE) {
-        unsigned mode = tw_mode;
-        tw_mode |= TW_MODE_NO_GRAD;
-        bool ok = op->composite(args, outs);
-        tw_mode = mode;
-        return ok;
-    }
-    if (tw_vmap_used && (any_batched(op, args) || ((op->flags & TW_OP_RANDOM) && (tw_mode & TW_MODE_VMAP)))) return tw_vmap_run(op, args, outs);
-    return tw_run(op, args, outs);
-}
-
 static void release_all(const tw_op *op, tw_tensor **outs) {
     if (op->flags & TW_OP_LIST) tw_list_release((tw_list *)(void *)outs[0]);
     for (int i = 0; i < op->nouts; i++) {
         if (!(op->flags & TW_OP_LIST)) tw_release(outs[i]);
         outs[i] = NULL;
     }
+}
+
+/* A composite that fails may have made its first results. */
+static bool run_composite(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
+    if (op->composite(args, outs)) return true;
+    release_all(op, outs);
+    return false;
+}
+
+/* Below autograd. A composite gets here when the table gives it a gradient of its own: what it does is not recorded. */
+static bool run_below(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
+    if (op->kind == TW_KIND_COMPOSITE) {
+        unsigned mode = tw_mode;
+        tw_mode |= TW_MODE_NO_GRAD;
+        bool ok = run_composite(op, args, outs);
+        tw_mode = mode;
+        return ok;
+    }
+    if (tw_vmap_used && (any_batched(op, args) || ((op->flags & TW_OP_RANDOM) && (tw_mode & TW_MODE_VMAP)))) return tw_vmap_run(op, args, outs);
+    return tw_run(op, args, outs);
 }
 
 static bool call_recorded(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
@@ -199,7 +206,7 @@ static bool call_recorded(const tw_op *op, const tw_arg *args, tw_tensor **outs)
 }
 
 static bool call_graph(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
-    if (op->kind == TW_KIND_COMPOSITE && !op->grad) return op->composite(args, outs);
+    if (op->kind == TW_KIND_COMPOSITE && !op->grad) return run_composite(op, args, outs);
     bool wants = op->differentiable && !(tw_mode & TW_MODE_NO_GRAD) && any_requires(op, args);
     bool ok = wants ? call_recorded(op, args, outs) : run_below(op, args, outs);
     if (!ok || op->kind != TW_KIND_VIEW || (op->flags & TW_OP_FRESH)) return ok;
