@@ -56,6 +56,8 @@ def difference(a, b):
 @pytest.mark.parametrize("transform", TRANSFORMS)
 def test_as_pytorch(transform, name):
     reference = pytest.importorskip("torch")
+    if (transform, name) == ("vmap of hessian", "written"):
+        pytest.skip("PyTorch refuses to write batched values into an unbatched copy of zeros in its own gradient")
     results = [TRANSFORMS[transform](m, lambda x, m=m: FUNCTIONS[name](m, x)).tolist() for m in (reference, torch)]
     assert difference(*results) < 1e-9
 
