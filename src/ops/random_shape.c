@@ -32,14 +32,15 @@ static double smallest_normal(tw_dtype dtype) {
     return dtype == TW_FLOAT64 ? DBL_MIN : dtype == TW_FLOAT16 ? 0x1p-14 : (double)FLT_MIN;
 }
 
-static double sample_gamma(double alpha, tw_generator *g) {
+/* narrow: the shape is a float, and what is worked out from it alone is too, as in PyTorch (whose constants are floats always). */
+static double sample_gamma(double alpha, bool narrow, tw_generator *g) {
     double scale = 1;
     if (alpha < 1) {
         if (alpha == 0) return 0;
-        scale = tw_number()->pow(1 - tw_draw_uniform(g), 1 / alpha);
-        alpha += 1;
+        scale = tw_number()->pow(1 - tw_draw_uniform(g), narrow ? (double)(1 / (float)alpha) : 1 / alpha);
+        alpha = narrow ? (double)((float)alpha + 1) : alpha + 1;
     }
-    const double d = alpha - 1.0 / 3.0, c = 1 / sqrt(9 * d);
+    const double d = narrow ? (double)((float)alpha - 1.0f / 3.0f) : alpha - (double)(1.0f / 3.0f), c = 1 / sqrt(9 * d);
     for (;;) {
         double x, y;
         do {
@@ -47,7 +48,7 @@ static double sample_gamma(double alpha, tw_generator *g) {
             y = 1 + c * x;
         } while (y <= 0);
         const double v = y * y * y, u = 1 - tw_draw_uniform(g), xx = x * x;
-        if (u < 1 - 0.0331 * xx * xx) return scale * d * v;
+        if (u < 1 - (double)0.0331f * xx * xx) return scale * d * v;
         if (ln(u) < 0.5 * xx + d * (1 - v + ln(v))) return scale * d * v;
     }
 }
@@ -60,7 +61,7 @@ bool tw__standard_gamma_run(const tw_arg *a, tw_tensor **out) {
     double *p = tw_data(wide);
     const double least = smallest_normal((tw_dtype)out[0]->dtype);
     for (int64_t i = 0; i < wide->numel; i++) {
-        const double sample = sample_gamma(p[i], g);
+        const double sample = sample_gamma(p[i], out[0]->dtype != TW_FLOAT64, g);
         p[i] = sample > least ? sample : least;
     }
     const bool ok = tw_copy(out[0], wide);
@@ -81,7 +82,7 @@ bool tw__sample_dirichlet_run(const tw_arg *a, tw_tensor **out) {
     const tw_dtype dtype = (tw_dtype)out[0]->dtype;
     const double least = smallest_normal(dtype);
     const double most = dtype == TW_FLOAT64 ? 1 - DBL_EPSILON / 2 : 1 - (double)FLT_EPSILON / 2;
-    for (int64_t i = 0; i < wide->numel; i++) p[i] = sample_gamma(p[i], g);
+    for (int64_t i = 0; i < wide->numel; i++) p[i] = sample_gamma(p[i], false, g);
     for (int64_t row = 0; row < wide->numel; row += width) {
         double sum = 0;
         for (int64_t i = 0; i < width; i++) sum += p[row + i];
