@@ -12,28 +12,8 @@ static tw_tensor *reduced(tw_tensor *loss, int64_t reduction) {
 
 /* --- norms --------------------------------------------------------------------------------------------------------------------- */
 
-/* Square root whose derivative at zero is zero. */
-static tw_tensor *root(tw_pool *p, tw_tensor *squares) {
-    tw_tensor *zero = TEMP(p, eq, T(squares), I(0));
-    tw_tensor *inner = TEMP(p, masked_fill_Scalar, T(squares), T(zero), I(1));
-    return TEMP(p, masked_fill_Scalar, T(TEMP(p, sqrt, T(inner))), T(zero), I(0));
-}
-
 static tw_tensor *norm(tw_pool *p, tw_tensor *x, double power, int64_t dim, bool keepdim) {
-    if (!x) return NULL;
-    if (power == 2) return root(p, TEMP(p, sum_dim_IntList, T(TEMP(p, mul, T(x), T(x))), INTS(&dim, 1), B(keepdim)));
-    tw_tensor *size = TEMP(p, abs, T(x));
-    if (power == 1) return TEMP(p, sum_dim_IntList, T(size), INTS(&dim, 1), B(keepdim));
-    if (power == INFINITY) return TEMP(p, amax, T(size), INTS(&dim, 1), B(keepdim));
-    if (power == -INFINITY) return TEMP(p, amin, T(size), INTS(&dim, 1), B(keepdim));
-    if (power == 0) {
-        tw_tensor *ones = TEMP(p, type_as, T(TEMP(p, ne, T(size), I(0))), T(size));
-        return TEMP(p, sum_dim_IntList, T(TEMP(p, add, T(TEMP(p, mul, T(size), I(0))), T(ones))), INTS(&dim, 1), B(keepdim));
-    }
-    tw_tensor *sum = TEMP(p, sum_dim_IntList, T(TEMP(p, pow, T(size), F(power))), INTS(&dim, 1), B(keepdim));
-    tw_tensor *zero = TEMP(p, eq, T(sum), I(0));
-    tw_tensor *inner = TEMP(p, masked_fill_Scalar, T(sum), T(zero), I(1));
-    return TEMP(p, masked_fill_Scalar, T(TEMP(p, pow, T(inner), F(1 / power))), T(zero), I(0));
+    return TEMP(p, linalg_vector_norm, T(x), F(power), INTS(&dim, 1), B(keepdim));
 }
 
 static tw_tensor *distance(tw_pool *p, const tw_arg *x, const tw_arg *y, double power, double eps, bool keepdim) {

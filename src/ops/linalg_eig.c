@@ -45,6 +45,34 @@ bool tw__qr_run(const tw_arg *a, tw_tensor **outs) {
     return ok;
 }
 
+/* self -> (R and the reflections, tau) */
+bool tw_geqrf_meta(const tw_arg *a, tw_meta *outs) {
+    const tw_tensor *A = a[0].t;
+    if (!tw_check_matrix("torch.geqrf", A, "input") || !tw_check_lapack_dtype("geqrf", A)) return false;
+    const int64_t m = tw_rows(A), n = tw_columns(A);
+    return tw_matrix_meta(&outs[0], A, (tw_dtype)A->dtype, m, n) && tw_vector_meta(&outs[1], A, (tw_dtype)A->dtype, m < n ? m : n);
+}
+
+bool tw_geqrf_run(const tw_arg *a, tw_tensor **outs) {
+    tw_tensor *A = tw_column_major_new(a[0].t);
+    if (!A) return false;
+    const tw_dtype dtype = (tw_dtype)A->dtype;
+    const size_t bytes = tw_dtype_size(dtype);
+    const int m = (int)tw_rows(A), n = (int)tw_columns(A), small = least(m, n), lead = tw_at_least_one(m), room = 64 * tw_at_least_one(n);
+    tw_lapack_fn geqrf = tw_lapack("geqrf", "geqrf", NULL, dtype);
+    void *work = tw_calloc((size_t)room, bytes);
+    const bool ok = geqrf && work;
+    for (int64_t b = 0; ok && small && b < tw_matrices(A); b++) {
+        char *from = tw_matrix_at(A, b, (int64_t)m * n), *to = tw_matrix_at(outs[0], b, (int64_t)m * n);
+        int info = 0;
+        geqrf(&m, &n, from, &lead, (char *)tw_data(outs[1]) + (size_t)(b * small) * bytes, work, &room, &info);
+        memcpy(to, from, (size_t)m * (size_t)n * bytes);
+    }
+    tw_release(A);
+    tw_free(work);
+    return ok;
+}
+
 /* --- singular values ----------------------------------------------------------------------------------------------------------- */
 
 /* (A, full_matrices, compute_uv) -> (U, S, Vh); without uv they are empty */
