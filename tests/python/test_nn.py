@@ -254,3 +254,25 @@ def test_functions_of_the_table_are_copied_and_pickled_by_name():
     for function in (nn.functional.gelu, nn.functional.linear, torch.add):
         assert copy.deepcopy(function) is function and copy.copy(function) is function
         assert pickle.loads(pickle.dumps(function)) is function
+
+
+def test_random_slopes_are_drawn_for_what_is_not_positive():
+    x = torch.tensor([-1.0, 2.0, -3.0, 0.0, -0.5], requires_grad=True)
+    torch.manual_seed(0)
+    drawn = torch.empty(4, dtype=torch.float64).uniform_(0.1, 0.3).tolist()
+    torch.manual_seed(0)
+    y = nn.RReLU(0.1, 0.3)(x)
+    assert y.tolist() == pytest.approx([-drawn[0], 2.0, -3 * drawn[1], 0.0, -0.5 * drawn[3]])
+    assert torch.autograd.grad(y.sum(), x)[0].tolist() == pytest.approx([drawn[0], 1.0, drawn[1], drawn[2], drawn[3]])
+    assert nn.RReLU(0.1, 0.3).eval()(x).tolist() == pytest.approx([-0.2, 2.0, -0.6, 0.0, -0.1])
+    with pytest.raises(RuntimeError, match="Lower bound should be less than or equal to the upper bound"):
+        nn.functional.rrelu(x, 0.5, 0.1)
+
+
+def test_gumbel_softmax_chooses_one():
+    torch.manual_seed(1)
+    logits = torch.zeros(5, 3, requires_grad=True)
+    hard = nn.functional.gumbel_softmax(logits, hard=True)
+    assert hard.sum(1).tolist() == [1.0] * 5 and set(hard.flatten().tolist()) == {0.0, 1.0}
+    hard[:, 0].sum().backward()
+    assert logits.grad.abs().sum().item() > 0

@@ -207,6 +207,33 @@ def _threshold(input, threshold, value, inplace=False):
 threshold = _threshold
 
 
+def rrelu(input, lower=1.0 / 8, upper=1.0 / 3, training=False, inplace=False):
+    """x where positive, else a slope times x: drawn from [lower, upper] in training, their mean otherwise."""
+    if _unary(input):
+        return handle_torch_function(rrelu, (input,), input, lower=lower, upper=upper, training=training, inplace=inplace)
+    return (_ops.rrelu_ if inplace else _ops.rrelu)(input, lower, upper, training)
+
+
+def rrelu_(input, lower=1.0 / 8, upper=1.0 / 3, training=False):
+    """rrelu in place."""
+    return _ops.rrelu_(input, lower, upper, training)
+
+
+def gumbel_softmax(logits, tau=1, hard=False, eps=1e-10, dim=-1):
+    """A softmax of logits with Gumbel noise; hard: a one where it is largest, with the softmax's gradient."""
+    if _unary(logits):
+        return handle_torch_function(gumbel_softmax, (logits,), logits, tau=tau, hard=hard, eps=eps, dim=dim)
+    if eps != 1e-10:
+        warnings.warn("`eps` parameter is deprecated and has no effect.", stacklevel=2)
+    noise = -tallow.empty_like(logits, memory_format=tallow.contiguous_format).exponential_().log()
+    soft = ((logits + noise) / tau).softmax(dim)
+    if not hard:
+        return soft
+    index = soft.max(dim, keepdim=True)[1]
+    ones = tallow.zeros_like(logits, memory_format=tallow.contiguous_format).scatter_(dim, index, 1.0)
+    return ones - soft.detach() + soft
+
+
 def glu(input, dim=-1):
     """The first half along dim times the sigmoid of the second."""
     if _unary(input):
