@@ -28,9 +28,9 @@ def __getattr__(name):
         own = getattr(function, "__wrapped__", function)  # not by __module__, which says torch where tallow stands in for it
         return function if getattr(own, "__globals__", None) is vars(place) else None
 
-    found = public(_losses) or public(_attention) or public(_vision)
-    if found is None:
-        found = getattr(_nn, name, None) or getattr(_ops, name, None) or public(_composed)
+    op = getattr(_nn, name, None) or getattr(_ops, name, None)
+    lacking = None if op else public(_composed)
+    found = public(_losses) or public(_attention) or lacking or public(_vision) or op
     if found is None:
         raise _no_attribute(__name__, name)
     globals()[name] = found
