@@ -168,7 +168,7 @@ tw_tensor *tw_empty_new(const int64_t *sizes, int ndim, tw_dtype dtype, tw_devic
     for (int i = ndim - 1; i >= 0; i--) {
         t->sizes[i] = sizes[i];
         t->strides[i] = step;
-        step *= sizes[i] > 1 ? sizes[i] : 1;
+        step = (int64_t)((uint64_t)step * (uint64_t)(sizes[i] > 1 ? sizes[i] : 1)); /* may wrap where another size is 0 */
     }
     t->numel = numel;
     t->offset = 0;

@@ -132,7 +132,7 @@ static tw_tensor *read_all(int fd, const char *path, int64_t bytes) {
     tw_contiguous_strides(h.sizes, h.ndim, strides);
     for (int d = 0; h.fortran && d < h.ndim; d++) { /* the first dimension is the fastest */
         strides[d] = step;
-        step *= h.sizes[d] > 1 ? h.sizes[d] : 1;
+        step = (int64_t)((uint64_t)step * (uint64_t)(h.sizes[d] > 1 ? h.sizes[d] : 1)); /* may wrap where another size is 0 */
     }
     tw_tensor *t = tw_empty_strided_new(h.sizes, strides, h.ndim, h.dtype, TW_CPU);
     const size_t size = tw_dtype_size(h.dtype), part = tw_is_complex(h.dtype) ? size / 2 : size;

@@ -20,7 +20,8 @@ PRINTS = {
     "linear_regression": ["epoch 10: mean loss", "(truth 27.5)"],
     "vae": ["epoch 2: mean loss"],
     "policy_gradient": ["episode 100:"],
-    "word_lstm": ["125", "perplexity"],
+    "word_lstm": [" words, 500 different ones", "perplexity"],
+    "character_gpt": ["step 100: loss"],
 }
 
 
