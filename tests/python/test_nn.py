@@ -276,3 +276,18 @@ def test_gumbel_softmax_chooses_one():
     assert hard.sum(1).tolist() == [1.0] * 5 and set(hard.flatten().tolist()) == {0.0, 1.0}
     hard[:, 0].sum().backward()
     assert logits.grad.abs().sum().item() > 0
+
+
+def test_one_device_needs_no_splitting():
+    layer = nn.DataParallel(nn.Linear(2, 3))
+    assert torch.equal(layer(torch.ones(4, 2)), layer.module(torch.ones(4, 2))) and list(layer.state_dict()) == ["module.weight", "module.bias"]
+    with pytest.raises(ValueError, match="Default process group has not been initialized"):
+        nn.parallel.DistributedDataParallel(layer)
+    with nn.attention.sdpa_kernel([nn.attention.SDPBackend.MATH]):
+        nn.functional.scaled_dot_product_attention(*[torch.ones(1, 1, 2, 2)] * 3)
+    with pytest.raises(AssertionError, match="Backend must be an instance of SDPBackend"):
+        with nn.attention.sdpa_kernel("math"):
+            pass
+    for device, kind in (("xpu", AssertionError), ("mtia", AssertionError), ("ipu", RuntimeError), ("cuda", AssertionError)):
+        with pytest.raises(kind):
+            getattr(nn.Linear(2, 3), device)()

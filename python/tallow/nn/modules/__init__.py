@@ -11,7 +11,6 @@ from tallow.nn.modules.conv import Conv1d, Conv2d
 from tallow.nn.modules.distance import CosineSimilarity, PairwiseDistance
 from tallow.nn.modules.dropout import Dropout
 from tallow.nn.modules.flatten import Flatten, Unflatten
-from tallow.nn.modules.lazy import LazyModuleMixin
 from tallow.nn.modules.linear import Bilinear, Identity, LazyLinear, Linear
 from tallow.nn.modules.linear_cross_entropy_options import LinearCrossEntropyOptions
 from tallow.nn.modules.loss import (

@@ -460,6 +460,18 @@ class Module(_hooks.HookedCalls, StateDict):
         """Refused: there is no CUDA device."""
         raise AssertionError("Torch not compiled with CUDA enabled")
 
+    def xpu(self, device=None):
+        """Refused: there is no such device."""
+        raise AssertionError("Torch not compiled with XPU enabled")
+
+    def mtia(self, device=None):
+        """Refused: there is no such device."""
+        raise AssertionError("Torch not compiled with MTIA enabled")
+
+    def ipu(self, device=None):
+        """Refused: there is no such device."""
+        raise RuntimeError("PyTorch is not linked with support for ipu devices")
+
     def share_memory(self):
         """Moves the storages to shared memory."""
         return self._apply(lambda t: t.share_memory_())

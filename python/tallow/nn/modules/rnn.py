@@ -240,7 +240,7 @@ class RNNBase(Module):
             return self._forward_packed(input, hx)
         if input.dim() not in (2, 3):
             kind = type(self).__name__
-            tensor = "D" if kind == "LSTM" else "D tensor"
+            tensor = "D tensor" if kind == "RNN" else "D"
             raise ValueError(f"{kind}: Expected input to be 2D or 3D, got {input.dim()}{tensor} instead")
         batched, batch_dim = input.dim() == 3, 0 if self.batch_first else 1
         if not batched:
