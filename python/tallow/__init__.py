@@ -32,10 +32,11 @@ _HOMES = {
         clear_autocast_cache""",
     "amp.grad_scaler": "GradScaler",
     "jit": "ScriptModule",
+    "_runtime": "Event OutOfMemoryError Stream sym_float sym_int sym_ite sym_max sym_min sym_not sym_sum thread_safe_generator",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 _SUBMODULES = frozenset(
-    """autograd nn optim utils func linalg special cuda backends serialization random storage overrides types version
+    """ao autograd nn optim utils func linalg special cuda backends serialization random storage overrides types version
     amp return_types mps xpu cpu accelerator testing multiprocessing compiler distributed distributions export fx hub jit library nested onnx
     profiler sparse _utils _lazy _composite _functorch __future__""".split()
 )
@@ -56,6 +57,8 @@ def __getattr__(name):
         if value is None and not name.startswith("__"):
             composite = _load("_composite")
             value = getattr(composite, name) if name in composite.FUNCTIONS else None
+        if value is None and not name.startswith("_"):
+            value = _load("_absent").placeholder("", name)
         if value is None:
             raise _load("_missing").no_attribute(__name__, name)
     globals()[name] = value

@@ -5,6 +5,17 @@ import functools
 import sys
 
 NAMES = {
+    "": """AcceleratorError AggregationType DispatchKey ScriptClass ScriptFunction SymBool SymFloat SymInt Tag cond fork import_ir_module
+        import_ir_module_from_buffer merge_type_from_type_comment parse_ir parse_schema parse_type_comment unify_type_list wait
+        while_loop""",
+    "ao.quantization": """DeQuantStub FakeQuantize FakeQuantizeBase FixedQParamsFakeQuantize HistogramObserver MinMaxObserver
+        MovingAverageMinMaxObserver MovingAveragePerChannelMinMaxObserver NoopObserver ObserverBase PerChannelMinMaxObserver
+        PlaceholderObserver QConfig QConfigMapping QuantStub QuantWrapper RecordingObserver convert default_observer fuse_modules
+        fuse_modules_qat get_default_qat_qconfig get_default_qconfig get_default_qconfig_mapping prepare prepare_qat
+        propagate_qconfig_ quantize quantize_dynamic quantize_qat swap_module""",
+    "distributions": """CatTransform ContinuousBernoulli CorrCholeskyTransform CumulativeDistributionTransform FisherSnedecor
+        GeneralizedPareto HalfCauchy InverseGamma Kumaraswamy LKJCholesky LogisticNormal LowRankMultivariateNormal Pareto
+        PositiveDefiniteTransform ReshapeTransform StackTransform VonMises Weibull Wishart biject_to transform_to""",
     "compiler": """assume_constant_result get_default_backend load_cache_artifacts load_compiled_function nested_compile_region
         save_cache_artifacts set_default_backend substitute_in_graph wrap_numpy""",
     "cuda": """CUDAGraph CUDAPluggableAllocator GreenContext MemPool caching_allocator_alloc caching_allocator_delete
@@ -35,14 +46,17 @@ NAMES = {
     "nested": "as_nested_tensor masked_select narrow nested_tensor nested_tensor_from_jagged to_padded_tensor",
     "onnx": "ExportableModule InputObserver ONNXProgram OnnxExporterError export",
     "profiler": "ExecutionTraceObserver",
+    "overrides": """get_default_nowrap_functions get_ignored_functions get_overridable_functions get_testing_overrides redispatch_function
+        resolve_name""",
     "sparse": """SparseSemiStructuredTensor SparseSemiStructuredTensorCUSPARSELT SparseSemiStructuredTensorCUTLASS addmm
         as_sparse_gradcheck log_softmax mm softmax spsolve sum to_sparse_semi_structured""",
+    "utils.data": "DFIterDataPipe DataChunk IterDataPipe MapDataPipe",
 }
 
 
 def refuse(name):
     """The error of using torch.`name`."""
-    return NotImplementedError(f"torch.{name} is not implemented in tallow")
+    return NotImplementedError(f"torch.{name.lstrip('.')} is not implemented in tallow")
 
 
 def _function(name):
@@ -77,7 +91,7 @@ def placeholder(module, name):
         made = type(name, (RuntimeError,), {"__doc__": "Nothing in tallow raises it."})
     else:
         made = _class(path) if name[0].isupper() else _function(path)
-    made.__module__ = f"torch.{module}"
+    made.__module__ = f"torch.{module}".rstrip(".")
     return made
 
 

@@ -3,6 +3,7 @@
 import functools
 
 from tallow import Tensor, _C
+from tallow._absent import getters as _getters
 
 has_torch_function = _C._has_torch_function
 has_torch_function_unary = _C._has_torch_function_unary
@@ -93,3 +94,6 @@ class BaseTorchFunctionMode(TorchFunctionMode):
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         return func(*args, **(kwargs or {}))
+
+
+__getattr__, __dir__ = _getters(__name__)

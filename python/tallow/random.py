@@ -4,6 +4,7 @@ import contextlib
 
 import tallow
 from tallow import _C
+from tallow._runtime import thread_safe_generator as thread_safe_generator
 
 default_generator = _C.default_generator
 

@@ -75,19 +75,20 @@ def test_what_is_not_compiled_runs_as_it_is():
 
 @pytest.mark.parametrize("module", sorted(_absent.NAMES))
 def test_absent_names_name_themselves(module):
-    owner = importlib.import_module(f"tallow.{module}")
+    owner = importlib.import_module(f"tallow.{module}".rstrip("."))
+    path = f"torch.{module}".rstrip(".")
     for name in _absent.names(module):
         value = getattr(owner, name)
-        assert name in dir(owner)
+        assert name in dir(owner) or not module
         if name.endswith("Error"):
             assert issubclass(value, Exception)
             continue
         if isinstance(value, type):
             assert not isinstance(3, value)
         if getattr(value, "_absent", False):
-            with pytest.raises(NotImplementedError, match=f"torch.{module}.{name} is not implemented in tallow"):
+            with pytest.raises(NotImplementedError, match=f"{path}.{name} is not implemented in tallow"):
                 value(1)
-    with pytest.raises(AttributeError, match=f"module 'torch.{module}' has no attribute 'no_such_name'"):
+    with pytest.raises(AttributeError, match=f"module '{path}' has no attribute 'no_such_name'"):
         owner.no_such_name
 
 
@@ -164,3 +165,16 @@ def test_hub(tmp_path, monkeypatch):
     with pytest.raises(RuntimeError, match="invalid hash value"):
         torch.hub.download_url_to_file((tmp_path / "weights.pth").as_uri(), str(tmp_path / "other.pth"), hash_prefix="00", progress=False)
     assert not (tmp_path / "other.pth").exists()
+
+
+def test_streams_events_and_plain_numbers():
+    stream = torch.Stream()
+    first, last = stream.record_event(), torch.Event()
+    last.record()
+    assert stream.query() and first.elapsed_time(last) >= 0 and repr(stream) == "torch.Stream device_type=cpu, device_index=-1, stream_id=0"
+    with pytest.raises(AssertionError, match="Torch not compiled with CUDA enabled"):
+        torch.Stream("cuda")
+    assert not isinstance(3, torch.SymInt) and torch.sym_int(2.7) == 2 and torch.sym_max(1, 2.0) == 2.0 and torch.sym_not(True) is False
+    with pytest.raises(NotImplementedError, match="torch.SymInt is not implemented in tallow"):
+        torch.SymInt(3)
+    assert issubclass(torch.OutOfMemoryError, RuntimeError)

@@ -2,6 +2,8 @@
 
 import importlib as _importlib
 
+from tallow._absent import getters as _getters
+
 _HOMES = {
     "bernoulli": "Bernoulli", "beta": "Beta", "binomial": "Binomial", "categorical": "Categorical", "cauchy": "Cauchy",
     "chi2": "Chi2", "dirichlet": "Dirichlet", "distribution": "Distribution ExponentialFamily", "exponential": "Exponential",
@@ -15,6 +17,7 @@ _HOMES = {
         SigmoidTransform SoftmaxTransform SoftplusTransform StickBreakingTransform TanhTransform Transform identity_transform""",
     "uniform": "Uniform",
 }  # fmt: skip
+_absent_getattr, _absent_dir = _getters(__name__)
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 _MODULES = frozenset({*_HOMES, "constraints", "utils"})
 
@@ -26,13 +29,11 @@ def __getattr__(name):
         return value
     if name in _MODULES:
         return _importlib.import_module(f"{__name__}.{name}")
-    from tallow._missing import no_attribute
-
-    raise no_attribute(__name__, name)
+    return _absent_getattr(name)
 
 
 def __dir__():
-    return sorted({*globals(), *_HOME_OF, *_MODULES})
+    return sorted({*_absent_dir(), *_HOME_OF, *_MODULES})
 
 
 __all__ = sorted(_HOME_OF)

@@ -9,16 +9,6 @@ from tallow.random import _draw_seed
 class Sampler:
     """Base class: iterates over indices (or lists of them)."""
 
-    def __init__(self, data_source=None):
-        if data_source is not None:
-            import warnings
-
-            warnings.warn(
-                "`data_source` argument is not used and will be removed in 2.2.0.You may still have custom "
-                "implementation that utilizes it.",
-                stacklevel=2,
-            )
-
     def __iter__(self):
         raise NotImplementedError
 
