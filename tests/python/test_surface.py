@@ -178,3 +178,21 @@ def test_streams_events_and_plain_numbers():
     with pytest.raises(NotImplementedError, match="torch.SymInt is not implemented in tallow"):
         torch.SymInt(3)
     assert issubclass(torch.OutOfMemoryError, RuntimeError)
+
+
+def test_nodes():
+    x = torch.ones(1, requires_grad=True)
+
+    class Same(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 1
+
+        @staticmethod
+        def backward(ctx, grad):
+            return grad
+
+    node = torch.autograd.graph.Node
+    y = x * 2
+    assert isinstance(y.grad_fn, node) and isinstance(Same.apply(y).grad_fn, node) and isinstance(y.grad_fn.next_functions[0][0], node)
+    assert not isinstance(x, node) and not isinstance(3, node) and not isinstance(torch.nn.Linear(1, 1), node)

@@ -92,8 +92,7 @@ class no_grad(_NoParamDecorator):
 class enable_grad(_NoParamDecorator):
     """Gradients are recorded inside."""
 
-    def __init__(self):
-        self.prev = False
+    prev = False
 
     def __enter__(self):
         self.prev = _is_on()

@@ -6,6 +6,18 @@ import tallow
 from tallow import _C
 from tallow.utils.hooks import RemovableHandle
 
+class _NodeType(type):
+    def __instancecheck__(cls, instance):
+        return isinstance(instance, type) is False and all(hasattr(type(instance), name) for name in ("next_functions", "name", "register_hook"))
+
+
+class Node(metaclass=_NodeType):
+    """What grad_fn is: a step of the graph. Not made by programs."""
+
+    def __new__(cls, *args, **kwargs):
+        raise TypeError("torch.autograd.graph.Node cannot be made: operators make nodes")
+
+
 
 class saved_tensors_hooks:
     """pack_hook runs on each tensor saved inside; unpack_hook gets its result back when it is needed."""
