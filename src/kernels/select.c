@@ -6,6 +6,7 @@
 #include "kernels/ctc.h"
 #include "kernels/gemm.h"
 #include "kernels/maxima.h"
+#include "kernels/normalize.h"
 #include "kernels/number.h"
 #include "kernels/random.h"
 #include "kernels/reduce.h"
@@ -32,6 +33,7 @@ TW_FAMILY(attention)
 TW_FAMILY(ctc)
 TW_FAMILY(gemm)
 TW_FAMILY(maxima)
+TW_FAMILY(normalize)
 TW_FAMILY(random)
 TW_FAMILY(reducers)
 TW_FAMILY(rnn)
