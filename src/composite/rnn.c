@@ -300,9 +300,10 @@ static bool packed(int64_t mode, const tw_arg *a, tw_tensor **outs) {
     if (mode == TW_RNN_LSTM && !check_states(&a[2])) return false;
     const network n = network_of(mode, &a[2], a + 3);
     int64_t *sizes = read_sizes(a[1].t);
-    bool ok = sizes && run_network(&n, a[0].t, (layout){sizes, a[1].t->numel}, outs);
+    if (sizes) run_network(&n, a[0].t, (layout){sizes, a[1].t->numel}, outs);
     tw_free(sizes);
-    return ok;
+    tw_pool none = {0};
+    return tw_pool_done(&none, outs, mode == TW_RNN_LSTM ? 3 : 2);
 }
 
 bool tw_rnn_relu_input_composite(const tw_arg *a, tw_tensor **outs) { return padded(TW_RNN_RELU, a, outs); }
