@@ -119,7 +119,7 @@ def table(kind):
     found = {}
     for path in sorted((pathlib.Path(__file__).parents[2] / "spec").glob("*.toml")):
         for key, columns in tomllib.loads(path.read_text(encoding="utf-8")).items():
-            if columns.get("kind") == kind and not key.startswith("_"):
+            if isinstance(columns, dict) and columns.get("kind") == kind and not key.startswith("_"):
                 found[key] = columns
     return found
 
