@@ -48,6 +48,10 @@ tw_lapack_fn tw_lapack(const char *op, const char *name, const char *complex_nam
     char symbol[48];
     const char letter = dtype == TW_FLOAT32 ? 's' : dtype == TW_FLOAT64 ? 'd' : dtype == TW_COMPLEX64 ? 'c' : 'z';
     union { void *object; tw_lapack_fn call; } f = {NULL};
+    if (letter == 'z' && dtype != TW_COMPLEX128) { /* a wrong letter would read past the matrix */
+        tw_fail(TW_RUNTIME_ERROR, "%s: Low precision dtypes not supported. Got %s", op, tw_dtypes[dtype].type_name);
+        return NULL;
+    }
     pthread_mutex_lock(&state.lock);
     bool ok = load(op);
     pthread_mutex_unlock(&state.lock);

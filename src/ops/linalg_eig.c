@@ -284,6 +284,11 @@ bool tw_linalg_eig_run(const tw_arg *a, tw_tensor **outs) {
 bool tw__lstsq_meta(const tw_arg *a, tw_meta *outs) {
     const tw_tensor *A = a[0].t, *B = a[1].t;
     const tw_dtype dtype = (tw_dtype)A->dtype;
+    if (dtype != TW_FLOAT32 && dtype != TW_FLOAT64 && dtype != TW_COMPLEX64 && dtype != TW_COMPLEX128)
+        return tw_fail(TW_RUNTIME_ERROR, "This function doesn't handle types other than float and double");
+    if (B->dtype != A->dtype)
+        return tw_fail(TW_RUNTIME_ERROR, "torch.linalg.lstsq: Expected input and other to have the same dtype, but got input's dtype %s and "
+                       "other's dtype %s", tw_dtypes[dtype].type_name, tw_dtypes[B->dtype].type_name);
     const int64_t m = tw_rows(A), n = tw_columns(A);
     return tw_matrix_meta(&outs[0], B, dtype, m > n ? m : n, tw_columns(B)) && tw_number_meta(&outs[1], A, TW_INT64) &&
            tw_vector_meta(&outs[2], A, tw_dtypes[dtype].real, m < n ? m : n);
