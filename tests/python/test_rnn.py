@@ -269,3 +269,12 @@ def test_dropout_between_layers_draws_pytorchs_numbers(kind):
     (ours, after), (theirs, theirs_after) = results
     assert after == theirs_after
     assert (torch.tensor(ours) - torch.tensor(theirs)).abs().max().item() < 1e-6
+
+
+def test_autocast_lets_narrow_inputs_in():
+    net = nn.GRU(3, 4)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        output, _ = net(torch.ones(2, 1, 3, dtype=torch.bfloat16))
+    assert output.dtype == torch.bfloat16
+    with pytest.raises(ValueError, match="does not match weight dtype"):
+        net(torch.ones(2, 1, 3, dtype=torch.bfloat16))

@@ -161,7 +161,7 @@ class RNNBase(Module):
     def check_input(self, input, batch_sizes):
         """Raises unless input has the dtype and size that the weights expect."""
         weight = self._flat_weights[0]
-        if input.dtype != weight.dtype:
+        if input.dtype != weight.dtype and not tallow.is_autocast_enabled("cpu"):
             raise ValueError(
                 f"RNN input dtype ({input.dtype}) does not match weight dtype ({weight.dtype}). "
                 f"Convert input: input.to({weight.dtype}), or convert model: model.to({input.dtype})"
