@@ -3,8 +3,8 @@ from ctext import BANNER, c_name, c_params, wrap
 from emit_entries import forms
 
 DROPPED = ("layout", "pin_memory")
-# names of tallow.h, and the word of modes
-TAKEN = {"bool", "int", "float", "complex", "none", "keep", "retain", "release", "error", "report", "mode"}
+# names of tallow.h, and of our own functions
+TAKEN = {"bool", "int", "float", "complex", "none", "keep", "retain", "release", "error", "report", "mode", "trace"}
 
 HEAD = """\
 /* Operators as C functions, generated from the table: tw_NAME is torch.NAME. See tallow.h for errors and ownership.

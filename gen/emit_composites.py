@@ -51,7 +51,7 @@ class Composite:
             c = boxed(value)
             form, arg = {"int": ("%lld", f"(long long){value.c}"), "float": ("%g", value.c), "str": ("%s", f"({c}).s"),
                          "ints": ("%s", f"tw_sizes_text(({c}).ints, ({c}).n)"), "number": ("%g", f"tw_scalar_double(tw_f_scalar({c}))"),
-                         "other": ("%s", f"tw_f_type_name({c})"), "bool": ("%s", f"({value.c} ? \"True\" : \"False\")")}[value.type]
+                         "other": ("%s", f"tw_f_type_name({c})"), "dtype": ("%s", f"tw_f_type_name({c})"), "bool": ("%s", f"({value.c} ? \"True\" : \"False\")")}[value.type]
             shown.append(form)
             args.append(arg)
         emitter.put(f"if (!{test}) {{")

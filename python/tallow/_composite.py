@@ -5,7 +5,7 @@ from tallow._tensor import COMPOSITE as METHODS
 from tallow.overrides import handle_torch_function, has_torch_function
 
 FUNCTIONS = METHODS + (
-    "vstack hstack dstack column_stack row_stack isreal detach is_complex is_floating_point is_conj is_neg "
+    "vstack hstack dstack column_stack row_stack detach is_complex is_floating_point is_conj is_neg "
     "is_inference is_signed unflatten split_copy split_with_sizes_copy unbind_copy".split()
 )
 
@@ -44,32 +44,9 @@ def equal(input, other):
     return input.shape == other.shape and bool((input == other).all())
 
 
-@_overridable
-def isclose(input, other, rtol=1e-05, atol=1e-08, equal_nan=False):
-    """Where |input - other| <= atol + rtol * |other|."""
-    for position, (name, value) in enumerate((("input", input), ("other", other)), 1):
-        if not isinstance(value, tallow.Tensor):
-            raise TypeError(f"isclose(): argument '{name}' (position {position}) must be Tensor, not {type(value).__name__}")
-    if input.dtype != other.dtype:
-        raise RuntimeError(f"{tallow._lazy._scalar_type(input)} did not match {tallow._lazy._scalar_type(other)}")
-    if rtol < 0:
-        raise RuntimeError(f"rtol must be greater than or equal to zero, but got {rtol}")
-    if atol < 0:
-        raise RuntimeError(f"atol must be greater than or equal to zero, but got {atol}")
-    close = input == other
-    if equal_nan and (input.is_floating_point() or input.is_complex()):
-        close = close | (input != input) & (other != other)
-    if rtol == 0 and atol == 0:
-        return close
-    wide = input if input.is_floating_point() or input.is_complex() else input.to(tallow.get_default_dtype())
-    allowed = atol + (rtol * other).abs()
-    difference = (wide - other).abs()
-    return close | (difference <= allowed) & tallow.isfinite(difference)
-
-
 def allclose(input, other, rtol=1e-05, atol=1e-08, equal_nan=False):
     """Whether isclose() holds everywhere."""
-    return bool(isclose(input, other, rtol, atol, equal_nan).all())
+    return bool(tallow.isclose(input, other, rtol, atol, equal_nan).all())
 
 
 @_overridable
@@ -232,27 +209,6 @@ def count_nonzero(input, dim=None):
     return (input != 0).sum() if dim is None else (input != 0).sum(dim)
 
 
-def _triangle(input, keep):
-    rows = tallow.arange(input.size(-2)).unsqueeze(1)
-    return tallow.where(keep(tallow.arange(input.size(-1)) - rows), input, tallow.zeros((), dtype=input.dtype))
-
-
-@_overridable
-def tril(input, diagonal=0):
-    """The lower triangle; zeros elsewhere."""
-    if input.dim() < 2:
-        raise RuntimeError("tril: input tensor must have at least 2 dimensions")
-    return _triangle(input, lambda offset: offset <= diagonal)
-
-
-@_overridable
-def triu(input, diagonal=0):
-    """The upper triangle; zeros elsewhere."""
-    if input.dim() < 2:
-        raise RuntimeError("triu: input tensor must have at least 2 dimensions")
-    return _triangle(input, lambda offset: offset >= diagonal)
-
-
 @_overridable
 def diag(input, diagonal=0):
     """The diagonal of a matrix, or the matrix with a diagonal."""
@@ -264,16 +220,6 @@ def diag(input, diagonal=0):
     columns = tallow.arange(size) - tallow.arange(size).unsqueeze(1)
     spread = tallow.cat([input.new_zeros(max(-diagonal, 0)), input, input.new_zeros(max(diagonal, 0))]).unsqueeze(1)
     return tallow.where(columns == diagonal, spread, tallow.zeros((), dtype=input.dtype))
-
-
-def tril_(input, diagonal=0):
-    """tril() in place."""
-    return input.copy_(tril(input, diagonal))
-
-
-def triu_(input, diagonal=0):
-    """triu() in place."""
-    return input.copy_(triu(input, diagonal))
 
 
 def unflatten(input, dim, sizes):
@@ -312,25 +258,6 @@ def broadcast_to(input, size):
 
 
 @_overridable
-def roll(input, shifts, dims=None):
-    """Elements moved along dimensions; those that fall off come in at the other end."""
-    shifts = (shifts,) if isinstance(shifts, int) else tuple(shifts)
-    dims = () if dims is None else (dims,) if isinstance(dims, int) else tuple(dims)
-    if not shifts:
-        raise RuntimeError("`shifts` required")
-    if not dims and len(shifts) == 1:
-        return roll(input.reshape(-1), shifts[0], 0).view(input.shape)
-    if len(shifts) != len(dims):
-        raise RuntimeError(f"shifts and dimensions must align. shifts: {len(shifts)}, dims:{len(dims)}")
-    for shift, dim in zip(shifts, dims):
-        dim = _dim(dim, input.dim())
-        size = input.size(dim)
-        shift = shift % size if size else 0
-        input = tallow.cat([input.narrow(dim, size - shift, shift), input.narrow(dim, 0, size - shift)], dim)
-    return input
-
-
-@_overridable
 def diff(input, n=1, dim=-1, prepend=None, append=None):
     """Differences of neighbours, n times."""
     if input.dim() == 0:
@@ -347,11 +274,6 @@ def diff(input, n=1, dim=-1, prepend=None, append=None):
         after, before = input.narrow(dim, 1, size - 1), input.narrow(dim, 0, size - 1)
         input = after ^ before if input.dtype == tallow.bool else after - before
     return input
-
-
-def isreal(input):
-    """Where the imaginary part is zero."""
-    return input.imag == 0 if input.is_complex() else tallow.ones_like(input, dtype=tallow.bool)
 
 
 def hstack(tensors, *, out=None):

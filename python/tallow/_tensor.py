@@ -115,6 +115,19 @@ class Tensor(_TensorBase):
         """The LU factorisation, packed, and its row swaps."""
         return _torch().lu(self, pivot, get_infos)
 
+    def polygamma(self, n):
+        """The n-th derivative of digamma."""
+        return _torch().polygamma(n, self)
+
+    def polygamma_(self, n):
+        """polygamma() in place."""
+        result = _torch().polygamma(n, self.clone())
+        if not self.is_floating_point():
+            from tallow._lazy import _scalar_type
+
+            raise RuntimeError(f"result type {_scalar_type(result)} can't be cast to the desired output type {_scalar_type(self)}")
+        return self.copy_(result)
+
     def refine_names(self, *names):
         raise NotImplementedError("Tensor.refine_names: named tensors")
 
@@ -168,9 +181,9 @@ def _method(name):
 
 # Methods written in _composite, used where the table has none of that name.
 COMPOSITE = (
-    "equal allclose isclose unbind chunk movedim moveaxis swapaxes swapdims repeat tile outer ger expand_as "
-    "split_with_sizes count_nonzero tril triu diag ravel fliplr flipud numel is_nonzero tensor_split hsplit vsplit "
-    "broadcast_to roll diff tril_ triu_"
+    "equal allclose unbind chunk movedim moveaxis swapaxes swapdims repeat tile outer ger expand_as "
+    "split_with_sizes count_nonzero diag ravel fliplr flipud numel is_nonzero tensor_split hsplit vsplit "
+    "broadcast_to diff"
 ).split()
 for _name in COMPOSITE:
     if not hasattr(_TensorBase, _name):

@@ -501,5 +501,6 @@ TW_VIA_F64(expm1) TW_VIA_F64(exp2) TW_VIA_F64(log1p) TW_VIA_F64(log2) TW_VIA_F64
 TW_VIA_F64(sin) TW_VIA_F64(cos) TW_VIA_F64(tan) TW_VIA_F64(asin) TW_VIA_F64(acos) TW_VIA_F64(atan)
 TW_VIA_F64(sinh) TW_VIA_F64(cosh) TW_VIA_F64(asinh) TW_VIA_F64(acosh) TW_VIA_F64(atanh) TW_VIA_F64(erfc)
 TW_VIA_F64(lgamma) TW_VIA_F64(digamma) TW_VIA_F64_2(pow) TW_VIA_F64_2(atan2) TW_VIA_F64_2(hypot)
+#include "kernels/math_special.h"
 #include "kernels/scalar.h"
 #endif

@@ -46,6 +46,14 @@
             x = (U)(x * x); \
         } \
         return (T)r; } \
+    TW_INLINE T s_gcd_##S(T a, T b) { \
+        U x = (U)s_abs_##S(a), y = (U)s_abs_##S(b); \
+        while (y) { \
+            U r = (U)(x % y); \
+            x = y; \
+            y = r; \
+        } \
+        return (T)x; } \
     TW_INLINE bool s_eq_##S(T a, T b) { return a == b; } \
     TW_INLINE bool s_ne_##S(T a, T b) { return a != b; } \
     TW_INLINE bool s_lt_##S(T a, T b) { return a < b; } \

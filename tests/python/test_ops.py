@@ -143,3 +143,68 @@ def test_gradcheck():
     assert gradcheck(lambda x: torch.linalg.vector_norm(x, 3, 1), (x,))
     assert gradcheck(lambda x: torch.quantile(x, 0.3, 1), (x,))
     assert gradcheck(lambda x, y: x.masked_scatter(torch.eye(3, 4) > 0, y), (x, y))
+
+
+def test_statistics():
+    x = torch.tensor([[1.0, 2.0, 4.0], [2.0, 4.0, 9.0]])
+    assert torch.cov(x)[0].tolist() == pytest.approx([7 / 3, 5.5]) and torch.corrcoef(x)[1, 1].item() == pytest.approx(1)
+    assert torch.nansum(torch.tensor([1.0, NAN])).item() == 1 and torch.nanmean(torch.tensor([1.0, NAN])).item() == 1
+    assert [part.item() for part in torch.aminmax(x)] == [1, 9]
+    assert torch.trapezoid(torch.tensor([1.0, 2.0, 3.0]), torch.tensor([0.0, 1.0, 3.0])).item() == 6.5
+    assert torch.cummax(torch.tensor([1.0, 3.0, 3.0, NAN, 5.0]), 0).indices.tolist() == [0, 1, 2, 3, 3]
+    assert torch.logcumsumexp(torch.zeros(4), 0).exp().tolist() == pytest.approx([1, 2, 3, 4])
+    assert torch.renorm(torch.full((2, 4), 1.0), 2, 0, 1).tolist() == [pytest.approx([0.5] * 4)] * 2
+
+
+def test_shapes():
+    assert torch.rot90(torch.tensor([[1, 2], [3, 4]])).tolist() == [[2, 4], [1, 3]]
+    assert torch.combinations(torch.arange(3)).tolist() == [[0, 1], [0, 2], [1, 2]]
+    assert torch.combinations(torch.arange(2), with_replacement=True).tolist() == [[0, 0], [0, 1], [1, 1]]
+    assert torch.kron(torch.tensor([[1, 2]]), torch.tensor([[1], [3]])).tolist() == [[1, 2], [3, 6]]
+    assert torch.zeros(5, 2).fill_diagonal_(1, wrap=True)[:, 0].tolist() == [1, 0, 0, 1, 0]
+    assert torch.vander(torch.tensor([2, 3])).tolist() == [[2, 1], [3, 1]]
+    assert torch.matrix_exp(torch.tensor([[0.0, 1.0], [0.0, 0.0]])).tolist() == [[1, 1], [0, 1]]
+    assert torch.roll(torch.arange(6).view(2, 3), (1, 1), (0, 1)).tolist() == [[5, 3, 4], [2, 0, 1]]
+    assert torch.tril(torch.ones(2, 3), 1).tolist() == [[1, 1, 0], [1, 1, 1]]
+
+
+@pytest.mark.parametrize(
+    "function, x, expected",
+    [
+        (torch.erfinv, 0.5, 0.4769362762044699),
+        (torch.erfinv, 0.999, 2.326753765513525),
+        (torch.special.erfcx, 1.0, 0.427583576155807),
+        (torch.special.erfcx, -2.0, 108.94090438998),
+        (torch.special.ndtri, 1e-12, -7.034483825301132),
+        (torch.special.log_ndtr, -40.0, -804.6084420137538),
+        (torch.lgamma, 0.5, 0.5723649429247001),
+        (torch.digamma, 1.0, -0.5772156649015329),
+        (lambda x: torch.polygamma(2, x), 1.0, -2.404113806319188),
+        (lambda x: torch.special.zeta(x, torch.ones_like(x)), 2.0, 1.6449340668482264),
+        (torch.logit, 0.25, -1.0986122886681098),
+        (torch.special.entr, 0.5, 0.34657359027997264),
+    ],
+)
+def test_special_functions(function, x, expected):
+    assert function(torch.tensor(x, dtype=torch.float64)).item() == pytest.approx(expected, rel=1e-13)
+    assert function(torch.tensor(x)).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_gcd_and_lcm():
+    assert torch.gcd(torch.tensor([12, -8, 0]), torch.tensor([18, 12, 5])).tolist() == [6, 4, 5]
+    assert torch.lcm(torch.tensor([4, 0]), torch.tensor([6, 5])).tolist() == [12, 0]
+
+
+def test_embeddings():
+    F = torch.nn.functional
+    weight = torch.tensor([[3.0, 4.0], [1.0, 0.0], [0.0, 2.0]], requires_grad=True)
+    F.embedding(torch.tensor([0, 1, 1]), weight, padding_idx=0, scale_grad_by_freq=True).sum().backward()
+    assert weight.grad.tolist() == [[0, 0], [1, 1], [0, 0]]
+    with torch.no_grad():
+        F.embedding(torch.tensor([0, 0]), weight, max_norm=1.0)
+    assert weight[0].tolist() == pytest.approx([0.6, 0.8]) and weight[2].tolist() == [0, 2]
+    bags, starts = torch.tensor([0, 2, 1]), torch.tensor([0, 2, 3])
+    assert F.embedding_bag(bags, weight, starts, mode="sum")[1:].tolist() == [[1, 0], [0, 0]]
+    assert F.embedding_bag(bags, weight, starts, mode="max")[0].tolist() == pytest.approx([0.6, 2])
+    with pytest.raises(NotImplementedError, match="embedding: sparse gradients"):
+        F.embedding(bags, weight, sparse=True)

@@ -265,3 +265,84 @@ def bilinear(input1, input2, weight, bias=None):
     rows = input1.reshape(-1, in1) @ weight.permute(1, 0, 2).reshape(in1, out * in2)  # (batch, out * in2)
     result = (rows.view(-1, out, in2) @ input2.reshape(-1, in2, 1)).view(*input1.shape[:-1], out)
     return result if bias is None else result + bias
+
+
+# --- embeddings -----------------------------------------------------------------------------------------------------
+
+
+def embedding(input, weight, padding_idx=None, max_norm=None, norm_type=2.0, scale_grad_by_freq=False, sparse=False):
+    """Rows of weight by index; those looked up are first scaled down to max_norm, in place."""
+    if has_torch_function((input, weight)):
+        return handle_torch_function(embedding, (input, weight), input, weight, padding_idx=padding_idx, max_norm=max_norm,
+                                     norm_type=norm_type, scale_grad_by_freq=scale_grad_by_freq, sparse=sparse)  # fmt: skip
+    if padding_idx is None:
+        padding_idx = -1
+    else:
+        rows = weight.size(0)
+        if not -rows <= padding_idx < rows:
+            raise AssertionError("Padding_idx must be within num_embeddings")
+        padding_idx %= rows
+    if max_norm is not None:
+        with tallow.no_grad():
+            _ops.embedding_renorm_(weight, input.contiguous(), max_norm, norm_type)
+    return _ops.embedding(weight, input, padding_idx, scale_grad_by_freq, sparse)
+
+
+_BAG_MODES = {"sum": 0, "mean": 1, "max": 2}
+
+
+def _bag_arguments(input, offsets, per_sample_weights):
+    """Flat indices, where each bag begins, and flat weights, from either form of the arguments."""
+    if per_sample_weights is not None and input.size() != per_sample_weights.size():
+        raise ValueError(f"embedding_bag: If per_sample_weights ({per_sample_weights.shape}) is not None, then it must have the same shape as the "
+                         f"input ({input.shape})")  # fmt: skip
+    if input.dim() == 2:
+        if offsets is not None:
+            raise ValueError("if input is 2D, then offsets has to be None, as input is treated is a mini-batch of fixed length sequences. However, "
+                             f"found offsets of type {type(offsets)}")  # fmt: skip
+        offsets = tallow.arange(0, input.numel(), max(input.size(1), 1)) if input.size(1) else tallow.zeros(input.size(0), dtype=tallow.int64)
+        weights = None if per_sample_weights is None else per_sample_weights.reshape(-1)
+        return input.reshape(-1), offsets, weights
+    if input.dim() != 1:
+        raise ValueError(f"input has to be 1D or 2D Tensor, but got Tensor of dimension {input.dim()}")
+    if offsets is None:
+        raise ValueError("offsets has to be a 1D Tensor but got None")
+    if offsets.dim() != 1:
+        raise ValueError("offsets has to be a 1D Tensor")
+    return input, offsets, per_sample_weights
+
+
+def embedding_bag(input, weight, offsets=None, max_norm=None, norm_type=2, scale_grad_by_freq=False, mode="mean", sparse=False,
+                  per_sample_weights=None, include_last_offset=False, padding_idx=None):  # fmt: skip
+    """Sums, means or maxima of bags of rows of weight."""
+    arguments = (input, weight, offsets, per_sample_weights)
+    if has_torch_function(arguments):
+        return handle_torch_function(embedding_bag, arguments, input, weight, offsets=offsets, max_norm=max_norm, norm_type=norm_type,
+                                     scale_grad_by_freq=scale_grad_by_freq, mode=mode, sparse=sparse, per_sample_weights=per_sample_weights,
+                                     include_last_offset=include_last_offset, padding_idx=padding_idx)  # fmt: skip
+    if weight.dtype == tallow.int64 and input.is_floating_point():
+        weight, input = input, weight
+    if sparse:
+        raise NotImplementedError("embedding_bag: sparse gradients")
+    input, offsets, per_sample_weights = _bag_arguments(input, offsets, per_sample_weights)
+    if mode not in _BAG_MODES:
+        raise ValueError("mode has to be one of sum, mean or max")
+    if mode == "max" and scale_grad_by_freq:
+        raise ValueError("max mode does not support scaling the gradient by the frequency")
+    if per_sample_weights is not None and mode != "sum":
+        raise NotImplementedError("embedding_bag: per_sample_weights was not None. per_sample_weights is only supported for mode='sum' "
+                                  f"(got mode='{mode}'). Please open a feature request on GitHub.")  # fmt: skip
+    if offsets.numel() and int(offsets[0]) != 0:
+        raise RuntimeError(f"offsets[0] has to be 0, i.e., the first sequence in the mini-batch has to start from position 0. However, got {int(offsets[0])}")
+    if offsets.numel() and int(offsets[-1]) > input.numel():
+        raise RuntimeError(f"offsets[-1] can not be greater than input's length {input.numel()} but got offsets[-1] of {int(offsets[-1])}")
+    if padding_idx is not None:
+        rows = weight.size(0)
+        if not -rows <= padding_idx < rows:
+            raise RuntimeError(f"padding_idx must be within the number of embeddings, -{rows} through {rows - 1}, but got {padding_idx}")
+        padding_idx %= rows
+    if max_norm is not None:
+        with tallow.no_grad():
+            _ops.embedding_renorm_(weight, input.contiguous(), max_norm, norm_type)
+    return _nn.embedding_bag(weight, input, offsets, scale_grad_by_freq, _BAG_MODES[mode], per_sample_weights, include_last_offset,
+                             -1 if padding_idx is None else padding_idx)  # fmt: skip

@@ -1,0 +1,99 @@
+/* Special functions in float64; float32 goes through them. Part of math.h. */
+#ifndef TW_KERNELS_MATH_SPECIAL_H
+#define TW_KERNELS_MATH_SPECIAL_H
+
+/* The rational approximation that PyTorch's calc_erfinv starts from, then two Newton steps. */
+TW_INLINE vf64 v_erfinv_f64(vf64 y) {
+    const vf64 one = v_splat_f64(1);
+    vf64 a = v_abs_f64(y), z = y * y;
+    vf64 num = ((-0.140543331 * z + 0.914624893) * z - 1.645349621) * z + 0.886226899;
+    vf64 den = (((0.012229801 * z - 0.329097515) * z + 1.442710462) * z - 2.118377725) * z + 1.0;
+    vf64 x = y * num / den;
+    m_f64 outer = v_gt_f64(a, v_splat_f64(0.7));
+    if (m_any_f64(outer)) {
+        vf64 t = v_sqrt_f64(-v_log_f64((1.0 - v_select_f64(v_lt_f64(a, one), a, v_splat_f64(0.75))) * 0.5));
+        vf64 top = ((1.641345311 * t + 3.429567803) * t - 1.624906493) * t - 1.970840454, bottom = (1.637067800 * t + 3.543889200) * t + 1.0;
+        x = v_select_f64(outer, v_copysign_f64(top / bottom, y), x);
+    }
+    for (int i = 0; i < 2; i++) x = x - (v_erf_f64(x) - y) / (0x1.20dd750429b6dp+0 * v_exp_f64(-(x * x)));
+    x = v_select_f64(v_eq_f64(a, one), v_copysign_f64(v_splat_f64(INFINITY), y), x);
+    return v_select_f64(v_le_f64(a, one), x, v_splat_f64((double)NAN));
+}
+
+/* e^(x^2) erfc(x). */
+TW_INLINE vf64 v_erfcx_f64(vf64 x) {
+    const vf64 far = v_splat_f64(28);
+    vf64 a = v_abs_f64(x), c = v_select_f64(v_gt_f64(a, far), far, a), t = (c - 3.75) / (c + 3.75);
+    vf64 v = tw_poly_erfcx_f64(t) / v_fma_f64(c, v_splat_f64(2), v_splat_f64(1));
+    vf64 w = 1.0 / (2.0 * a * a), series = (0x1.20dd750429b6dp-1 / a) * (1.0 - w * (1.0 - 3.0 * w * (1.0 - 5.0 * w)));
+    v = v_select_f64(v_gt_f64(a, far), series, v);
+    vf64 grown = v_exp_f64(v_select_f64(v_gt_f64(x, v_splat_f64(1)), v_splat_f64(0), x * x));
+    v = v_select_f64(v_lt_f64(a, v_splat_f64(0.8)), grown * v_erfc_f64(x), v_select_f64(v_lt_f64(x, v_splat_f64(0)), 2.0 * grown - v, v));
+    return v_select_f64(v_isnan_f64(x), x, v);
+}
+
+/* Inverse of the normal distribution function: through erfinv in the middle; in the tails from Hastings' approximation (Abramowitz and
+ * Stegun 26.2.23) by Halley steps. */
+TW_INLINE vf64 v_ndtri_f64(vf64 p) {
+    const vf64 zero = v_splat_f64(0), one = v_splat_f64(1), edge = v_splat_f64(0.1);
+    vf64 v = 0x1.6a09e667f3bcdp+0 * v_erfinv_f64(2.0 * p - 1.0);
+    m_f64 upper = v_gt_f64(p, v_splat_f64(0.5));
+    vf64 q = v_select_f64(upper, 1.0 - p, p);
+    m_f64 tail = m_and_f64(v_lt_f64(q, edge), v_gt_f64(q, zero));
+    if (m_any_f64(tail)) {
+        vf64 s = v_select_f64(tail, q, edge), t = v_sqrt_f64(-2.0 * v_log_f64(s));
+        vf64 x = ((0.010328 * t + 0.802853) * t + 2.515517) / (((0.001308 * t + 0.189269) * t + 1.432788) * t + 1.0) - t;
+        for (int i = 0; i < 3; i++) {
+            vf64 u = (0.5 * v_erfc_f64(-0x1.6a09e667f3bcdp-1 * x) - s) * 0x1.40d931ff62706p+1 * v_exp_f64(0.5 * x * x);
+            x = x - u / (1.0 + 0.5 * x * u);
+        }
+        v = v_select_f64(tail, v_select_f64(upper, -x, x), v);
+    }
+    v = v_select_f64(v_eq_f64(p, zero), v_splat_f64(-INFINITY), v_select_f64(v_eq_f64(p, one), v_splat_f64(INFINITY), v));
+    return v;
+}
+
+/* Hurwitz's zeta function: terms until the argument exceeds 9, then the Euler-Maclaurin formula; the cases of Cephes, which PyTorch follows.
+ * Terms stop after 10,000: arguments further below zero give NaN. */
+TW_INLINE vf64 v_zeta_f64(vf64 s, vf64 q) {
+    /* (2k)! / B(2k) */
+    static const double scale[12] = {12.0, -720.0, 30240.0, -1209600.0, 47900160.0, -1.8924375803183791606e9, 7.47242496e10,
+        -2.950130727918164224e12, 1.1646782814350067249e14, -4.5979787224074726105e15, 1.8152105401943546773e17, -7.1661652561756670113e18};
+    const vf64 zero = v_splat_f64(0), one = v_splat_f64(1), nine = v_splat_f64(9), nan = v_splat_f64((double)NAN), inf = v_splat_f64(INFINITY);
+    m_f64 down = v_le_f64(q, zero);
+    vf64 w = v_select_f64(v_gt_f64(q, v_splat_f64(-10000)), q, one), e = v_neg_f64(s), term = v_pow_f64(w, e), sum = term;
+    for (int i = 0; i < 10010; i++) {
+        m_f64 more = i < 9 ? v_eq_f64(one, one) : v_le_f64(w, nine);
+        if (!m_any_f64(more)) break;
+        vf64 next = w + 1.0, b = v_pow_f64(next, e);
+        w = v_select_f64(more, next, w);
+        term = v_select_f64(more, b, term);
+        sum = v_select_f64(more, sum + b, sum);
+    }
+    vf64 b = term, a = one, k = zero;
+    sum = sum + b * w / (s - 1.0) - 0.5 * b;
+    for (int i = 0; i < 12; i++) {
+        a = a * (s + k);
+        b = b / w;
+        sum = sum + a * b / scale[i];
+        k = k + 1.0;
+        a = a * (s + k);
+        b = b / w;
+        k = k + 1.0;
+    }
+    vf64 v = v_select_f64(v_lt_f64(q, v_splat_f64(-10000)), nan, sum);
+    v = v_select_f64(m_and_f64(down, v_ne_f64(v_floor_f64(s), s)), nan, v);
+    v = v_select_f64(m_and_f64(down, v_eq_f64(v_floor_f64(q), q)), inf, v);
+    v = v_select_f64(v_lt_f64(s, one), nan, v_select_f64(v_eq_f64(s, one), inf, v));
+    v = v_select_f64(m_or_f64(v_isnan_f64(s), v_isnan_f64(q)), nan, v);
+    return v;
+}
+
+/* n-th derivative of digamma: (-1)^(n + 1) n! zeta(n + 1, x); n a whole number from 1. */
+TW_INLINE vf64 v_polygamma_f64(vf64 n, vf64 x) {
+    vf64 size = v_exp_f64(v_lgamma_f64(n + 1.0)) * v_zeta_f64(n + 1.0, x), half = n * 0.5;
+    return v_select_f64(v_eq_f64(v_floor_f64(half), half), v_neg_f64(size), size);
+}
+
+TW_VIA_F64(erfinv) TW_VIA_F64(erfcx) TW_VIA_F64(ndtri) TW_VIA_F64_2(zeta) TW_VIA_F64_2(polygamma)
+#endif
