@@ -3,7 +3,7 @@
 import collections.abc
 
 
-def _ntuple(n, name):
+def _ntuple(n, name="parse"):
     def parse(x):
         return tuple(x) if isinstance(x, collections.abc.Iterable) else (x,) * n
 
@@ -11,7 +11,7 @@ def _ntuple(n, name):
     return parse
 
 
-_single, _pair, _triple = _ntuple(1, "_single"), _ntuple(2, "_pair"), _ntuple(3, "_triple")
+_single, _pair, _triple, _quadruple = _ntuple(1, "_single"), _ntuple(2, "_pair"), _ntuple(3, "_triple"), _ntuple(4, "_quadruple")
 
 
 def _reverse_repeat_tuple(t, n):
