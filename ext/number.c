@@ -330,8 +330,10 @@ PyObject *tw_py_tensor_repr(PyObject *self) {
     if (dot) name = dot + 1;
     if (tw_requires_grad(t)) {
         tw_node *node = tw_grad_fn_of(t);
-        if (tw_error()) return tw_py_raise();
-        if (node) snprintf(suffix, sizeof suffix, "grad_fn=<%.120s>", node->name ? node->name : "Unknown");
+        if (tw_error()) { /* a piece of a tensor that was written to */
+            tw_clear_error();
+            snprintf(suffix, sizeof suffix, "grad_fn=<Invalid>");
+        } else if (node) snprintf(suffix, sizeof suffix, "grad_fn=<%.120s>", node->name ? node->name : "Unknown");
         else snprintf(suffix, sizeof suffix, "requires_grad=True");
     }
     if (Py_TYPE(self) == tw_py_tensor_class || strcmp(name, "Parameter") == 0) name = "tensor";

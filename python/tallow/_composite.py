@@ -55,7 +55,7 @@ def unbind(input, dim=0):
     if input.dim() == 0:
         raise IndexError("Dimension specified as 0 but tensor has no dimensions")
     dim = _dim(dim, input.dim())
-    return tuple(input.select(dim, i) for i in range(input.size(dim)))
+    return tallow._C._pieces(tuple(input.select(dim, i) for i in range(input.size(dim))), 2)
 
 
 @_overridable
@@ -116,7 +116,8 @@ def tensor_split(input, indices_or_sections, dim=0):
         count = indices_or_sections
         if count <= 0:
             raise RuntimeError(f"number of sections must be larger than 0, got {count}")
-        return tallow.split(input, [size // count + (i < size % count) for i in range(count)], dim)
+        step, more = divmod(size, count)
+        indices_or_sections = [i * step + min(i, more) for i in range(1, count)]
     edges = [0, *indices_or_sections, size]
     index = [slice(None)] * _dim(dim, input.dim())
     return tuple(input[(*index, slice(a, b))] for a, b in zip(edges, edges[1:]))

@@ -273,14 +273,12 @@ def split(tensor, split_size_or_sections, dim=0):
                 f"split_with_sizes expects split_sizes to sum exactly to {size} (input tensor's size at dimension "
                 f"{dim}), but got split_sizes={sections}"
             )
-    native = getattr(_C._VariableFunctions, "split_with_sizes", None)
-    if native is not None:
-        return tuple(native(tensor, sections, dim))
     starts, total = [], 0
     for section in sections:
         starts.append(total)
         total += section
-    return tuple(tensor.narrow(dim, start, section) for start, section in zip(starts, sections))
+    views = tuple(tensor.narrow(dim, start, section) for start, section in zip(starts, sections))
+    return _C._pieces(views, 0 if isinstance(split_size_or_sections, int) else 1)
 
 
 def broadcast_shapes(*shapes):

@@ -44,6 +44,9 @@ static inline bool tw_requires_grad(const tw_tensor *t) {
 }
 /* Marks `view` as a view of t (its base, or t's base). Used for views that are not recorded by tw_call; mode as tw_autograd.view_mode. */
 bool tw_set_base(tw_tensor *view, tw_tensor *t, uint8_t mode);
+/* The pieces of one tensor (split, unbind): views that must not be written to while grad mode is on. node: the name of the one node that
+ * PyTorch gives them ("SplitBackward0"), a literal. */
+void tw_mark_pieces(tw_tensor *const *pieces, int n, const char *node);
 /* Rebases: t (perhaps a view) was overwritten with result `output` of the node, whose edge 0 is t's old history. */
 bool tw_rebase_history(tw_tensor *t, tw_node *node, uint32_t output);
 /* In-place checks of PyTorch ("a leaf Variable that requires grad ..."); wants: the operation will be recorded. */

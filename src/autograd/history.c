@@ -100,16 +100,6 @@ static bool remake(tw_tensor *t) {
     return ok;
 }
 
-tw_node *tw_grad_fn_of(tw_tensor *t) {
-    tw_autograd *a = t->autograd;
-    if (!a) return NULL;
-    if (!(t->flags & TW_IS_VIEW) || !a->base || !tw_wants_grad(t)) return a->grad_fn;
-    if (a->view_version != tw_version_of(t) && (a->base->flags & TW_REQUIRES_GRAD) && !remake(t)) return NULL;
-    return a->grad_fn;
-}
-
-bool tw_is_leaf(const tw_tensor *t) { return !t->autograd || !tw_grad_fn_of((tw_tensor *)t); }
-
 bool tw_set_base(tw_tensor *view, tw_tensor *t, uint8_t mode) {
     tw_autograd *a = tw_autograd_of(view);
     bool nested = (t->flags & TW_IS_VIEW) && t->autograd && t->autograd->base;
@@ -122,26 +112,56 @@ bool tw_set_base(tw_tensor *view, tw_tensor *t, uint8_t mode) {
     return true;
 }
 
+void tw_mark_pieces(tw_tensor *const *pieces, int n, const char *node) {
+    for (int i = 0; i < n; i++) {
+        tw_autograd *a = pieces[i]->autograd;
+        if (!(pieces[i]->flags & TW_IS_VIEW) || !a || !a->base) continue;
+        if (!a->view_mode) a->view_mode = 2;
+        a->piece = (uint32_t)i;
+        if (a->grad_fn && a->grad_fn->op && a->grad_fn->op->kind == TW_KIND_VIEW) a->grad_fn->name = node;
+    }
+}
+
 /* --- writes --- */
+
+/* A view whose grad_fn is of before a write to its base. */
+static bool outdated(const tw_tensor *t) {
+    const tw_autograd *a = t->autograd;
+    return (t->flags & TW_IS_VIEW) && a->base && tw_wants_grad(t) && a->view_version != tw_version_of((tw_tensor *)t) &&
+           (a->base->flags & TW_REQUIRES_GRAD);
+}
+
+/* A view of which PyTorch cannot tell what a write means. event: "is being modified inplace". */
+static bool refuse_view(const tw_autograd *a, const char *event, const char *mode_event) {
+    char from[256];
+    if (a->grad_fn) snprintf(from, sizeof from, "Output %u of %s is a view and %s.", a->piece + a->output_number, tw_forward_name(a->grad_fn), event);
+    else snprintf(from, sizeof from, "A view was created in no_grad mode and %s with grad mode enabled.", mode_event);
+    return tw_fail(TW_RUNTIME_ERROR, "%s %s", from,
+                   a->view_mode == 2
+                       ? "This view is the output of a function that returns multiple views. Such functions do not allow the output views to be "
+                         "modified inplace. You should replace the inplace operation by an out-of-place one."
+                       : "Given that this use case is ambiguous and error-prone, it is forbidden. You can clarify your code by moving both the "
+                         "view and the inplace either both inside the no_grad block (if you don't want the inplace to be tracked) or both "
+                         "outside (if you want the inplace to be tracked).");
+}
+
+tw_node *tw_grad_fn_of(tw_tensor *t) {
+    tw_autograd *a = t->autograd;
+    if (!a || !outdated(t)) return a ? a->grad_fn : NULL;
+    if (a->view_mode) {
+        const char *event = "its base or another view of its base has been modified inplace";
+        return refuse_view(a, event, event), NULL;
+    }
+    return remake(t) ? a->grad_fn : NULL;
+}
+
+bool tw_is_leaf(const tw_tensor *t) { return !t->autograd || !(t->autograd->grad_fn || outdated(t)); }
 
 bool tw_check_inplace(tw_tensor *t, bool wants) {
     if (!wants) return true;
     tw_autograd *a = t->autograd;
     if ((t->flags & TW_IS_VIEW) && a && a->base) {
-        if (a->view_mode) {
-            char from[160];
-            tw_node *n = tw_grad_fn_of(t);
-            if (n) snprintf(from, sizeof from, "Output %u of %s is a view and is being modified inplace.", a->output_number,
-                            tw_forward_name(n));
-            else snprintf(from, sizeof from, "A view was created in no_grad mode and is being modified inplace with grad mode enabled.");
-            return tw_fail(TW_RUNTIME_ERROR, "%s %s", from,
-                           a->view_mode == 2
-                               ? "This view is the output of a function that returns multiple views. Such functions do not allow the output "
-                                 "views to be modified inplace. You should replace the inplace operation by an out-of-place one."
-                               : "Given that this use case is ambiguous and error-prone, it is forbidden. You can clarify your code by "
-                                 "moving both the view and the inplace either both inside the no_grad block (if you don't want the inplace "
-                                 "to be tracked) or both outside (if you want the inplace to be tracked).");
-        }
+        if (a->view_mode) return refuse_view(a, "is being modified inplace", "is being modified inplace");
         if (tw_wants_grad(t) && tw_is_leaf(a->base))
             return tw_fail(TW_RUNTIME_ERROR, "a view of a leaf Variable that requires grad is being used in an in-place operation.");
     }
