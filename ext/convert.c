@@ -232,7 +232,7 @@ static bool store_tensor(char *to, tw_dtype d, tw_tensor *t) {
         PyErr_SetString(PyExc_ValueError, "only one element tensors can be converted to Python scalars");
         return false;
     }
-    if (tw_requires_grad(t) &&
+    if (!(tw_mode & TW_MODE_NO_GRAD) && tw_requires_grad(t) &&
         PyErr_WarnEx(PyExc_UserWarning, "Converting a tensor with requires_grad=True to a scalar may lead to unexpected behavior.\n"
                      "Consider using tensor.detach() first.", 1) < 0)
         return false;

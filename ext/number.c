@@ -223,7 +223,7 @@ static int nb_bool(PyObject *o) {
 }
 
 static void warn_requires_grad(PyObject *o) {
-    if (tw_requires_grad(tw_py_tensor_of(o)))
+    if (!(tw_mode & TW_MODE_NO_GRAD) && tw_requires_grad(tw_py_tensor_of(o)))
         PyErr_WarnEx(PyExc_UserWarning, "Converting a tensor with requires_grad=True to a scalar may lead to unexpected behavior.\n"
                      "Consider using tensor.detach() first.", 1);
 }

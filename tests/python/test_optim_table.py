@@ -241,3 +241,13 @@ def test_swalr_is_pytorchs(strategy):
             seen.append(optimizer.param_groups[0]["lr"])
         rates.append(seen)
     assert rates[0] == rates[1]
+
+
+@pytest.mark.filterwarnings("error")
+def test_lbfgs_does_not_warn_of_its_losses():
+    train(torch, "LBFGS", {}, 1)
+    x = torch.ones(1, requires_grad=True)
+    with torch.no_grad():
+        assert float(x) == 1.0 and torch.tensor([x]).item() == 1.0
+    with pytest.raises(UserWarning, match="Converting a tensor with requires_grad=True to a scalar"):
+        float(x)

@@ -72,7 +72,7 @@ def values(loader):
     return [batch[1].tolist() for batch in loader]
 
 
-@pytest.mark.parametrize("context", ["fork", "spawn"])
+@pytest.mark.parametrize("context", ["fork", "spawn", "forkserver"])
 @pytest.mark.parametrize("size", [1, 20000])  # small batches travel along, large ones in shared memory
 def test_batches_come_in_order_and_whole(context, size):
     loader = DataLoader(Squares(10, size), batch_size=3, num_workers=2, multiprocessing_context=context)
@@ -454,3 +454,12 @@ def test_storages_of_files_are_checked():
     other = torch.UntypedStorage._new_shared_fd_cpu(os.dup(fd), 16)
     storage.fill_(3)
     assert other.tolist() == [3] * 16 and storage._part(8, 8).tolist() == [3] * 8
+
+
+def square(t):
+    return t * t
+
+
+def test_pools():
+    with mp.get_context("fork").Pool(2) as pool:
+        assert [t.tolist() for t in pool.map(square, [torch.arange(3.0), torch.ones(2, 2)])] == [[0.0, 1.0, 4.0], [[1.0, 1.0], [1.0, 1.0]]]
