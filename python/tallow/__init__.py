@@ -57,6 +57,8 @@ def __getattr__(name):
         if value is None and not name.startswith("__"):
             composite = _load("_composite")
             value = getattr(composite, name) if name in composite.FUNCTIONS else None
+        if value is None and name.startswith("_foreach_"):
+            value = _load("_foreach").make(name)
         if value is None and not name.startswith("_"):
             value = _load("_absent").placeholder("", name)
         if value is None:

@@ -16,7 +16,7 @@ _PLAIN = frozenset(
     storage_offset element_size data_ptr type get_device is_contiguous is_pinned is_set_to is_shared equal allclose is_signed
     retain_grad backward register_hook storage untyped_storage nelement has_names is_inference split chunk unbind tensor_split hsplit
     vsplit dsplit split_with_sizes topk sort kthvalue mode cummax cummin max min median nanmedian aminmax svd qr eig lu lstsq
-    slogdet unique unique_consecutive meshgrid broadcast_tensors nonzero where std_mean var_mean frexp histogram histogramdd
+    slogdet cholesky_ex inv_ex solve_ex eigh lu_factor lu_factor_ex ldl_factor ldl_factor_ex unique unique_consecutive meshgrid broadcast_tensors nonzero where std_mean var_mean frexp histogram histogramdd
     get_default_dtype set_default_dtype get_default_device set_default_device get_num_threads set_num_threads save load seed
     manual_seed initial_seed compile typename can_cast promote_types broadcast_shapes device dtype Size Generator vmap
     set_printoptions set_grad_enabled no_grad enable_grad inference_mode autocast finfo iinfo export trace script atleast_1d
