@@ -109,7 +109,7 @@ def main():
     options = parser.parse_args()
     corpus = {kind: [path.read_bytes() for path in sorted((CORPUS / kind).iterdir())] for kind in ("pickle", "legacy", "pt")}
     current = mmap.mmap(-1, ROOM + 12)
-    torch.load(io.BytesIO(corpus["pt"][0]))  # imports happen once, here
+    torch.load(io.BytesIO(archived(b"\x80\x02N.")))  # imports happen once, here
     end, seed, finds = time.monotonic() + options.seconds, options.seed, 0
     while time.monotonic() < end:
         child = os.fork()
