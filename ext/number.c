@@ -72,12 +72,7 @@ static PyObject *finish(const tw_op *op, tw_arg *args, int n) {
 }
 
 /* A number in the place of a tensor: a wrapped 0-d tensor, which yields in promotion. */
-static tw_tensor *wrapped(const tw_arg *a) {
-    tw_scalar s = tw_a_to_scalar(a);
-    tw_tensor *t = tw_scalar_new(s, tw_scalar_dtype(s), TW_CPU);
-    if (t) t->flags |= TW_WRAPPED;
-    return t;
-}
+static tw_tensor *wrapped(const tw_arg *a) { return tw_wrapped_new(tw_a_to_scalar(a)); }
 
 static PyObject *reflected(int id, const tw_arg *number, const tw_arg *tensor) {
     tw_arg args[TW_MAX_ARGS];

@@ -35,12 +35,11 @@ static int wrap_number(tw_py_parse *p, PyObject *o, tw_arg *a) {
     tw_scalar s;
     int r = tw_py_scalar_from(o, &s);
     if (r != MATCH) return r;
-    p->made = tw_scalar_new(s, tw_scalar_dtype(s), TW_CPU);
+    p->made = tw_wrapped_new(s);
     if (!p->made) {
         tw_py_raise();
         return RAISED;
     }
-    p->made->flags |= TW_WRAPPED;
     *a = tw_a_tensor(p->made);
     return MATCH;
 }

@@ -1,7 +1,7 @@
 """Checks the table: columns, words, signatures, and that every gradient is there. Errors read `file:line: message`."""
 import difflib
 
-from formula import parse_formula
+from formula import CONSTANTS, parse_formula
 from lower import COMPUTES, SYNONYMS, CannotLower, Lowering
 from parse import DTYPE_WORDS, FLOATS, SpecError
 from primitives import COMPLEX_PARTS, PRIMITIVES
@@ -88,6 +88,8 @@ class Checker:
                 if name not in tensors:
                     self.error(op, column, f"'{op.key}' has no tensor argument '{name}'{suggest(name, tensors)}")
         for param in op.params:
+            if param.name in CONSTANTS and op.kind == "elementwise":
+                self.error(op, "sig", f"'{param.name}' of '{op.key}' is a constant in formulas: give the parameter another name")
             param.number_too = param.type.is_tensor and self.takes_numbers(op, param)
 
     def takes_numbers(self, op, param):

@@ -62,8 +62,7 @@ bool tw_f_same_text(tw_arg a, tw_arg b) {
 /* A number as a tensor that yields in promotion, for parameters that take no numbers. */
 static tw_tensor *boxed_number(tw_arg x) {
     tw_scalar s = number_of(x);
-    tw_tensor *t = tw_scalar_new(s, tw_scalar_dtype(s), TW_CPU);
-    if (t) t->flags |= TW_WRAPPED;
+    tw_tensor *t = tw_wrapped_new(s);
     return t;
 }
 

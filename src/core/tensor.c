@@ -182,6 +182,14 @@ tw_tensor *tw_scalar_new(tw_scalar value, tw_dtype dtype, tw_device device) {
     return t;
 }
 
+tw_tensor *tw_wrapped_new(tw_scalar value) {
+    static const tw_dtype widest[] = {[TW_SCALAR_BOOL] = TW_BOOL, [TW_SCALAR_INT] = TW_INT64, [TW_SCALAR_FLOAT] = TW_FLOAT64,
+                                      [TW_SCALAR_COMPLEX] = TW_COMPLEX128};
+    tw_tensor *t = tw_scalar_new(value, widest[value.kind], TW_CPU);
+    if (t) t->flags |= TW_WRAPPED;
+    return t;
+}
+
 tw_tensor *tw_tensor_over(tw_storage *storage, const int64_t *sizes, const int64_t *strides, int ndim, int64_t offset, tw_dtype dtype) {
     measure m;
     int64_t room[TW_MAX_DIMS];

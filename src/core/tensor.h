@@ -42,6 +42,7 @@ struct tw_tensor {
 tw_tensor *tw_empty_strided_new(const int64_t *sizes, const int64_t *strides, int ndim, tw_dtype dtype, tw_device device);
 tw_tensor *tw_empty_new(const int64_t *sizes, int ndim, tw_dtype dtype, tw_device device); /* contiguous; uninitialised */
 tw_tensor *tw_scalar_new(tw_scalar value, tw_dtype dtype, tw_device device);              /* 0-d */
+tw_tensor *tw_wrapped_new(tw_scalar value); /* a number in a tensor's place: TW_WRAPPED, of the widest dtype of its kind */
 /* A second tensor over the same storage (and version, unless TW_NEW_VERSION): dtype may differ (view(dtype)). Checks bounds. */
 tw_tensor *tw_alias_new(tw_tensor *of, const int64_t *sizes, const int64_t *strides, int ndim, int64_t offset, tw_dtype dtype);
 /* Bytes of storage that a geometry of sizes and strides that are not negative reaches; false and an error when that does not fit. */

@@ -85,3 +85,18 @@ def test_the_gradient_of_pow_overflows_in_float16_step_by_step():
     x = torch.tensor([0.25], dtype=torch.float16, requires_grad=True)
     torch.pow(x, torch.tensor([-8.0], dtype=torch.float16)).backward(torch.tensor([0.001], dtype=torch.float16))
     assert x.grad.item() == -math.inf
+
+
+def test_nan_to_num_and_isclose_of_what_is_special():
+    x = torch.tensor([math.nan, math.inf, -math.inf, 1.0])
+    assert torch.nan_to_num(x, 7.0, 8.0, 9.0).tolist() == [7, 8, 9, 1]
+    assert torch.isclose(torch.tensor([True, False]), torch.tensor([True, True])).tolist() == [True, False]
+    with pytest.raises(TypeError, match=r"isclose\(\): argument 'other' \(position 2\) must be Tensor, not int"):
+        torch.isclose(x, 2)
+
+
+@pytest.mark.parametrize("op", [lambda a, b: a - b, lambda a, b: a % b, lambda a, b: a ** b, lambda a, b: a // b, torch.add, torch.mul, torch.sub])
+def test_a_number_before_a_tensor_keeps_all_its_digits(op):
+    x, number = torch.tensor([0.3, 0.7], dtype=torch.float64), 0.1234567890123
+    assert torch.equal(op(number, x), op(torch.full((2,), number, dtype=torch.float64), x))
+    assert op(number, x.float()).dtype == torch.float32 and op(2.5, torch.tensor([2])).dtype == torch.float32

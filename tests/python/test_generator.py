@@ -134,3 +134,14 @@ def test_a_signature_unlike_pytorchs(spec, tmp_path, schemas, old, new):
     result = generate(spec, tmp_path / "out", "--against", str(schemas))
     assert result.returncode == 1
     assert f"elementwise.toml:{line_of(path, new)}: the signature of '{old.split('(')[0]}' is unlike PyTorch's: aten::" in result.stderr
+
+
+def test_a_parameter_named_like_a_constant_is_refused(spec, tmp_path):
+    entry = '''
+[fill_nan]
+sig = "fill_nan(Tensor self, float nan) -> Tensor"
+kind = "elementwise"
+value = "where(self != self, nan, self)"
+grad.self = "zero"
+'''
+    refused(spec, tmp_path, entry, "sig =", "'nan'", "constant")

@@ -92,3 +92,14 @@ def test_devices_keep_the_index_they_were_given():
     assert str(device) == "cpu:0" and device.index == 0 and repr(device) == "device(type='cpu', index=0)"
     assert device != torch.device("cpu") and device == torch.device("cpu:0") and hash(device) == hash(torch.device("cpu:0"))
     assert torch.zeros(1, device=device).device == torch.device("cpu")
+
+
+@pytest.mark.parametrize("call, kind, text", [
+    (lambda: torch.movedim(torch.zeros(2, 3, 4, 5, 6), (0, 4, -5), (1, 2, 3)), RuntimeError, r"repeated dim in `source` \(\[0, 4, -5\]\)"),
+    (lambda: torch.roll(torch.zeros(5), ()), RuntimeError, "`shifts` required"),
+    (lambda: torch.nn.functional.hardtanh(torch.zeros(1), 0.5, -0.5), ValueError, "min_val cannot be greater than max_val"),
+    (lambda: torch.nn.functional.embedding(INDEX, torch.zeros(2)), RuntimeError, "'weight' must be 2-D"),
+])
+def test_texts(call, kind, text):
+    with pytest.raises(kind, match=text):
+        call()
