@@ -8,6 +8,7 @@ import subprocess
 import pytest
 import samples
 import tallow as torch
+from tallow import _lapack as tallow_lapack
 from emit_api import api_name
 from replay import FORMATS, number_of
 
@@ -143,6 +144,8 @@ def test_public_functions_give_pythons_bits(tmp_path):
         [os.environ.get("CC", "cc").split()[-1], "-std=gnu11", "-O0", "-Wall", f"-I{ROOT / 'include'}", f"-I{BUILD / 'gen'}", "samples.c",
          f"-L{BUILD}", "-ltallow", f"-Wl,-rpath,{BUILD}", "-o", "samples"], cwd=tmp_path, capture_output=True, text=True)
     assert compiled.returncode == 0, compiled.stderr
-    run = subprocess.run([tmp_path / "samples", tmp_path / "samples.pt"], capture_output=True, text=True)
+    # the C program has no Python to ask where the package keeps LAPACK
+    environment = {"TALLOW_LAPACK": tallow_lapack.path() or "", **os.environ}
+    run = subprocess.run([tmp_path / "samples", tmp_path / "samples.pt"], capture_output=True, text=True, env=environment)
     assert run.returncode == 0, run.stdout + run.stderr
     assert int(run.stdout.split()[-4]) > 0.95 * sum(".result" in key for key in store)
