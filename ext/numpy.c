@@ -11,9 +11,9 @@ bool tw_py_is_ndarray(PyObject *o) {
     static PyObject *ndarray;
     if (Py_TYPE(o) == (PyTypeObject *)ndarray) return true;
     if (!ndarray) {
-        if (strncmp(Py_TYPE(o)->tp_name, "numpy.", 6) != 0) return false;
-        PyObject *numpy = tw_py_numpy_module();
-        ndarray = numpy ? PyObject_GetAttrString(numpy, "ndarray") : NULL;
+        PyObject *loaded = PyImport_GetModuleDict(), *numpy = loaded ? PyDict_GetItemString(loaded, "numpy") : NULL;
+        if (!numpy) return false; /* nobody has an array before somebody loads NumPy */
+        ndarray = PyObject_GetAttrString(numpy, "ndarray");
         if (!ndarray) {
             PyErr_Clear();
             return false;

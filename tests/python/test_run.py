@@ -87,3 +87,16 @@ def test_import_is_lazy():
     )
     done = python("-c", code)
     assert done.stdout == "[]\n", done.stdout + done.stderr
+
+
+def test_the_first_array_may_be_of_a_subclass():
+    """Whether an object is an array is found out once, and not from the name of its type."""
+    program = """
+        import numpy
+        import tallow as torch
+        class Array(numpy.ndarray):
+            pass
+        print(torch.from_numpy(numpy.arange(3).view(Array)).tolist(), torch.tensor(numpy.ones(1).view(Array)).dtype)
+    """
+    done = python("-c", textwrap.dedent(program))
+    assert done.stdout == "[0, 1, 2] torch.float64\n", done.stderr
