@@ -209,7 +209,7 @@ tw_scalar tw_load_scalar(const void *from, tw_dtype d) {
 /* As x86 converts: out of range and NaN give the least int64; the narrower types take its low bits. */
 static int64_t to_int64(tw_scalar s) {
     if (s.kind < TW_SCALAR_FLOAT) return s.i;
-    return s.re >= -0x1p63 && s.re < 0x1p63 ? (int64_t)s.re : INT64_MIN;
+    return tw_double_to_int64(s.re);
 }
 
 static uint64_t to_uint64(tw_scalar s) {

@@ -33,7 +33,9 @@ void tw_store_scalar(void *to, tw_dtype d, tw_scalar s);
 bool tw_scalar_fits(tw_scalar s, tw_dtype d);
 
 static inline double tw_scalar_double(tw_scalar s) { return s.kind >= TW_SCALAR_FLOAT ? s.re : (double)s.i; }
-static inline int64_t tw_scalar_int64(tw_scalar s) { return s.kind >= TW_SCALAR_FLOAT ? (int64_t)s.re : s.i; }
+/* As x86 converts: truncated; what does not fit, and NaN, gives the lowest value. Other processors differ, and C leaves it open. */
+static inline int64_t tw_double_to_int64(double v) { return v >= -0x1p63 && v < 0x1p63 ? (int64_t)v : INT64_MIN; }
+static inline int64_t tw_scalar_int64(tw_scalar s) { return s.kind >= TW_SCALAR_FLOAT ? tw_double_to_int64(s.re) : s.i; }
 
 /* Scalar conversions of the narrow types; round to nearest even, NaN stays NaN. */
 float tw_half_to_float(uint16_t h);

@@ -7,8 +7,7 @@ import tallow as torch
 from samples import DEFAULT, DTYPES, samples, table
 
 FORMATS = {torch.contiguous_format: 0, torch.preserve_format: 1, torch.channels_last: 2}
-PACK = {torch.float32: "f", torch.float64: "d", torch.int64: "q", torch.int32: "i", torch.int16: "h", torch.int8: "b", torch.uint8: "B",
-        torch.bool: "?", torch.float16: "e"}  # fmt: skip
+PACK = {torch.int64: "q", torch.int32: "i", torch.int16: "h", torch.int8: "b", torch.uint8: "B", torch.bool: "?"}
 INTEGERS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 NUMBERS = {name: i for i, name in enumerate("bool uint8 int8 int16 int32 int64 float16 bfloat16 float32 float64 complex32 complex64 complex128".split())}
 
@@ -22,8 +21,8 @@ def raw(tensor):
     flat = tensor.detach().contiguous().reshape(-1)
     if tensor.dtype.is_complex:
         flat = torch.view_as_real(flat).reshape(-1)
-    if flat.dtype == torch.bfloat16:
-        flat = flat.view(torch.int16)
+    if flat.is_floating_point():
+        flat = flat.view(INTEGERS[flat.element_size()])
     return struct.pack(f"<{flat.numel()}{PACK[flat.dtype]}", *flat.tolist())
 
 

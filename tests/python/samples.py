@@ -6,7 +6,8 @@ An op that needs more says so in its table entry, as the arguments of calls:
     samples = ["x(3, 4), x(4, 5)", "x(2, 4), x(4, 3), alpha=2"]
 
 The functions there: x(sizes) numbers of [-2, 2), positive(sizes) of [0.25, 3), unit(sizes) of [0, 1), mask(sizes) bools, whole(high, sizes)
-int64 of [0, high), places(numbers) int64, and dtype, the dtype at hand. Numbers come from a small generator of our own, so that a defect in
+int64 of [0, high), places(numbers) int64, patterns() a vector of all bit patterns (of wide
+types, of many), and dtype, the dtype at hand. Numbers come from a small generator of our own, so that a defect in
 random numbers does not hide one elsewhere.
 
 A sample is one value for each parameter of the op's signature; DEFAULT leaves it to its default. Ops refuse the dtypes that they do not have:
@@ -70,12 +71,31 @@ def special(dtype, turn=0):
     return torch.tensor(values, dtype=torch.float64 if isinstance(values[0], float) else torch.int64).to(dtype)
 
 
+@functools.lru_cache(maxsize=None)
+def patterns(dtype):
+    """65536 bit patterns: all of 16 bits; of wider numbers evenly spread ones, whose lower half is at, just below or just above a tie, or odd."""
+    if dtype == torch.bool:
+        return torch.tensor([False, True])
+    count = torch.arange(65536, dtype=torch.int64)
+    if dtype.itemsize == 2:
+        return (count - 32768).to(torch.int16).view(dtype)
+    if dtype.itemsize == 4:
+        low = torch.tensor([0x8000, 0x7FFF, 0x8001, 0x1234, 0x1000, 0x0FFF, 0x3000])[count % 7]
+        return ((count - 32768) * 65536 + low).to(torch.int32).view(dtype)
+    if dtype.is_complex:
+        return patterns(torch.float32).view(dtype)
+    if not dtype.is_floating_point:
+        return (count - 32768) * (2**48 - 59)
+    low = torch.tensor([0x10000000, 0x0FFFFFFF, 0x10000001, 0x123456789ABC, 0x30000000])[count % 5]
+    return torch.cat([((count - 32768) * 2**48 + low).view(dtype), patterns(torch.float32).to(dtype)])
+
+
 class Makers:
     """The functions that samples in the table are written with; each call gives other numbers."""
 
     def __init__(self, dtype):
         self.dtype, self.seed = dtype, 0
-        self.names = {name: getattr(self, name) for name in ("x", "positive", "unit", "mask", "whole", "places", "dtype", "args")}
+        self.names = {name: getattr(self, name) for name in ("x", "positive", "unit", "mask", "whole", "places", "patterns", "dtype", "args")}
         self.names["torch"] = torch
 
     def _numbers(self, shape, low, high):
@@ -101,6 +121,9 @@ class Makers:
 
     def places(self, *values):
         return torch.tensor(values, dtype=torch.int64)
+
+    def patterns(self):
+        return patterns(self.dtype)
 
     def args(self, *args, **kwargs):
         return args, kwargs

@@ -125,7 +125,8 @@ def test_tangents_agree_with_gradients(key, dtype):
             pytest.skip(str(error).splitlines()[0])
         forward = inner((t, w) for t, w, o in zip(forward_tangents, weights, outputs) if o.requires_grad)
         if math.isfinite(backward) and math.isfinite(forward):
-            assert forward == pytest.approx(backward, rel=1e-9, abs=1e-9), values
+            within = 1e-9 if all(t.dtype in (torch.float64, torch.complex128) for t in outputs) else 1e-2  # rounded to what it was cast to
+            assert forward == pytest.approx(backward, rel=within, abs=within), values
             compared += 1
     if not compared:
         pytest.skip("nothing to differentiate")
