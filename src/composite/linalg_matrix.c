@@ -123,7 +123,7 @@ bool tw_linalg_matrix_power_composite(const tw_arg *a, tw_tensor **outs) {
         return tw_fail(TW_RUNTIME_ERROR, "linalg.matrix_power: A must be batches of square matrices, but they are %lld by %lld matrices",
                        (long long)self->sizes[self->ndim - 2], (long long)self->sizes[self->ndim - 1]);
     if (a[1].i == 0) { /* identities, made of self so that they require a gradient where it does */
-        tw_tensor *unit = CALL(eye, I(self->sizes[self->ndim - 1]), I(self->dtype)), *out = unit ? CALL(clone, T(self)) : NULL;
+        tw_tensor *unit = CALL(eye, I(self->sizes[self->ndim - 1]), I(self->dtype), NONE_, I(self->device)), *out = unit ? CALL(clone, T(self)) : NULL;
         if (out && !tw_call_inplace(&tw_ops[TW_OP_copy_], (const tw_arg[]){T(out), T(unit), B(false)})) {
             tw_release(out);
             out = NULL;
@@ -278,7 +278,7 @@ bool tw_linalg_householder_product_composite(const tw_arg *a, tw_tensor **outs) 
         return tw_fail(TW_RUNTIME_ERROR, "torch.linalg.householder_product: tau dtype %s does not match input dtype %s",
                        tw_dtypes[tau->dtype].type_name, tw_dtypes[input->dtype].type_name);
     tw_pool base = {0};
-    tw_tensor *unit = TEMP(&base, eye_m, I(m), I(n), I(input->dtype));
+    tw_tensor *unit = TEMP(&base, eye_m, I(m), I(n), I(input->dtype), NONE_, I(input->device));
     tw_tensor *low = TEMP(&base, add, T(TEMP(&base, tril, T(input), I(-1))), T(unit)), *Q = CALL(expand_as, T(unit), T(input));
     for (int64_t i = tau->sizes[tau->ndim - 1] - 1; i >= 0 && Q; i--) {
         tw_pool p = {0};

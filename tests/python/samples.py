@@ -6,9 +6,8 @@ An op that needs more says so in its table entry, as the arguments of calls:
     samples = ["x(3, 4), x(4, 5)", "x(2, 4), x(4, 3), alpha=2"]
 
 The functions there: x(sizes) numbers of [-2, 2), positive(sizes) of [0.25, 3), unit(sizes) of [0, 1), mask(sizes) bools, whole(high, sizes)
-int64 of [0, high), places(numbers) int64, patterns() a vector of all bit patterns (of wide
-types, of many), and dtype, the dtype at hand. Numbers come from a small generator of our own, so that a defect in
-random numbers does not hide one elsewhere.
+int64 of [0, high), places(numbers) int64, spd(n) a symmetric positive definite matrix, patterns() a vector of all bit patterns (of wide types, of
+many), and dtype, the dtype at hand. Numbers come from a small generator of our own, so that a defect in random numbers does not hide one elsewhere.
 
 A sample is one value for each parameter of the op's signature; DEFAULT leaves it to its default. Ops refuse the dtypes that they do not have:
 whoever uses a sample has to expect that."""
@@ -95,7 +94,7 @@ class Makers:
 
     def __init__(self, dtype):
         self.dtype, self.seed = dtype, 0
-        self.names = {name: getattr(self, name) for name in ("x", "positive", "unit", "mask", "whole", "places", "patterns", "dtype", "args")}
+        self.names = {name: getattr(self, name) for name in ("x", "positive", "unit", "mask", "whole", "places", "spd", "patterns", "dtype", "args")}
         self.names["torch"] = torch
 
     def _numbers(self, shape, low, high):
@@ -121,6 +120,11 @@ class Makers:
 
     def places(self, *values):
         return torch.tensor(values, dtype=torch.int64)
+
+    def spd(self, n):
+        """A symmetric positive definite matrix."""
+        half = self._numbers((n, n), -1.0, 1.0)
+        return half @ half.mH + n * torch.eye(n, dtype=self.dtype)
 
     def patterns(self):
         return patterns(self.dtype)
@@ -229,7 +233,7 @@ def _reduce(op, dtype):
 
 
 def _plain(op, dtype):
-    shapes = [(3, 4)]
+    shapes = [(3, 4), (4, 4)]
     if any(param.type.is_list and param.type.list_size > 1 for param in op.params):
         shapes += [(2, 3, 7), (2, 3, 6, 5), (1, 2, 4, 5, 3)]  # of one, two or three dimensions in space
     for shape in shapes:
