@@ -55,7 +55,7 @@ bool tw_combinations_composite(const tw_arg *a, tw_tensor **outs) {
     const int64_t flat = count * r, sizes[2] = {count, r};
     tw_tensor *index = tw_pool_own(&p, tw_empty_new(&flat, 1, TW_INT64, self->device));
     for (int64_t i = 0; i < r; i++) at[i] = repeated ? 0 : i;
-    for (int64_t row = 0; index && row < count; row++) {
+    for (int64_t row = 0; index && index->device == TW_CPU && row < count; row++) {
         memcpy((int64_t *)tw_data(index) + row * r, at, sizeof *at * (size_t)r);
         advance(at, r, n, repeated);
     }

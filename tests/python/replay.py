@@ -75,7 +75,7 @@ class Writer:
 
     def add(self, op, dtype, number, values):
         texts = [self.value(v, p) for v, p in zip(values, op.params)]
-        self.lines.append(f"{op.key} {str(dtype).removeprefix('torch.')}.{number} {len(texts)} {' '.join(texts)}")
+        self.lines.append(f"{op.key} {str(dtype).removeprefix('torch.')}.{number} {len(texts)} {' '.join(' '.join(texts).split())}")
 
     def write(self, folder):
         (folder / "samples.txt").write_text("\n".join(self.lines) + "\n")

@@ -233,7 +233,7 @@ def _reduce(op, dtype):
 
 
 def _plain(op, dtype):
-    shapes = [(3, 4), (4, 4)]
+    shapes = [(3, 4), (4, 4), (5,), ()]
     if any(param.type.is_list and param.type.list_size > 1 for param in op.params):
         shapes += [(2, 3, 7), (2, 3, 6, 5), (1, 2, 4, 5, 3)]  # of one, two or three dimensions in space
     for shape in shapes:

