@@ -33,7 +33,7 @@ TW_INLINE vf64 tw_lgamma_near(vf64 x) {
     vf64 f, k = tw_split_f64(v_select_f64(v_eq_f64(steps, -one), x, one), &f), s = f / (f + 2.0), z = s * s, h = f * f * 0.5;
     vf64 w = v_select_f64(v_eq_f64(k, v_splat_f64(0)), v_splat_f64(0), f - u);
     vf64 r = v_fma_f64(k, v_splat_f64(tw_ln2_hi), w) - (h - v_fma_f64(s, v_fma_f64(z, tw_poly_log_f64(z), h), k * tw_ln2_lo));
-    return v_select_f64(v_eq_f64(steps, -one), v_fma_f64(u, base - 1.0, -r), v);
+    return v_select_f64(v_eq_f64(steps, -one), v_fma_f64(u, base - 1.0, -r), v) + 0.0; /* of 1 and 2: not -0 */
 }
 
 /* x >= 8: Stirling's series; (x - 1/2) (log x - 1) by a pair. */
