@@ -83,12 +83,16 @@ bool tw_nan_to_num_composite(const tw_arg *a, tw_tensor **outs) {
 
 bool tw_round_decimals_composite(const tw_arg *a, tw_tensor **outs) {
     int64_t decimals = tw_a_get_int(&a[1], 0);
-    if (tw_is_integral((tw_dtype)a[0].t->dtype) && decimals != 0)
-        return tw_fail(TW_NOT_IMPLEMENTED_ERROR, "round with decimals of integers is not implemented");
+    const tw_dtype dtype = (tw_dtype)a[0].t->dtype;
+    if (!tw_is_float(dtype))
+        return tw_fail(TW_NOT_IMPLEMENTED_ERROR, "\"%s\" not implemented for '%s'", decimals == 0 ? "round_vml_cpu" : "round_cpu",
+                       tw_dtypes[dtype].type_name);
     if (decimals == 0) outs[0] = tw_op_round(a[0].t);
     else outs[0] = tw_op__round_decimals(a[0].t, tw_float(tw_number()->pow(10, fabs((double)decimals))), decimals < 0);
     return outs[0] != NULL;
 }
+
+bool tw_special_round_composite(const tw_arg *a, tw_tensor **outs) { return tw_round_decimals_composite(a, outs); }
 
 bool tw_conj_composite(const tw_arg *a, tw_tensor **outs) {
     outs[0] = tw_is_complex((tw_dtype)a[0].t->dtype) ? tw_op__conj(a[0].t) : tw_retain(a[0].t);

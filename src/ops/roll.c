@@ -10,8 +10,9 @@ bool tw_roll_meta(const tw_arg *a, tw_meta *out) {
     if (shifts == 0) return tw_fail(TW_RUNTIME_ERROR, "`shifts` required");
     if (!(dims == 0 && shifts == 1) && shifts != dims)
         return tw_fail(TW_RUNTIME_ERROR, "shifts and dimensions must align. shifts: %d, dims:%d", shifts, dims);
-    for (int i = 0; i < dims; i++) {
+    for (int i = 0; i < dims && (dims > 1 || a[0].t->numel != 0); i++) { /* PyTorch looks at no dimension of an empty tensor, if there is one */
         int64_t dim = a[2].ints[i];
+        if (a[0].t->ndim == 0) return tw_fail(TW_INDEX_ERROR, "Dimension specified as %lld but tensor has no dimensions", (long long)dim);
         if (!tw_wrap_dim(&dim, a[0].t->ndim)) return false;
     }
     return tw_meta_like(out, a[0].t, (tw_dtype)a[0].t->dtype);
