@@ -5,7 +5,7 @@ from tallow._tensor import COMPOSITE as METHODS
 from tallow.overrides import handle_torch_function, has_torch_function
 
 FUNCTIONS = METHODS + (
-    "vstack hstack dstack column_stack row_stack detach is_complex is_floating_point is_conj is_neg "
+    "detach is_complex is_floating_point is_conj is_neg "
     "is_inference is_signed unflatten split_copy split_with_sizes_copy unbind_copy".split()
 )
 
@@ -32,10 +32,6 @@ def _dim(dim, ndim):
     if not -ndim <= dim < ndim:
         raise IndexError(f"Dimension out of range (expected to be in range of [{-ndim}, {ndim - 1}], but got {dim})")
     return dim % ndim
-
-
-def _sizes(sizes):
-    return tuple(sizes[0]) if len(sizes) == 1 and isinstance(sizes[0], (tuple, list)) else sizes
 
 
 @_overridable
@@ -133,114 +129,9 @@ def vsplit(input, indices_or_sections):
     return tensor_split(input, indices_or_sections, 0)
 
 
-@_overridable
-def movedim(input, source, destination):
-    """Dimensions moved to other places."""
-    source = (source,) if isinstance(source, int) else tuple(source)
-    destination = (destination,) if isinstance(destination, int) else tuple(destination)
-    if len(source) != len(destination):
-        raise RuntimeError(
-            f"movedim: Invalid source or destination dims: source ({list(source)} dims) should contain the same number "
-            f"of dims as destination ({list(destination)} dims)"
-        )
-    n = input.dim()
-    given, asked = list(source), list(destination)
-    source, destination = [_dim(d, n) for d in source], [_dim(d, n) for d in destination]
-    if len(set(source)) != len(source):
-        raise RuntimeError(f"movedim: repeated dim in `source` ({given})")
-    if len(set(destination)) != len(destination):
-        raise RuntimeError(f"movedim: repeated dim in `destination` ({asked})")
-    places = dict(zip(destination, source))
-    rest = iter(d for d in range(n) if d not in source)
-    return input.permute([places[i] if i in places else next(rest) for i in range(n)])
-
-
-moveaxis = movedim
-
-
-def swapaxes(input, axis0, axis1):
-    """transpose()."""
-    return input.transpose(axis0, axis1)
-
-
-def swapdims(input, dim0, dim1):
-    """transpose()."""
-    return input.transpose(dim0, dim1)
-
-
-@_overridable
-def repeat(input, *repeats):
-    """Copies side by side along each dimension."""
-    repeats = _sizes(repeats)
-    if len(repeats) < input.dim():
-        raise RuntimeError(
-            "Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor"
-        )
-    sizes = (1,) * (len(repeats) - input.dim()) + tuple(input.shape)
-    spread = input.reshape([x for s in sizes for x in (1, s)]).expand([x for r, s in zip(repeats, sizes) for x in (r, s)])
-    return spread.clone(memory_format=tallow.contiguous_format).view([r * s for r, s in zip(repeats, sizes)])
-
-
-def tile(input, *dims):
-    """repeat() with ones in front where dims are missing."""
-    dims = _sizes(dims)
-    return repeat(input, (1,) * (input.dim() - len(dims)) + tuple(dims))
-
-
-@_overridable
-def outer(input, vec2):
-    """All products of an element of each vector."""
-    for name, x in (("self", input), ("vec2", vec2)):
-        if x.dim() != 1:
-            raise RuntimeError(f"outer: Expected 1-D argument {name}, but got {x.dim()}-D")
-    return input.unsqueeze(1) * vec2
-
-
-ger = outer
-
-
-def expand_as(input, other):
-    """Expanded to the shape of other."""
-    return input.expand(other.shape)
-
-
-@_overridable
-def count_nonzero(input, dim=None):
-    """How many elements are not zero."""
-    return (input != 0).sum() if dim is None else (input != 0).sum(dim)
-
-
-@_overridable
-def diag(input, diagonal=0):
-    """The diagonal of a matrix, or the matrix with a diagonal."""
-    if input.dim() == 2:
-        return input.diagonal(diagonal).clone()
-    if input.dim() != 1:
-        raise RuntimeError(f"diag(): Supports 1D or 2D tensors. Got {input.dim()}D")
-    size = len(input) + abs(diagonal)
-    columns = tallow.arange(size) - tallow.arange(size).unsqueeze(1)
-    spread = tallow.cat([input.new_zeros(max(-diagonal, 0)), input, input.new_zeros(max(diagonal, 0))]).unsqueeze(1)
-    return tallow.where(columns == diagonal, spread, tallow.zeros((), dtype=input.dtype))
-
-
 def unflatten(input, dim, sizes):
     """Splits one dimension into several."""
     return input.unflatten(dim, sizes)
-
-
-def ravel(input):
-    """All elements in one dimension."""
-    return input.contiguous().view(-1)
-
-
-def fliplr(input):
-    """Columns in reverse order."""
-    return input.flip([1])
-
-
-def flipud(input):
-    """Rows in reverse order."""
-    return input.flip([0])
 
 
 def numel(input):
@@ -251,54 +142,6 @@ def numel(input):
 def is_nonzero(input):
     """Whether the one element is not zero."""
     return bool(input)
-
-
-def broadcast_to(input, size):
-    """expand()."""
-    return input.expand(size)
-
-
-@_overridable
-def diff(input, n=1, dim=-1, prepend=None, append=None):
-    """Differences of neighbours, n times."""
-    if input.dim() == 0:
-        raise RuntimeError("diff expects input to be at least one-dimensional")
-    if n < 0:
-        raise RuntimeError(f"order must be non-negative but got {n}")
-    dim = _dim(dim, input.dim())
-    if n == 0:
-        return input.clone()
-    parts = [t for t in (prepend, input, append) if t is not None]
-    input = tallow.cat(parts, dim) if len(parts) > 1 else input
-    for _ in range(min(n, input.size(dim))):
-        size = input.size(dim)
-        after, before = input.narrow(dim, 1, size - 1), input.narrow(dim, 0, size - 1)
-        input = after ^ before if input.dtype == tallow.bool else after - before
-    return input
-
-
-def hstack(tensors, *, out=None):
-    """Side by side."""
-    tensors = [t.reshape(1) if t.dim() == 0 else t for t in tensors]
-    return _into(tallow.cat(tensors, 0 if tensors[0].dim() == 1 else 1), out)
-
-
-def vstack(tensors, *, out=None):
-    """One below the other."""
-    return _into(tallow.cat([tallow.atleast_2d(t) for t in tensors], 0), out)
-
-
-row_stack = vstack
-
-
-def dstack(tensors, *, out=None):
-    """One behind the other."""
-    return _into(tallow.cat([tallow.atleast_3d(t) for t in tensors], 2), out)
-
-
-def column_stack(tensors, *, out=None):
-    """Vectors as columns, matrices side by side."""
-    return _into(tallow.cat([t.reshape(t.numel(), 1) if t.dim() <= 1 else t for t in tensors], 1), out)
 
 
 def _into(result, out):

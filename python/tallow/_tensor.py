@@ -181,9 +181,7 @@ def _method(name):
 
 # Methods written in _composite, used where the table has none of that name.
 COMPOSITE = (
-    "equal allclose unbind chunk movedim moveaxis swapaxes swapdims repeat tile outer ger expand_as "
-    "split_with_sizes count_nonzero diag ravel fliplr flipud numel is_nonzero tensor_split hsplit vsplit "
-    "broadcast_to diff"
+    "equal allclose unbind chunk split_with_sizes numel is_nonzero tensor_split hsplit vsplit"
 ).split()
 for _name in COMPOSITE:
     if not hasattr(_TensorBase, _name):

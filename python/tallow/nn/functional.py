@@ -246,14 +246,6 @@ def glu(input, dim=-1):
 # --- composites ---------------------------------------------------------------------------------------------------
 
 
-def one_hot(tensor, num_classes=-1):
-    """A row of zeros with a one at each index."""
-    if num_classes == -1:
-        num_classes = int(tensor.max()) + 1
-    result = tallow.zeros((*tensor.shape, num_classes), dtype=tallow.int64)
-    return result.scatter_add(-1, tensor.unsqueeze(-1), tallow.ones((*tensor.shape, 1), dtype=tallow.int64))
-
-
 def bilinear(input1, input2, weight, bias=None):
     """input1 @ weight[o] @ input2 for each o, plus bias; weight is (out, in1, in2)."""
     if has_torch_function((input1, input2, weight, bias)):
