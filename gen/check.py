@@ -83,6 +83,9 @@ class Checker:
         for name in op.nondiff:
             if name not in results:
                 self.error(op, "nondiff", f"'{op.key}' has no result '{name}'{suggest(name, results)}")
+        for name in op.words("save"):
+            if name not in results | set(tensors):
+                self.error(op, "save", f"'{op.key}' has no tensor '{name}' to save{suggest(name, results | set(tensors))}")
         for column in ("linear", "number"):
             for name in op.linear if column == "linear" else op.words(column):
                 if name not in tensors:

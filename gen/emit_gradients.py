@@ -114,7 +114,7 @@ class Gradients:
         self.functions.append(self.function(op, blocks, slots, diff if not several else None))
 
     def native_save(self, op):
-        names = op.words("save") or [p.name for p in op.tensor_params] + op.result_names
+        names = op.words("save") if "save" in op.columns else [p.name for p in op.tensor_params] + op.result_names
         return self.save_mask(op, names)
 
     def function(self, op, blocks, slots, single):

@@ -291,3 +291,19 @@ def test_one_device_needs_no_splitting():
     for device, kind in (("xpu", AssertionError), ("mtia", AssertionError), ("ipu", RuntimeError), ("cuda", AssertionError)):
         with pytest.raises(kind):
             getattr(nn.Linear(2, 3), device)()
+
+
+@pytest.mark.parametrize("layer", [
+    lambda x: nn.BatchNorm1d(4)(x), lambda x: nn.LayerNorm(4)(x), lambda x: nn.GroupNorm(2, 4)(x), lambda x: torch.cat([x, x]),
+    lambda x: nn.Linear(4, 4)(x),
+], ids=["batch_norm", "layer_norm", "group_norm", "cat", "linear"])
+def test_results_may_be_written_before_backward(layer):
+    """Gradients save no result they do not need: an activation in place after a layer is common."""
+    x = torch.randn(3, 4, requires_grad=True)
+    layer(x).relu_().sum().backward()
+    assert x.grad is not None
+    y = x * 1
+    if layer(y).shape[0] == 6:  # cat does not keep what it joins either
+        z = layer(y)
+        y.mul_(2)
+        z.sum().backward()
