@@ -202,8 +202,6 @@ bool tw_py_init_inplace(PyObject *m) {
         if (!method || PyDict_SetItemString(d, f->ml_name, method) < 0) return false;
         Py_DECREF(method);
     }
-    PyObject *divide = PyDict_GetItemString(d, "__rtruediv__");
-    if (divide && PyDict_SetItemString(d, "__rdiv__", divide) < 0) return false;
     for (size_t i = 0; i < sizeof also_functions / sizeof *also_functions; i++) {
         PyObject *f = PyDict_GetItemString(d, also_functions[i]);
         if (f && PyObject_SetAttrString(m, also_functions[i], f) < 0) return false;

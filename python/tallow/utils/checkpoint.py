@@ -7,11 +7,11 @@ from tallow import Tensor
 
 
 def checkpoint(function, *args, use_reentrant=None, context_fn=None, determinism_check="default", debug=False,
-               early_stop=True, preserve_rng_state=True, **kwargs):  # fmt: skip
+               early_stop=True, **kwargs):  # fmt: skip
     """function(*args), without keeping what its gradient needs."""
     if context_fn is not None:
         raise NotImplementedError("torch.utils.checkpoint.checkpoint: context_fn")
-    state = tallow.get_rng_state() if preserve_rng_state else None
+    state = tallow.get_rng_state() if kwargs.pop("preserve_rng_state", True) else None
     count, kept = 0, None
 
     def pack(tensor):
