@@ -6,7 +6,7 @@ from tallow.overrides import handle_torch_function, has_torch_function
 
 FUNCTIONS = METHODS + (
     "detach is_complex is_floating_point is_conj is_neg "
-    "is_inference is_signed unflatten split_copy split_with_sizes_copy unbind_copy".split()
+    "is_inference is_signed split_copy split_with_sizes_copy unbind_copy".split()
 )
 
 
@@ -127,11 +127,6 @@ def hsplit(input, indices_or_sections):
 def vsplit(input, indices_or_sections):
     """tensor_split along the first dimension."""
     return tensor_split(input, indices_or_sections, 0)
-
-
-def unflatten(input, dim, sizes):
-    """Splits one dimension into several."""
-    return input.unflatten(dim, sizes)
 
 
 def numel(input):

@@ -81,9 +81,9 @@ class Tensor(_TensorBase):
 
     def unflatten(self, dim, sizes):
         """Splits one dimension into several."""
-        if not sizes:
-            raise RuntimeError("unflatten: sizes must be non-empty")
-        return _unflatten(self, dim, sizes)
+        if isinstance(sizes, (tuple, list)) and sizes and isinstance(sizes[0], (tuple, list)):
+            raise NotImplementedError("Tensor.unflatten: named dimensions")
+        return _TensorBase.unflatten(self, dim, sizes)
 
     def type(self, dtype=None, non_blocking=False, **kwargs):
         """The type's name; or the tensor cast to a dtype or a type such as torch.DoubleTensor."""
@@ -137,36 +137,6 @@ class Tensor(_TensorBase):
     def module_load(self, other, assign=False):
         """What load_state_dict() puts in the place of this tensor."""
         return other.detach() if assign else self.copy_(other).detach()
-
-
-def _unflatten(self, dim, sizes):
-    if isinstance(sizes[0], (tuple, list)):
-        raise NotImplementedError("Tensor.unflatten: named dimensions")
-    own = getattr(_TensorBase, "unflatten", None)
-    if own is not None:
-        return own(self, dim, sizes)
-    ndim = self.dim()
-    if not -ndim <= dim < max(ndim, 1):
-        raise IndexError(
-            f"Dimension out of range (expected to be in range of [{-max(ndim, 1)}, {max(ndim, 1) - 1}], but got {dim})"
-        )
-    dim %= max(ndim, 1)
-    sizes, size, known, free = list(sizes), self.size(dim), 1, None
-    for i, s in enumerate(sizes):
-        if s == -1 and free is None:
-            free = i
-        elif s == -1:
-            raise RuntimeError("only one dimension can be inferred")
-        else:
-            known *= s
-    if free is not None and known and size % known == 0:
-        sizes[free] = size // known
-    elif free is not None or known != size:
-        shown = list(sizes)
-        raise RuntimeError(
-            f"unflatten: Provided sizes {shown} don't multiply up to the size of dim {dim} ({size}) in the input tensor"
-        )
-    return self.view(*self.shape[:dim], *sizes, *self.shape[dim + 1 :])
 
 
 def _method(name):

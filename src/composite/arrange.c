@@ -1,4 +1,4 @@
-/* Copies and orders of whole tensors: repeat, movedim, the stacks, diff, one_hot. */
+/* Copies and orders of whole tensors: repeat, movedim, the stacks, diff, one_hot, unflatten. */
 #include "composite/boxed.h"
 #include "ops_decl.h"
 #include <string.h>
@@ -221,4 +221,40 @@ bool tw_one_hot_composite(const tw_arg *a, tw_tensor **outs) {
     tw_tensor *hits = TEMP(&p, eq, T(TEMP(&p, unsqueeze, a[0], I(-1))), T(all));
     outs[0] = CALL(_to_copy, T(hits), I(TW_INT64));
     return tw_pool_done(&p, outs, 1);
+}
+
+/* --- unflatten ---------------------------------------------------------------------------------------------------------------- */
+
+/* (self, dim, sizes): one size may be -1. */
+bool tw_unflatten_int_composite(const tw_arg *a, tw_tensor **outs) {
+    const tw_tensor *self = a[0].t;
+    const int64_t *sizes = a[2].ints;
+    int64_t dim = a[1].i, known = 1, shape[TW_MAX_DIMS], free = -1;
+    const int n = a[2].n;
+    if (n == 0) return tw_fail(TW_RUNTIME_ERROR, "unflatten: sizes must be non-empty");
+    if (!tw_wrap_dim(&dim, self->ndim)) return false;
+    if (self->ndim == 0)
+        return tw_fail(TW_RUNTIME_ERROR, "unflatten got an unexpected error:\nDimension specified as %lld but tensor has no dimensions", (long long)dim);
+    if (self->ndim + n - 1 > TW_MAX_DIMS) return tw_fail(TW_RUNTIME_ERROR, "tensors have at most %d dimensions, got %d", TW_MAX_DIMS, self->ndim + n - 1);
+    bool fits = true;
+    for (int i = 0; i < n; i++) {
+        if (sizes[i] == -1 && free >= 0) return tw_fail(TW_RUNTIME_ERROR, "unflatten got an unexpected error:\nonly one dimension can be inferred");
+        if (sizes[i] < -1)
+            return tw_fail(TW_RUNTIME_ERROR, "unflatten got an unexpected error:\ninvalid shape dimension %lld at index %d of shape %s",
+                           (long long)sizes[i], i, tw_sizes_text(sizes, n));
+        if (sizes[i] == -1) free = i;
+        else fits = fits && !__builtin_mul_overflow(known, sizes[i], &known);
+        shape[dim + i] = sizes[i];
+    }
+    const int64_t size = self->sizes[dim];
+    if (fits && free >= 0 && known == 0 && size == 0)
+        return tw_fail(TW_RUNTIME_ERROR, "unflatten got an unexpected error:\ncannot reshape tensor of 0 elements into shape %s because the "
+                       "unspecified dimension size -1 can be any value and is ambiguous", tw_sizes_text(sizes, n));
+    if (!fits || (free < 0 ? known != size : known == 0 || size % known != 0))
+        return tw_fail(TW_RUNTIME_ERROR, "unflatten: Provided sizes %s don't multiply up to the size of dim %lld (%lld) in the input tensor",
+                       tw_sizes_text(sizes, n), (long long)dim, (long long)size);
+    if (free >= 0) shape[dim + free] = size / known;
+    memcpy(shape, self->sizes, (size_t)dim * sizeof *shape);
+    memcpy(shape + dim + n, self->sizes + dim + 1, (size_t)(self->ndim - dim - 1) * sizeof *shape);
+    return tw_give(outs, CALL(view, a[0], INTS(shape, self->ndim + n - 1)));
 }

@@ -146,3 +146,40 @@ def test_second_derivatives_of_prelu_are_zero_where_there_are_none():
     gx, gw = torch.autograd.grad(F.prelu(x, w).sum(), (x, w), create_graph=True)
     assert [g.tolist() for g in torch.autograd.grad(gx.sum(), (x, w))] == [[0, 0], [1]]
     assert [g.tolist() for g in torch.autograd.grad(gw.sum(), (x, w))] == [[0, 1], [0]]
+
+
+def test_unflatten():
+    x = array(2, 6)
+    assert x.unflatten(1, (3, -1)).shape == (2, 3, 2) and torch.unflatten(x, -1, (2, 3)).data_ptr() == x.data_ptr()
+    assert torch.zeros(2, 0).unflatten(1, (0, 3)).shape == (2, 0, 3)
+    for sizes, text in (((4, -1), r"Provided sizes \[4, -1\] don't multiply up to the size of dim 1 \(6\)"), ((5,), "multiply up"), ((0, -1), "multiply up"),
+                        ((-1, -1), "only one dimension can be inferred"), ((), "non-empty"), ((-2, 3), "invalid shape dimension -2"),
+                        ((2**62, 4), "multiply up")):  # fmt: skip
+        with pytest.raises(RuntimeError, match=text):
+            x.unflatten(1, sizes)
+    with pytest.raises(IndexError, match="out of range"):
+        x.unflatten(2, (1,))
+    with pytest.raises(RuntimeError, match="can be any value and is ambiguous"):
+        torch.zeros(2, 0).unflatten(1, (0, -1))
+    with pytest.raises(RuntimeError, match="tensor has no dimensions"):
+        torch.tensor(1.0).unflatten(0, (1,))
+
+
+def test_checkpoint_takes_the_old_switch_for_random_states():
+    import inspect
+
+    from tallow.utils.checkpoint import checkpoint
+
+    assert "preserve_rng_state" not in inspect.signature(checkpoint).parameters
+    x = array(3).requires_grad_()
+    checkpoint(torch.sin, x, use_reentrant=False, preserve_rng_state=False).sum().backward()
+    assert torch.allclose(x.grad, x.detach().cos())
+
+
+def test_normalize_and_rdiv():
+    x = torch.tensor([[3.0, 4.0]])
+    out = torch.empty(0)
+    assert F.normalize(x, out=out) is out and torch.allclose(out, torch.tensor([[0.6, 0.8]]))
+    assert x.__rdiv__(6.0).tolist() == [[2.0, 1.5]]
+    with pytest.raises(RuntimeError, match="don't support automatic differentiation"):
+        F.normalize(x.requires_grad_(), out=out)
