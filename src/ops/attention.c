@@ -6,6 +6,7 @@
 #include "core/threads.h"
 #include "kernels/attention.h"
 #include "kernels/softmax.h"
+#include "ops/clear.h"
 #include "ops/linalg_gemm.h"
 #include "ops/op.h"
 #include "ops_decl.h"
@@ -105,7 +106,7 @@ static bool forward_block(const heads *h, int64_t task, char *scratch) {
     const matrix out = from_row(h, plane(h, h->to[0], b, head), r);
     char *log = (char *)tw_data(h->to[1]) + (size_t)(at * h->rows + r) * h->size, *sums = scratch + (size_t)(h->block * h->length) * h->size;
     if (n == 0) { /* no keys */
-        for (int64_t i = 0; i < m; i++) memset(out.at + (size_t)(i * out.row) * h->size, 0, (size_t)h->value_width * h->size);
+        for (int64_t i = 0; i < m && h->value_width; i++) memset(out.at + (size_t)(i * out.row) * h->size, 0, (size_t)h->value_width * h->size);
         return true;
     }
     if (!scores(h, b, head, key_head, r, m, n, scratch)) return false;
@@ -164,8 +165,8 @@ static bool backward_head(const heads *h, int64_t task, char *scratch) {
     const matrix dk = plane(h, h->to[1], b, key_head), dv = plane(h, h->to[2], b, key_head);
     char *p = scratch, *d = p + (size_t)(h->block * h->length) * h->size, *part = d + (size_t)(h->block * h->length) * h->size;
     for (int64_t j = 0; j < h->length; j++) {
-        memset(dk.at + (size_t)(j * dk.row) * h->size, 0, (size_t)h->width * h->size);
-        memset(dv.at + (size_t)(j * dv.row) * h->size, 0, (size_t)h->value_width * h->size);
+        if (h->width) memset(dk.at + (size_t)(j * dk.row) * h->size, 0, (size_t)h->width * h->size);
+        if (h->value_width) memset(dv.at + (size_t)(j * dv.row) * h->size, 0, (size_t)h->value_width * h->size);
     }
     for (int64_t i = 0; i < group * h->blocks; i++) {
         const int64_t head = key_head * group + i / h->blocks, r = i % h->blocks * h->block, m = smaller(h->block, h->rows - r);
@@ -207,7 +208,7 @@ bool tw__attention_backward_run(const tw_arg *a, tw_tensor **out) {
     h.grad = a[0].t, h.out = a[5].t, h.log = a[6].t;
     for (int i = 0; i < 3; i++) h.to[i] = out[i];
     if (h.length == 0 || h.rows == 0) { /* nothing depends on anything */
-        for (int i = 0; i < 3; i++) memset(tw_data(out[i]), 0, (size_t)out[i]->numel * h.size);
+        for (int i = 0; i < 3; i++) tw_clear_dense(out[i]);
         return true;
     }
     tw_parallel(h.q->sizes[0] * h.k->sizes[1], 1, backward_some, &h);

@@ -1,6 +1,7 @@
 /* The convolution ops: checks, shapes and layouts; plain loops for integers and complex. */
 #include "ops/conv.h"
 #include "core/memory.h"
+#include "ops/clear.h"
 #include "ops/linalg.h"
 #include <complex.h>
 #include <string.h>
@@ -34,7 +35,7 @@ static void start_result(const tw_tensor *to, const tw_tensor *bias) {
     int64_t inner = to->sizes[2] * to->sizes[3] * to->sizes[4];
     const int64_t *n = to->sizes, *st = to->strides;
     if (!bias) {
-        memset(tw_data(to), 0, (size_t)to->numel * size); /* the meta functions made it dense */
+        tw_clear_dense(to); /* the meta functions made it dense */
         return;
     }
     for (int64_t image = 0; image < n[0]; image++)

@@ -2,10 +2,10 @@
 #include "core/memory.h"
 #include "core/threads.h"
 #include "kernels/ctc.h"
+#include "ops/clear.h"
 #include "ops/op.h"
 #include "ops_decl.h"
 #include <math.h>
-#include <string.h>
 
 /* --- meta ----------------------------------------------------------------------------------------------------------------------- */
 
@@ -172,7 +172,7 @@ bool tw__ctc_loss_backward_run(const tw_arg *a, tw_tensor **out) {
     ctc_batch b = {.x = a[1].t, .targets = a[2].t, .alpha = a[6].t, .input_lengths = a[3].ints, .target_lengths = a[4].ints, .blank = a[7].i,
                    .wide = a[1].t->dtype == TW_FLOAT64, .grad = a[0].t, .given = a[5].t, .to = out[0], .zero_infinity = a[8].i != 0};
     const int64_t batch = a[3].n;
-    memset(tw_data(out[0]), 0, (size_t)out[0]->numel * (b.wide ? 8 : 4)); /* steps beyond a sequence's length */
+    tw_clear_dense(out[0]); /* steps beyond a sequence's length */
     b.room_each = 2 * (2 * longest(&a[4]) + 1) + b.x->sizes[b.x->ndim - 1];
     int64_t *labels = read_labels(&b, batch);
     b.room = labels ? tw_malloc((size_t)(batch * b.room_each) * sizeof *b.room) : NULL;

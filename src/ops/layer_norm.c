@@ -2,10 +2,10 @@
 #include "core/memory.h"
 #include "core/threads.h"
 #include "kernels/copy.h"
+#include "ops/clear.h"
 #include "ops/conv.h"
 #include "ops/normalize.h"
 #include <math.h>
-#include <string.h>
 
 enum { CHUNKS = 16 };
 
@@ -150,7 +150,7 @@ bool tw__layer_norm_backward_run(const tw_arg *a, tw_tensor **out) {
     job j;
     set_rows(&j, x, a[2].n);
     if (x->numel == 0) {
-        for (int i = 1; i < 3; i++) memset(tw_data(out[i]), 0, (size_t)out[i]->numel * tw_dtype_size((tw_dtype)out[i]->dtype));
+        for (int i = 1; i < 3; i++) tw_clear_dense(out[i]);
         return true;
     }
     int64_t chunks = (j.rows + j.each - 1) / j.each;
@@ -282,7 +282,7 @@ bool tw__group_norm_backward_run(const tw_arg *a, tw_tensor **out) {
     tw_dtype compute = tw_dtypes[x->dtype].compute;
     job j;
     if (x->numel == 0) {
-        for (int i = 1; i < 3; i++) memset(tw_data(out[i]), 0, (size_t)out[i]->numel * tw_dtype_size((tw_dtype)out[i]->dtype));
+        for (int i = 1; i < 3; i++) tw_clear_dense(out[i]);
         return true;
     }
     set_groups(&j, x, tw_normalize_optional(&a[4]), a[5].i, a[6].i, a[7].i, a[8].i);

@@ -26,7 +26,7 @@ bool tw__qr_run(const tw_arg *a, tw_tensor **outs) {
     tw_lapack_fn geqrf = tw_lapack("linalg.qr", "geqrf", NULL, dtype), orgqr = geqrf ? tw_lapack("linalg.qr", "orgqr", "ungqr", dtype) : NULL;
     void *tau = tw_calloc((size_t)tw_at_least_one(small), bytes), *work = tw_calloc((size_t)room, bytes);
     bool ok = orgqr && tau && work;
-    for (int64_t b = 0; ok && b < tw_matrices(A); b++) {
+    for (int64_t b = 0; ok && k && b < tw_matrices(A); b++) {
         char *from = tw_matrix_at(A, b, (int64_t)m * n), *q = tw_matrix_at(Q, b, (int64_t)m * k), *r = tw_matrix_at(R, b, (int64_t)k * n);
         int info = 0;
         if (small) geqrf(&m, &n, from, &lead, tau, work, &room, &info);
@@ -36,7 +36,7 @@ bool tw__qr_run(const tw_arg *a, tw_tensor **outs) {
             memset(r + ((size_t)c * (size_t)k + (size_t)above) * bytes, 0, (size_t)(k - above) * bytes);
         }
         memset(q, 0, (size_t)m * (size_t)k * bytes);
-        memcpy(q, from, (size_t)m * (size_t)least(n, k) * bytes);
+        if (small) memcpy(q, from, (size_t)m * (size_t)small * bytes);
         if (m && k) orgqr(&m, &k, &small, q, &lead, tau, work, &room, &info);
     }
     tw_release(A);

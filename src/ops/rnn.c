@@ -198,26 +198,28 @@ static char *scratch_for(layer *l, int64_t width, size_t *bytes) {
     return *bytes ? tw_block_alloc(*bytes) : NULL;
 }
 
+/* state = from, or zeros without one. An empty state may have no memory. */
+static void start_from(char *state, const tw_tensor *from, size_t bytes) {
+    if (!bytes) return;
+    if (from) memcpy(state, tw_data(from), bytes);
+    else memset(state, 0, bytes);
+}
+
 bool tw__rnn_layer_run(const tw_arg *a, tw_tensor **out) {
     const tw_tensor *h0 = a[H0].t, *c0 = optional(&a[C0]), *bias = optional(&a[B_HH]);
     layer l = layer_of(a[GATES].t, a[MODE].i, h0->sizes[1], h0->sizes[0], &a[BATCH_SIZES]);
-    size_t bytes = 0;
+    size_t bytes = 0, state = (size_t)h0->numel * l.size;
     l.save = a[SAVE].i != 0, l.reserve = tw_data(out[3]), l.x = tw_data(a[GATES].t), l.w = tw_data(a[W_HH].t);
     l.output = tw_data(out[0]), l.h = tw_data(out[1]), l.scratch = scratch_for(&l, 3 * l.hidden, &bytes);
     if (bytes && !l.scratch) return false;
-    memcpy(l.h, tw_data(h0), (size_t)h0->numel * l.size);
+    start_from(l.h, h0, state);
     if (l.mode == TW_RNN_LSTM) {
         l.c = tw_data(out[2]);
-        memcpy(l.c, tw_data(c0), (size_t)c0->numel * l.size);
+        start_from(l.c, c0, state);
     }
     const bool ok = run_steps(&l, a[REVERSE].i != 0, true, bias ? tw_data(bias) : NULL);
     if (bytes) tw_block_free(l.scratch, bytes);
     return ok;
-}
-
-static void start_from(char *state, const tw_tensor *grad, size_t bytes) {
-    if (grad) memcpy(state, tw_data(grad), bytes);
-    else memset(state, 0, bytes);
 }
 
 bool tw__rnn_layer_backward_run(const tw_arg *a, tw_tensor **out) {

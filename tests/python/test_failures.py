@@ -80,7 +80,10 @@ def test_op_forward_and_backward(key):
     def call():
         outs = [t for t in samples.tensors(samples.call(op, leaves(values))) if t.requires_grad]
         if outs:
-            torch.autograd.backward(outs, [torch.ones_like(t) for t in outs])
+            try:
+                torch.autograd.backward(outs, [torch.ones_like(t) for t in outs])
+            except NotImplementedError:  # zeta has no derivative of its first argument; refusing must not leak either
+                pass
 
     fail_each(call)
 
