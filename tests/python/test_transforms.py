@@ -80,6 +80,8 @@ def test_vmap(name, every):
         if not places:
             continue
         values = (sample.input, *sample.args)
+        if name == "roll" and values[0].dim() == 0:
+            continue  # PyTorch rolls the batch there
         stacked = tuple(torch.stack([values[i].detach() * factor for factor in (1.0, 0.5, 1.25)]) for i in places)
         try:
             expected = torch.func.vmap(function_of(ref.reference(op), values, places, sample.kwargs))(*stacked)
