@@ -1,4 +1,4 @@
-/* Channels and pixels in another order; dropout of channels; grids of affine maps. */
+/* Channels and pixels in another order; dropout of channels. */
 #include "composite/boxed.h"
 #include "ops_decl.h"
 #include <math.h>
