@@ -103,6 +103,13 @@ static bool same_in_ops(const tw_arg *a, tw_tensor **outs) {
     return tw_pool_give(&p, outs, TEMP(&p, reshape, T(sum), INTS(sizes, x->ndim)));
 }
 
+/* Zeros that require a gradient (which is zero, too) where t does. */
+static tw_tensor *zeros_of(tw_tensor *t) {
+    tw_pool p = {0};
+    tw_tensor *all = TEMP(&p, ones_like, T(t), I(TW_BOOL)), *zeros = tw_failed() ? NULL : CALL(masked_fill_Scalar, T(t), T(all), I(0));
+    return tw_pool_done(&p, &zeros, 1) ? zeros : NULL;
+}
+
 static bool gradient(const tw_op *op, const tw_arg *a, tw_tensor *const *g, uint64_t need, tw_tensor **gin) {
     if (!g[0]) return true;
     tw_tensor *outs[2] = {NULL, NULL};
@@ -111,7 +118,7 @@ static bool gradient(const tw_op *op, const tw_arg *a, tw_tensor *const *g, uint
         return tw_call(&tw_ops[TW_OP__grid_sampler_backward], args, gin);
     }
     bool ok = tw_regrade(op, same_in_ops, a, g, need, outs);
-    if (ok && need >> 1 & 1 && !outs[1]) ok = (outs[1] = CALL(zeros_like, a[1])) != NULL; /* nearest: the grid has no part in it */
+    if (ok && need >> 1 & 1 && !outs[1]) ok = (outs[1] = zeros_of(a[1].t)) != NULL; /* nearest: the grid has no part in it */
     for (int i = 0; i < 2; i++) {
         if (ok) gin[i] = outs[i];
         else tw_release(outs[i]);

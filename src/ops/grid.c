@@ -21,11 +21,13 @@ typedef struct sampling {
 
 #define NAME f32
 #define T float
+#define FMA fmaf
 #define FLOOR floorf
 #define ROUND nearbyintf
 #include "ops/grid_type.h"
 #define NAME f64
 #define T double
+#define FMA fma
 #define FLOOR floor
 #define ROUND nearbyint
 #include "ops/grid_type.h"

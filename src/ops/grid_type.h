@@ -58,7 +58,8 @@ static void FN(cubic)(const sampling *s, T x, int64_t n, T scale, FN(axis) *a) {
 
 /* The taps of coordinate g in a dimension of n elements. */
 static void FN(taps)(const sampling *s, T g, int64_t n, FN(axis) *a) {
-    T scale = (s->align ? (T)(n - 1) : (T)n) / 2, x = (g + 1) * scale - (s->align ? 0 : (T)0.5), slope = scale;
+    T scale = (s->align ? (T)(n - 1) : (T)n) / 2, shift = s->align ? 0 : (T)-0.5, slope = scale;
+    T x = s->dims == 2 ? FMA(g + 1, scale, shift) : (g + 1) * scale + shift; /* as PyTorch rounds: in a large image, a place's last bit shows */
     if (s->mode == BICUBIC) {
         FN(cubic)(s, x, n, scale, a);
         return;
@@ -169,5 +170,6 @@ static void FN(input_gradient)(void *context, int64_t begin, int64_t end) {
 #undef FN_
 #undef NAME
 #undef T
+#undef FMA
 #undef FLOOR
 #undef ROUND

@@ -1,4 +1,4 @@
-"""Convolution, pooling, padding, interpolation and normalisation: one way of computing against another, and uint8 images against PyTorch."""
+"""Convolution, pooling, padding, interpolation, sampling and normalisation: one way of computing against another, and some of it against PyTorch."""
 
 import pytest
 import tallow as torch
@@ -100,6 +100,87 @@ def test_no_average_of_ones_is_anything_else():
         assert bool((pool(torch.ones(1, 2, 7, 7)) == 1).all())
 
 
+SAMPLINGS = [(dims, mode, padding) for dims in (2, 3) for mode in range(4 - dims + 1) for padding in range(3)]
+
+
+def grid_of(dims, seed=2):
+    return (x(2, *(3, 4, 2)[:dims], dims, seed=seed) * 0.8).requires_grad_()  # some places lie outside, none on an element
+
+
+@pytest.mark.parametrize("corners", [False, True])
+@pytest.mark.parametrize("dims, mode, padding", SAMPLINGS)
+def test_gradients_of_sampling(dims, mode, padding, corners):
+    image, grid = x(2, 3, *(4, 5, 3)[:dims], grad=True), grid_of(dims)
+    y = torch.grid_sampler(image, grid, mode, padding, corners)
+    assert y.shape == (2, 3, *grid.shape[1:-1])
+    assert torch.autograd.gradcheck(lambda a, b: torch.grid_sampler(a, b, mode, padding, corners), (image, grid))
+    grad = x(*y.shape, seed=4)
+    fused = torch.autograd.grad(y, (image, grid), grad, retain_graph=True)
+    composed = torch.autograd.grad(y, (image, grid), grad, create_graph=True)
+    for a, b in zip(fused, composed):
+        close(a, b)
+    assert composed[1].requires_grad
+
+
+def test_second_gradients_of_sampling():
+    for dims, mode, padding in [(2, 0, 0), (2, 2, 2), (3, 0, 1)]:
+        image, grid = x(1, 2, *(3, 4, 2)[:dims], grad=True), grid_of(dims)[:1].detach().requires_grad_()
+        assert torch.autograd.gradgradcheck(lambda a, b: torch.grid_sampler(a, b, mode, padding, False), (image, grid))
+
+
+@pytest.mark.parametrize("mode", ["bilinear", "nearest", "bicubic"])
+@pytest.mark.parametrize("corners", [False, True])
+def test_the_identity_map_samples_the_image_itself(mode, corners):
+    image = x(2, 3, 5, 70)
+    grid = F.affine_grid(torch.eye(2, 3, dtype=torch.float64).expand(2, 2, 3), image.shape, corners)
+    close(F.grid_sample(image, grid, mode, "border", corners), image)
+    shifted = F.grid_sample(image, grid - torch.tensor([2.0, 0.0], dtype=torch.float64) / (69 if corners else 70), mode, "zeros", corners)
+    close(shifted[..., 1:], image[..., :-1])
+    close(shifted[..., 0], torch.zeros_like(shifted[..., 0]))
+
+
+def test_bilinear_sampling_is_interpolation():
+    image = x(1, 2, 4, 5)
+    grid = F.affine_grid(torch.eye(2, 3, dtype=torch.float64)[None], (1, 2, 9, 7), True)
+    close(F.grid_sample(image, grid, align_corners=True), F.interpolate(image, size=(9, 7), mode="bilinear", align_corners=True))
+    volume = x(1, 2, 3, 4, 5)
+    grid = F.affine_grid(torch.eye(3, 4, dtype=torch.float64)[None], (1, 2, 4, 9, 7), False)
+    close(F.grid_sample(volume, grid, padding_mode="border", align_corners=False), F.interpolate(volume, size=(4, 9, 7), mode="trilinear"))
+
+
+@pytest.mark.parametrize("padding", ["zeros", "border", "reflection"])
+def test_places_that_are_no_numbers_read_nothing_outside(padding):
+    for bad in (float("nan"), float("inf"), -float("inf"), 1e300, -1e300):
+        for dims, modes in ((2, ("bilinear", "nearest", "bicubic")), (3, ("bilinear", "nearest"))):
+            image, grid = x(1, 2, *(3,) * dims, grad=True), torch.full((1, *(2,) * dims, dims), bad, dtype=torch.float64, requires_grad=True)
+            for mode in modes:
+                y = F.grid_sample(image, grid, mode, padding, align_corners=False)
+                y.sum().backward()
+                assert y.shape == (1, 2, *(2,) * dims)
+
+
+def test_sampling_refuses():
+    def refuses(kind, text, *arguments, op=torch.grid_sampler):
+        with pytest.raises(kind) as caught:
+            op(*arguments)
+        assert text in str(caught.value)
+
+    image, grid = torch.ones(1, 1, 2, 2), torch.zeros(1, 3, 3, 2)
+    refuses(RuntimeError, "expected grid and input to have same batch size, but got input with sizes [1, 1, 2, 2]", image, grid.expand(2, 3, 3, 2), 0, 0, False)
+    refuses(RuntimeError, "expected grid to have size 2 in last dimension", image, torch.zeros(1, 3, 3, 3), 0, 0, False)
+    refuses(RuntimeError, "with dimension 3 being empty", torch.ones(1, 1, 2, 0), grid, 0, 0, False)
+    refuses(RuntimeError, "expected 5D input and grid", image, grid, 0, 0, False, op=torch.grid_sampler_3d)
+    refuses(RuntimeError, "expected scalar type Float but found Double", image, grid.double(), 0, 0, False)
+    refuses(RuntimeError, "bicubic interpolation only supports 4D input", torch.ones(1, 1, 2, 2, 2), torch.zeros(1, 1, 1, 1, 3), 2, 0, False)
+    refuses(RuntimeError, "interpolation_mode", image, grid, 3, 0, False)
+    refuses(RuntimeError, "padding_mode", image, grid, 0, -1, False)
+    refuses(NotImplementedError, "not implemented for 'Int'", image.int(), grid.int(), 0, 0, False)
+    refuses(IndexError, "Dimension specified as 0", torch.tensor(1.0), grid, 0, 0, False)
+    theta = torch.ones(1, 2, 3)
+    refuses(RuntimeError, "needs 4d (spatial) or 5d (volumetric) inputs", theta, [1, 1, 2], False, op=torch.affine_grid_generator)
+    refuses(RuntimeError, "negative dimension -2: [1, -2, 2, 3]", theta, [1, 1, -2, 2], False, op=torch.affine_grid_generator)
+
+
 @pytest.mark.torch
 @pytest.mark.parametrize("mode", ["nearest", "nearest-exact", "bilinear", "bicubic"])
 def test_uint8_images_have_pytorchs_bits(mode):
@@ -110,3 +191,20 @@ def test_uint8_images_have_pytorchs_bits(mode):
         for size in ((7, 9), (31, 5), (64, 80)):
             got = F.interpolate(image, size=size, mode=mode, antialias=antialias)
             assert got.tolist() == reference.nn.functional.interpolate(theirs, size=size, mode=mode, antialias=antialias).tolist()
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("dims, mode, padding", SAMPLINGS)
+def test_sampling_gives_pytorchs_numbers(dims, mode, padding):
+    reference = pytest.importorskip("torch")
+    image, grid = x(2, 5, *(6, 1, 4)[:dims]), grid_of(dims).detach() * 3
+    for corners in (False, True):
+        results = []
+        for m in (torch, reference):
+            a, b = (m.tensor(t.tolist(), dtype=m.float64, requires_grad=True) for t in (image, grid))
+            y = m.grid_sampler(a, b, mode, padding, corners)
+            first = m.autograd.grad((y * y).sum(), (a, b), create_graph=True)
+            second = m.autograd.grad(sum((t * t).sum() for t in first), (a, b))
+            results.append([torch.tensor(t.tolist(), dtype=torch.float64) for t in (y, *first, *second)])
+        for got, wanted in zip(*results):
+            close(got, wanted, 1e-8 * (1 + float(wanted.abs().max())))
