@@ -323,6 +323,7 @@ static bool run_mode(job *j, int mode, int64_t numel) {
 
 bool tw_conv_packed(const tw_conv_shape *s, int mode, const tw_tensor *x, const tw_tensor *w, const tw_tensor *bias, const tw_tensor *y) {
     static const int orders[2][5] = {{0, 1, 2, 3, 4}, {0, 2, 3, 4, 1}};
+    if (tw_conv_is_depthwise(s, mode, x, w, bias, y)) return tw_conv_depthwise(s, mode, x, w, bias, y);
     const tw_tensor *to = mode == CONV_FORWARD ? y : mode == CONV_INPUT ? x : w;
     job j = {.s = s, .dtype = tw_dtypes[to->dtype].compute, .x = x, .y = y};
     j.size = tw_dtype_size(j.dtype);

@@ -208,3 +208,18 @@ def test_sampling_gives_pytorchs_numbers(dims, mode, padding):
             results.append([torch.tensor(t.tolist(), dtype=torch.float64) for t in (y, *first, *second)])
         for got, wanted in zip(*results):
             close(got, wanted, 1e-8 * (1 + float(wanted.abs().max())))
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_depthwise_convolution_does_not_depend_on_the_memory_format(dims):
+    conv, last = (F.conv2d, torch.channels_last) if dims == 2 else (F.conv3d, torch.channels_last_3d)
+    for stride, padding, dilation in [(1, 1, 1), (2, 1, 1), (1, 0, 2), (3, 2, 1)]:
+        results = []
+        for memory_format in (torch.contiguous_format, last):
+            image = x(2, 5, *(7, 6, 8)[:dims]).contiguous(memory_format=memory_format).requires_grad_()
+            weight, bias = x(5, 1, *(3, 2, 3)[:dims], seed=2, grad=True), x(5, seed=3, grad=True)
+            y = conv(image, weight, bias, stride, padding, dilation, 5)
+            grad = x(*y.shape, seed=4).contiguous(memory_format=memory_format)
+            results.append((y, *torch.autograd.grad(y, (image, weight, bias), grad)))
+        for a, b in zip(*results):
+            close(a, b)
