@@ -12,6 +12,7 @@ static int most(int a, int b) { return a > b ? a : b; }
 /* (A, complete) -> (Q, R) */
 bool tw__qr_meta(const tw_arg *a, tw_meta *outs) {
     const tw_tensor *A = a[0].t;
+    if (!tw_check_matrix("linalg.qr", A, "A")) return false;
     const int64_t m = tw_rows(A), n = tw_columns(A), k = a[1].i ? m : m < n ? m : n;
     return tw_matrix_meta(&outs[0], A, (tw_dtype)A->dtype, m, k) && tw_matrix_meta(&outs[1], A, (tw_dtype)A->dtype, k, n);
 }

@@ -70,6 +70,13 @@ def test_qr(batch, rows, width, mode):
         assert torch.allclose(q @ r, torch.ones(batch, rows, width), atol=1e-6)
 
 
+@pytest.mark.parametrize("sizes", [(), (3,)])
+@pytest.mark.parametrize("f", [torch.qr, torch.linalg.qr])
+def test_qr_of_no_matrix(f, sizes):
+    with pytest.raises(RuntimeError, match="linalg.qr: The input tensor A must have at least 2 dimensions."):
+        f(torch.ones(sizes))
+
+
 @pytest.mark.parametrize("layer", [torch.nn.RNN, torch.nn.LSTM, torch.nn.GRU])
 @pytest.mark.parametrize("bidirectional", [False, True])
 def test_recurrent_layers_of_no_batch(layer, bidirectional):
