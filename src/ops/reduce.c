@@ -83,6 +83,8 @@ static bool read_args(call *c, const tw_op *op, const tw_arg *args) {
         else if (!strcmp(name, "correction")) c->correction = tw_a_get_double(&args[i], 1);
         else if (!strcmp(name, "unbiased")) c->correction = tw_a_get_int(&args[i], 1) != 0;
     }
+    if ((c->row->rule == TW_RULE_VAR || c->row->rule == TW_RULE_STD) && tw_is_integral((tw_dtype)c->in->dtype))
+        return tw_fail(TW_RUNTIME_ERROR, "std and var only support floating point and complex dtypes");
     return read_dim(c, dim);
 }
 
@@ -128,7 +130,6 @@ static bool find_dtypes(call *c) {
         break;
     case TW_RULE_BOOL: c->dtype = in == TW_UINT8 ? TW_UINT8 : TW_BOOL; break;
     case TW_RULE_VAR: case TW_RULE_STD:
-        if (tw_is_integral(in)) return tw_fail(TW_RUNTIME_ERROR, "std and var only support floating point and complex dtypes");
         c->dtype = tw_dtypes[in].real;
         break;
     default: break;

