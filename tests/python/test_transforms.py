@@ -6,7 +6,15 @@ import tallow
 
 pytestmark = [pytest.mark.torch, pytest.mark.skipif(not ref.HAS_TORCH, reason="needs an installed PyTorch")]
 UNITS = ref.units()
+GAPS = set((ref.BASELINE.parent / "transform_gaps.txt").read_text().split("\n"))
 LIMIT = 12  # samples of one op; the first and then evenly spread ones
+
+
+@pytest.fixture(autouse=True)
+def known_gap(request):
+    """What is not there yet is listed by the test's name; a test that passes has to leave the list."""
+    if request.node.name in GAPS:
+        request.applymarker(pytest.mark.xfail(strict=True, reason="listed in tests/parity/transform_gaps.txt"))
 
 
 def floating_places(sample):
