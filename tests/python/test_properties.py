@@ -79,7 +79,8 @@ def test_in_place(data):
         return x
 
     p.compare(call, made, where=key)
-    p.compare(through_view, made, where=f"{key} of the tensor as it is")
+    if p.torch is not None:  # a contiguous copy may be written to where an expanded tensor may not
+        p.compare(through_view, made, where=f"{key} of the tensor as it is")
 
 
 @share(0.06)
@@ -197,7 +198,8 @@ def walk(x, steps):
 def test_views(made, steps):
     def call(module, x):
         y = walk(x, steps)
-        return y, module.tensor([y.storage_offset() - x.storage_offset() if y._base is not None else -1])
+        where = y.storage_offset() - x.storage_offset() if y._base is not None and p.torch is not None else -1
+        return y, module.tensor([where])
 
     p.compare(call, [made], strides=True, where=f"views {steps}")
 
