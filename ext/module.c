@@ -188,6 +188,7 @@ static struct PyModuleDef definition = {
 };
 
 bool tw_py_init_nn(PyObject *m); /* nn.c */
+bool tw_py_init_optim(PyObject *m); /* optim.c */
 
 PyMODINIT_FUNC PyInit__C(void);
 PyMODINIT_FUNC PyInit__C(void) {
@@ -199,7 +200,7 @@ PyMODINIT_FUNC PyInit__C(void) {
     Py_INCREF(tw_py_linalg_error);
     if (!tw_py_init_dtype(m) || !tw_py_init_generator(m) || !tw_py_init_tensor(m) || !tw_py_make_function(m) || !tw_py_make_callables(m) ||
         !tw_py_init_convert(m) || !tw_py_init_numpy(m) || !tw_py_init_autograd(m) || !tw_py_init_storage(m) ||
-        !tw_py_init_inplace(m) || !tw_py_init_nn(m))
+        !tw_py_init_inplace(m) || !tw_py_init_nn(m) || !tw_py_init_optim(m))
         goto fail;
     tw_warn_hook = warn;
     return m;

@@ -129,3 +129,61 @@ def test_schedule_before_the_optimizer_warns():
     scheduler = lr_scheduler.StepLR(optimizer, 1)
     with pytest.warns(UserWarning, match=r"Detected call of `lr_scheduler.step\(\)` before `optimizer.step\(\)`"):
         scheduler.step()
+
+
+def counted_begins(optimizer):
+    """How often the optimiser starts a parameter's state in ten steps."""
+    begun = []
+    begin = type(optimizer)._begin
+
+    class Counting(type(optimizer)):
+        def _begin(self, p, group):
+            begun.append(p)
+            return begin(self, p, group)
+
+    optimizer.__class__ = Counting
+    for _ in range(10):
+        optimizer.step()
+    return len(begun)
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adam", "Adadelta", "ASGD", "NAdam", "RMSprop"])
+def test_state_is_begun_once(name):
+    p = torch.nn.Parameter(torch.ones(3))
+    p.grad = torch.ones(3)
+    assert counted_begins(getattr(torch.optim, name)([p])) == (name != "SGD")
+
+
+def test_state_of_a_parameter_that_comes_later():
+    p, q = (torch.nn.Parameter(torch.ones(2)) for _ in range(2))
+    optimizer = torch.optim.SGD([p, q], lr=0.5, momentum=0.5)
+    for grads in ((1.0, None), (1.0, 1.0), (None, 1.0)):
+        for t, g in zip((p, q), grads):
+            t.grad = None if g is None else torch.full((2,), g)
+        optimizer.step()
+    assert p.tolist() == [-0.25, -0.25] and q.tolist() == [-0.25, -0.25]
+    assert optimizer.state[q]["momentum_buffer"].tolist() == [1.5, 1.5]
+
+
+def test_clearing_gradients_keeps_to_overrides():
+    seen = []
+
+    class Watched(torch.Tensor):
+        @classmethod
+        def __torch_function__(cls, func, types, args=(), kwargs=None):
+            seen.append(getattr(func, "__name__", str(func)))
+            return super().__torch_function__(func, types, args, kwargs or {})
+
+    plain, other = torch.nn.Parameter(torch.ones(2)), torch.nn.Parameter(torch.ones(2))
+    optimizer = torch.optim.SGD([plain, other], lr=0.5)
+    plain.grad, other.grad = torch.ones(2), torch.ones(2).as_subclass(Watched)
+    before = plain.grad
+    optimizer.zero_grad(set_to_none=False)
+    assert plain.grad is before and before.tolist() == [0, 0] and before._version == 1
+    assert "zero_" in seen
+    optimizer.zero_grad()
+    assert plain.grad is None and other.grad is None
+    (plain * plain).sum().backward(create_graph=True)
+    assert plain.grad.requires_grad
+    optimizer.zero_grad(set_to_none=False)
+    assert not plain.grad.requires_grad and plain.grad.tolist() == [0, 0]

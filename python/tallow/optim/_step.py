@@ -1,6 +1,7 @@
 """The optimisers whose step is an entry of spec/optim.toml: one mechanism for all of them."""
 
 import ast
+import functools
 
 import tallow
 from tallow import Tensor, _C
@@ -61,7 +62,7 @@ class Step:
     def __init__(self, name):
         self.name = name
         options, scalars, states, self.conditions, self.body = _C._step_formula(name)
-        self.options, self.scalars, self.states = options.split(), scalars.split(), states.split()
+        self.options, self.scalars, self.states = (tuple(text.split()) for text in (options, scalars, states))
         self._code = None
 
     def begin(self, options):
@@ -69,8 +70,8 @@ class Step:
         return _C._step_begin(self.name, tuple(map(_number, options)))
 
     def run(self, options, params, grads, states, scalars):
-        """Steps in place. states and scalars: a list for each name; states that are None are made."""
-        _C._step(self.name, tuple(map(_number, options)), params, grads, states, scalars)
+        """Steps in place. states and scalars: a list for each name; states that are None are made, and whether any was is returned."""
+        return _C._step(self.name, tuple(map(_number, options)), params, grads, states, scalars)
 
     def run_on_tensors(self, options, params, grads, states, scalars):
         """The same step in tensor operations, so that gradients flow through it."""
@@ -98,6 +99,7 @@ class Step:
                 t.copy_(names[name])
             for name, some in zip(self.scalars, scalars):
                 some[i].fill_(_number(names[name]))
+        return True
 
 
 def _max(a, b):
@@ -150,13 +152,17 @@ class SteppedOptimizer(Optimizer):
 
     def _begin(self, p, group):
         """The state of a parameter before its first step; tensors are left to the step."""
+        self._check_fused(p, group)
+        scalars, _ = self._formula.begin(self._options(group))
+        return {name: tallow.tensor(value, dtype=scalar_dtype()) for name, value in zip(self._formula.scalars, scalars)}
+
+    @staticmethod
+    def _check_fused(p, group):
         if group.get("fused") and not p.is_floating_point():
             raise RuntimeError(
                 "`fused=True` requires all the params to be floating point Tensors of "
                 f"supported devices: {_FUSED} but {p.dtype} and {p.device.type}"
             )
-        scalars, _ = self._formula.begin(self._options(group))
-        return {name: tallow.tensor(value, dtype=scalar_dtype()) for name, value in zip(self._formula.scalars, scalars)}
 
     def _options(self, group):
         parts = self.parts
@@ -165,34 +171,29 @@ class SteppedOptimizer(Optimizer):
     @_without_grad
     def step(self, closure=None):
         """One step; closure, if given, computes the loss again and returns it."""
-        loss = _run_closure(closure)
+        loss = None if closure is None else _run_closure(closure)
         formula, state = self._formula, self.state
         for group in self.param_groups:
-            params, grads, owns = [], [], []
-            for p in group["params"]:
-                g = p.grad
-                if g is None:
-                    continue
-                if g.is_sparse:
-                    raise RuntimeError(f"{type(self).__name__} does not support sparse gradients")
-                params.append(p)
-                grads.append(g)
-                owns.append(state.get(p) or self._begin(p, group))
+            begin = functools.partial(self._begin, group=group) if formula.scalars else None
+            params, grads, owns, states, scalars, fresh = _C._step_gather(
+                type(self).__name__, group["params"], state, begin, formula.states, formula.scalars
+            )
             if not params:
                 continue
             if group.get("capturable"):
                 raise AssertionError(
                     f"If capturable=True, params and state_steps must be on supported devices: {_CAPTURABLE}."
                 )
-            states = tuple([own.get(name) for own in owns] for name in formula.states)
-            scalars = tuple([own[name] for own in owns] for name in formula.scalars)
+            if fresh and group.get("fused"):
+                for p in params:
+                    self._check_fused(p, group)
             run = formula.run_on_tensors if group["differentiable"] else formula.run
-            run(self._options(group), params, grads, states, scalars)
-            for name, some in zip(formula.states, states):
+            made = run(self._options(group), params, grads, states, scalars)
+            for name, some in zip(formula.states, states) if made else ():
                 if some[0] is not None:
                     for own, t in zip(owns, some):
                         own[name] = t
-            if owns[0]:
+            if fresh and owns[0]:
                 for p, own in zip(params, owns):
                     state[p] = own
         return loss

@@ -231,22 +231,8 @@ class Optimizer:
 
     def zero_grad(self, set_to_none=True):
         """Drops (or zeroes) the gradients."""
-        if set_to_none:
-            for group in self.param_groups:
-                for p in group["params"]:
-                    p.grad = None
-            return
         for group in self.param_groups:
-            for p in group["params"]:
-                grad = p.grad
-                if grad is None:
-                    continue
-                if grad.requires_grad:
-                    if grad.grad_fn is not None:
-                        grad.detach_()
-                    else:
-                        grad.requires_grad_(False)
-                grad.zero_()
+            _C._clear_grads(group["params"], None if set_to_none else _zero)
 
     def step(self, closure=None):
         """Changes the parameters by their gradients."""
@@ -300,6 +286,16 @@ class Optimizer:
         if not known.isdisjoint(id(p) for p in params):
             raise ValueError("some parameters appear in more than one parameter group")
         self.param_groups.append(param_group)
+
+
+def _zero(grad):
+    """Zeroes a gradient, without its history."""
+    if grad.requires_grad:
+        if grad.grad_fn is not None:
+            grad.detach_()
+        else:
+            grad.requires_grad_(False)
+    grad.zero_()
 
 
 def _run_closure(closure):
