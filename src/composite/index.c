@@ -2,6 +2,7 @@
 #include "composite/boxed.h"
 #include "core/memory.h"
 #include "ops_decl.h"
+#include <string.h>
 
 /* (grad, sizes, dim, index) */
 bool tw__gather_backward_composite(const tw_arg *a, tw_tensor **outs) {
@@ -65,6 +66,11 @@ bool tw_index_put_composite(const tw_arg *a, tw_tensor **outs) {
 bool tw_masked_select_composite(const tw_arg *a, tw_tensor **outs) {
     tw_pool p = {0};
     if (a[1].t->dtype != TW_BOOL) return tw_fail(TW_RUNTIME_ERROR, "masked_select: expected BoolTensor for mask");
+    const bool same = a[0].t->ndim && a[0].t->ndim == a[1].t->ndim && !memcmp(a[0].t->sizes, a[1].t->sizes, sizeof(int64_t) * (size_t)a[0].t->ndim);
+    if (same) { /* x[mask] as it is */
+        outs[0] = CALL(index_Tensor, a[0], tw_a_tensors(&a[1].t, 1));
+        return outs[0] != NULL;
+    }
     tw_tensor *like = TEMP(&p, logical_or, a[1], T(TEMP(&p, zeros_like, a[0], I(TW_BOOL)))); /* broadcast sizes, the mask's values */
     tw_tensor *wide = like ? TEMP(&p, expand, a[0], INTS(like->sizes, like->ndim)) : NULL;
     if (like && like->ndim == 0) {

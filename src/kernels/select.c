@@ -2,6 +2,7 @@
 #include "core/cpu.h"
 #include "kernels/kernel.h"
 #include "kernels/attention.h"
+#include "kernels/compact.h"
 #include "kernels/copy.h"
 #include "kernels/ctc.h"
 #include "kernels/gemm.h"
@@ -30,6 +31,7 @@
 
 /* One line a family: #include "kernels/x.h" above, TW_FAMILY(x) here. */
 TW_FAMILY(attention)
+TW_FAMILY(compact)
 TW_FAMILY(ctc)
 TW_FAMILY(gemm)
 TW_FAMILY(maxima)

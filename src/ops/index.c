@@ -6,6 +6,7 @@
 #include "kernels/copy.h"
 #include "ops/copy.h"
 #include "ops/iterate.h"
+#include "ops/mask.h"
 #include <string.h>
 
 bool tw_index_Tensor_meta(const tw_arg *a, tw_meta *out);
@@ -45,51 +46,40 @@ static bool too_many(const tw_tensor *self) {
 }
 
 /* Columns of nonzero(mask), as items. */
-static bool add_mask(plan *p, const tw_tensor *self, tw_tensor *mask, int position, bool shapes_only) {
-    int64_t *flat = NULL;
-    bool ok = false;
-    for (int j = 0; j < mask->ndim; j++) {
+static bool add_mask(plan *p, const tw_tensor *self, tw_tensor *t, bool shapes_only) {
+    tw_mask mask;
+    for (int j = 0; j < t->ndim; j++) {
         if (p->n + j >= self->ndim) return too_many(self);
-        if (mask->sizes[j] != self->sizes[p->n + j])
+        if (t->sizes[j] != self->sizes[p->n + j])
             return tw_fail(TW_INDEX_ERROR, "The shape of the mask %s at index %d does not match the shape of the indexed tensor %s at "
-                           "index %d", tw_sizes_text(mask->sizes, mask->ndim), j, tw_sizes_text(self->sizes, self->ndim), p->n + j);
+                           "index %d", tw_sizes_text(t->sizes, t->ndim), j, tw_sizes_text(self->sizes, self->ndim), p->n + j);
     }
-    (void)position;
-    if (!tw_device_of(mask->device)->has_data)
+    if (!tw_device_of(t->device)->has_data)
         return tw_fail(TW_NOT_IMPLEMENTED_ERROR, "aten::nonzero: the number of results depends on data, which the meta device lacks");
-    int64_t count = tw_count_nonzero_elements(mask);
-    if (count < 0) return false;
-    if (!shapes_only) {
-        flat = tw_malloc(sizeof(int64_t) * (size_t)(count + 1));
-        if (!flat || !tw_list_nonzero(mask, flat, count)) goto done;
-    }
-    int64_t divisor = mask->numel;
-    for (int j = 0; j < mask->ndim; j++) {
+    if (!tw_mask_init(&mask, t)) return false;
+    const int64_t sizes[2] = {t->ndim, mask.count}, step = 1;
+    tw_tensor *columns = shapes_only ? NULL : tw_empty_new(sizes, 2, TW_INT64, TW_CPU);
+    bool ok = columns || shapes_only;
+    if (columns && columns->numel) tw_mask_coordinates(&mask, tw_data(columns));
+    for (int j = 0; ok && j < t->ndim; j++) {
         item *it = &p->items[p->n];
-        *it = (item){.indexed = true, .ndim = 1, .count = count, .step = 1};
-        divisor = mask->sizes[j] ? divisor / mask->sizes[j] : 1;
-        if (!shapes_only) {
-            it->t = tw_empty_new(&count, 1, TW_INT64, TW_CPU);
-            if (!it->t) goto done;
-            int64_t *to = tw_data(it->t);
-            for (int64_t i = 0; i < count; i++) to[i] = flat[i] / divisor % mask->sizes[j];
-        }
-        p->n++;
+        *it = (item){.indexed = true, .ndim = 1, .count = mask.count, .step = 1};
+        if (columns) ok = (it->t = tw_alias_new(columns, &mask.count, &step, 1, j * mask.count, TW_INT64)) != NULL;
+        p->n += ok;
     }
-    ok = true;
-done:
-    tw_free(flat);
+    tw_release(columns);
+    tw_mask_clear(&mask);
     return ok;
 }
 
 /* A 0-d mask adds a dimension of size 1 to self that it indexes. PyTorch's Python binding unsqueezes before; here it is refused. */
-static bool add_item(plan *p, const tw_tensor *self, tw_tensor *t, int position, bool shapes_only) {
+static bool add_item(plan *p, const tw_tensor *self, tw_tensor *t, bool shapes_only) {
     if (!t) {
         if (p->n >= self->ndim) return too_many(self);
         p->items[p->n++] = (item){0};
         return true;
     }
-    if (is_mask(t)) return add_mask(p, self, t, position, shapes_only);
+    if (is_mask(t)) return add_mask(p, self, t, shapes_only);
     if (t->dtype != TW_INT64 && t->dtype != TW_INT32)
         return tw_fail(TW_INDEX_ERROR, "tensors used as indices must be long, int, byte or bool tensors");
     if (p->n >= self->ndim) return too_many(self);
@@ -170,7 +160,7 @@ static bool make_plan(plan *p, const tw_arg *a, bool shapes_only) {
     if (a[1].n == 0) return tw_fail(TW_INDEX_ERROR, "at least one index must be provided");
     if (a[1].n > self->ndim) return too_many(self);
     for (int i = 0; i < a[1].n; i++)
-        if (!add_item(p, self, a[1].ts[i], i, shapes_only)) return false;
+        if (!add_item(p, self, a[1].ts[i], shapes_only)) return false;
     if (!broadcast_items(p)) return false;
     lay_out(p, self);
     return check_empty(p, self);
@@ -372,8 +362,19 @@ done:
 
 /* --- runs -------------------------------------------------------------------------------------------------------------- */
 
+/* One mask over the first dims of what is contiguous: each item marked is a run of memory. */
+static bool take_marked(const tw_tensor *self, tw_tensor *t, tw_tensor *out) {
+    tw_mask mask;
+    if (!tw_mask_init(&mask, t)) return false;
+    if (out->numel) tw_mask_take(&mask, tw_dtype_size((tw_dtype)self->dtype) * (size_t)(self->numel / t->numel), tw_data(self), tw_data(out));
+    tw_mask_clear(&mask);
+    return true;
+}
+
 bool tw_index_Tensor_run(const tw_arg *a, tw_tensor **outs) {
     plan p;
+    tw_tensor *first = a[1].n == 1 ? a[1].ts[0] : NULL;
+    if (first && is_mask(first) && first->ndim && tw_is_contiguous(a[0].t) && tw_is_contiguous(outs[0])) return take_marked(a[0].t, first, outs[0]);
     bool ok = make_plan(&p, a, false) && move_all(&p, a[0].t, outs[0], false, TW_SCATTER_SET);
     plan_clear(&p);
     return ok;

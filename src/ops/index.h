@@ -10,10 +10,6 @@ bool tw_like_channels_last(const tw_tensor *t);
 /* Meta of a contiguous result like t. */
 bool tw_meta_like(tw_meta *m, const tw_tensor *t, tw_dtype dtype);
 
-/* Number of elements that are not zero, and their flat positions (row-major), at most `n` of them. */
-int64_t tw_count_nonzero_elements(const tw_tensor *t);
-bool tw_list_nonzero(const tw_tensor *t, int64_t *flat, int64_t n);
-
 /* out gets self's elements, unless it is self already (in-place ops). */
 bool tw_start_from(tw_tensor *out, tw_tensor *self);
 

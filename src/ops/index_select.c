@@ -1,10 +1,13 @@
 /* index_select, masked_fill, nonzero, and what they share with other indexing. */
 #include "core/memory.h"
+#include "core/threads.h"
+#include "kernels/compact.h"
 #include "kernels/copy.h"
 #include "ops/copy.h"
 #include "ops/elementwise.h"
 #include "ops/index.h"
 #include "ops/iterate.h"
+#include "ops/mask.h"
 #include <string.h>
 
 bool tw_index_select_meta(const tw_arg *a, tw_meta *out);
@@ -35,47 +38,15 @@ bool tw_hand_over(tw_tensor *made, tw_tensor **out) {
 
 /* --- nonzero -------------------------------------------------------------------------------------------------------- */
 
-static int64_t count_bytes(const uint8_t *p, int64_t n) {
-    int64_t count = 0;
-    for (int64_t i = 0; i < n; i++) count += p[i] != 0;
-    return count;
-}
-
-int64_t tw_count_nonzero_elements(const tw_tensor *t) {
-    tw_tensor *truth = tw_contiguous_new((tw_tensor *)t, TW_BOOL);
-    if (!truth) return -1;
-    int64_t count = truth->numel ? count_bytes(tw_data(truth), truth->numel) : 0;
-    tw_release(truth);
-    return count;
-}
-
-bool tw_list_nonzero(const tw_tensor *t, int64_t *flat, int64_t n) {
-    tw_tensor *truth = tw_contiguous_new((tw_tensor *)t, TW_BOOL);
-    if (!truth) return false;
-    const uint8_t *p = truth->numel ? tw_data(truth) : NULL;
-    for (int64_t i = 0, k = 0; i < truth->numel && k < n; i++)
-        if (p[i]) flat[k++] = i;
-    tw_release(truth);
-    return true;
-}
-
 bool tw_nonzero_run(const tw_arg *a, tw_tensor **outs) {
-    tw_tensor *self = a[0].t, *truth = tw_contiguous_new(self, TW_BOOL), *made = NULL;
-    if (!truth) return false;
-    const uint8_t *p = truth->numel ? tw_data(truth) : NULL;
+    tw_tensor *self = a[0].t, *made = NULL;
+    tw_mask mask;
+    if (!tw_mask_init(&mask, self)) return false;
     /* PyTorch's result is laid out column by column. */
-    int64_t n = count_bytes(p, truth->numel), sizes[2] = {n, self->ndim}, strides[2] = {1, n}, counters[TW_MAX_DIMS] = {0};
-    made = self->ndim ? tw_empty_strided_new(sizes, strides, 2, TW_INT64, self->device)
-                           : tw_empty_new(sizes, 2, TW_INT64, self->device);
-    if (made && made->numel) {
-        int64_t *to = tw_data(made);
-        for (int64_t i = 0; i < truth->numel; i++) {
-            for (int d = 0; p[i] && d < self->ndim; d++) to[d * n] = counters[d];
-            to += p[i] != 0;
-            for (int d = self->ndim - 1; d >= 0 && ++counters[d] == self->sizes[d]; d--) counters[d] = 0;
-        }
-    }
-    tw_release(truth);
+    const int64_t sizes[2] = {mask.count, self->ndim}, strides[2] = {1, mask.count};
+    made = self->ndim ? tw_empty_strided_new(sizes, strides, 2, TW_INT64, self->device) : tw_empty_new(sizes, 2, TW_INT64, self->device);
+    if (made && made->numel) tw_mask_coordinates(&mask, tw_data(made));
+    tw_mask_clear(&mask);
     return tw_hand_over(made, &outs[0]);
 }
 
@@ -96,6 +67,43 @@ bool tw_index_select_meta(const tw_arg *a, tw_meta *out) {
     return tw_meta_set(out, (tw_dtype)self->dtype, self->device, sizes, self->ndim);
 }
 
+/* Rows of `bytes` bytes: k of them, named by `at`, from each of `outer` blocks of n. */
+typedef struct picked { const char *from; char *to; const int64_t *at; int64_t n, k; size_t bytes; } picked;
+
+/* Asks for the beginning of a row; the processor guesses the rest. */
+static inline void ask(const char *row, size_t bytes) {
+    for (size_t i = 0; i < bytes && i < 512; i += 64) __builtin_prefetch(row + i);
+}
+
+#define COPY_ROWS(SIZE) \
+    for (int64_t r = begin; r < end; r++) { \
+        memcpy(to, p->from + (size_t)(block * p->n + p->at[i]) * p->bytes, SIZE); \
+        to += p->bytes; \
+        if (++i == p->k) i = 0, block++; \
+    } \
+    return
+
+static void pick_rows(void *context, int64_t begin, int64_t end) {
+    enum { AHEAD = 4 };
+    const picked *p = context;
+    int64_t block = begin / p->k, i = begin % p->k;
+    char *to = p->to + (size_t)begin * p->bytes;
+    switch (p->bytes) {
+    case 1: COPY_ROWS(1);
+    case 2: COPY_ROWS(2);
+    case 4: COPY_ROWS(4);
+    case 8: COPY_ROWS(8);
+    case 16: COPY_ROWS(16);
+    default: break;
+    }
+    for (int64_t r = begin; r < end; r++) {
+        if (i + AHEAD < p->k) ask(p->from + (size_t)(block * p->n + p->at[i + AHEAD]) * p->bytes, p->bytes);
+        memcpy(to, p->from + (size_t)(block * p->n + p->at[i]) * p->bytes, p->bytes);
+        to += p->bytes;
+        if (++i == p->k) i = 0, block++;
+    }
+}
+
 /* self as (outer, n, inner): `inner` elements per place when it is contiguous. */
 bool tw_index_select_run(const tw_arg *a, tw_tensor **outs) {
     tw_tensor *self = tw_contiguous_new(a[0].t, (tw_dtype)a[0].t->dtype), *index = tw_contiguous_new(a[2].t, TW_INT64), *out = outs[0];
@@ -114,12 +122,9 @@ bool tw_index_select_run(const tw_arg *a, tw_tensor **outs) {
         }
     if (!tw_is_contiguous(out)) out = made = tw_empty_new(out->sizes, out->ndim, (tw_dtype)out->dtype, out->device);
     if (!out) goto done;
-    size_t bytes = (size_t)inner * tw_dtype_size((tw_dtype)self->dtype);
     if (out->numel) {
-        const char *from = tw_data(self);
-        char *to = tw_data(out);
-        for (int64_t o = 0; o < outer; o++)
-            for (int64_t i = 0; i < k; i++) memcpy(to + (size_t)(o * k + i) * bytes, from + (size_t)(o * n + at[i]) * bytes, bytes);
+        picked p = {tw_data(self), tw_data(out), at, n, k, (size_t)inner * tw_dtype_size((tw_dtype)self->dtype)};
+        tw_parallel(outer * k, 1 + (int64_t)(65536 / p.bytes), pick_rows, &p);
     }
     ok = !made || tw_copy(outs[0], made);
 done:
@@ -156,19 +161,41 @@ bool tw_masked_fill_Tensor_meta(const tw_arg *a, tw_meta *out) {
     return tw_masked_fill_Scalar_meta(a, out);
 }
 
-static bool fill(tw_tensor *out, tw_tensor *self, tw_tensor *mask, const void *value) {
-    tw_iter it;
-    tw_tensor *ops[2] = {out, mask};
-    int64_t counters[TW_MAX_DIMS] = {0};
-    if (!tw_start_from(out, self)) return false;
-    if (out->numel == 0) return true;
-    tw_iter_init(&it, out->sizes, out->ndim, ops, 2);
-    int64_t run = it.ndim ? it.sizes[0] : 1;
-    for (int64_t done = 0; done < it.numel; done += run) {
-        tw_fill_masked(run, tw_dtype_size((tw_dtype)out->dtype), tw_iter_at(&it, &it.op[0], counters),
-                       it.ndim ? it.op[0].strides[0] : 0, tw_iter_at(&it, &it.op[1], counters), it.ndim ? it.op[1].strides[0] : 0, value);
-        if (it.ndim) tw_iter_advance(&it, counters, run);
+typedef struct filling { tw_iter it; int size; const void *value; int nops; } filling;
+
+/* Runs [begin, end) of the fastest dim, in pieces. Operands: out, mask, and what out starts from. */
+static void fill_range(void *context, int64_t begin, int64_t end) {
+    const filling *f = context;
+    int64_t counters[TW_MAX_DIMS], bytes = 1 << f->size;
+    tw_iter_seek(&f->it, begin, counters);
+    for (int64_t done = begin; done < end;) {
+        const int64_t rest = f->it.ndim ? f->it.sizes[0] - counters[0] : 1, run = rest < end - done ? rest : end - done;
+        char *to = tw_iter_at(&f->it, &f->it.op[0], counters);
+        const char *mask = tw_iter_at(&f->it, &f->it.op[1], counters);
+        const char *from = f->nops > 2 ? tw_iter_at(&f->it, &f->it.op[2], counters) : to;
+        const int64_t step = f->it.op[0].strides[0], mask_step = f->it.op[1].strides[0], from_step = f->nops > 2 ? f->it.op[2].strides[0] : step;
+        if (step == bytes && mask_step == 1 && from_step == bytes) {
+            tw_compact()->fill[f->size](run, (const uint8_t *)mask, f->value, from, to);
+        } else {
+            if (from != to) tw_move()->move[f->size](run, to, step, from, from_step);
+            tw_fill_masked(run, (size_t)bytes, to, step, mask, mask_step, f->value);
+        }
+        tw_iter_advance(&f->it, counters, run);
+        done += run;
     }
+}
+
+static bool fill(tw_tensor *out, tw_tensor *self, tw_tensor *mask, const void *value) {
+    filling f = {.size = __builtin_ctzll(tw_dtype_size((tw_dtype)out->dtype)), .value = value, .nops = 3};
+    tw_tensor *ops[3] = {out, mask, self};
+    const bool apart = out->storage != self->storage && out->storage != mask->storage && !(self->flags & (TW_CONJ | TW_NEG));
+    if (!apart) {
+        f.nops = 2;
+        if (!tw_start_from(out, self)) return false;
+    }
+    if (out->numel == 0) return true;
+    tw_iter_init(&f.it, out->sizes, out->ndim, ops, f.nops);
+    tw_parallel(f.it.numel, 32768, fill_range, &f);
     return true;
 }
 
