@@ -24,7 +24,7 @@ static operator_ operators[OP_COUNT] = {
     [OP_MATMUL] = OPERATOR(matmul, "matmul"), [OP_AND] = OPERATOR(bitwise_and, "__and__"),
     [OP_OR] = OPERATOR(bitwise_or, "__or__"), [OP_XOR] = OPERATOR(bitwise_xor, "__xor__"),
     [OP_LSHIFT] = OPERATOR(bitwise_left_shift, "__lshift__"), [OP_RSHIFT] = OPERATOR(bitwise_right_shift, "__rshift__"),
-    [OP_RSUB] = OPERATOR(sub, "__rsub__"), [OP_RDIV] = OPERATOR(div, "__rtruediv__"),
+    [OP_RSUB] = OPERATOR(sub, "__rsub__"), [OP_RDIV] = OPERATOR(div, "__rdiv__"),
     [OP_RFLOORDIV] = OPERATOR(floor_divide, "__rfloordiv__"), [OP_RMOD] = OPERATOR(remainder, "__rmod__"),
     [OP_RPOW] = OPERATOR(pow, "__rpow__"), [OP_RMATMUL] = OPERATOR(matmul, "__rmatmul__"),
     [OP_RLSHIFT] = OPERATOR(bitwise_left_shift, "__rlshift__"), [OP_RRSHIFT] = OPERATOR(bitwise_right_shift, "__rrshift__"),
@@ -38,8 +38,11 @@ static operator_ operators[OP_COUNT] = {
 static PyObject *override(operator_ *o, PyObject *const *args, Py_ssize_t n, bool *handled) {
     if (!o->func) {
         o->func = tw_py_callable_find("Tensor", o->method);
-        if (!o->func) o->func = PyDict_GetItemString(tw_py_base_type->tp_dict, o->method);
-        if (!o->func) o->func = Py_None;
+        if (!o->func) o->func = PyObject_GetAttrString((PyObject *)tw_py_base_type, o->method);
+        if (!o->func) {
+            *handled = true;
+            return NULL;
+        }
     }
     return tw_py_dispatch(o->func, args, n, NULL, handled);
 }
@@ -193,6 +196,85 @@ static PyObject *nb_invert(PyObject *a) {
     return unary(OP_INVERT, a);
 }
 
+/* --- reflected operators by name --- */
+
+/* Tensor.__rsub__(self, other), whatever the two are. The sum, product and the bitwise operators are those of (self, other), as in
+ * PyTorch, and the quotient goes by self's reciprocal; both show in the layout of the result. */
+static PyObject *by_name(int id, int reflected_id, PyObject *self, PyObject *other) {
+    if (id == reflected_id) return binary(id, id, self, other);
+    PyObject *pair[2] = {self, other};
+    if (tw_py_any_overrides(pair, 2)) {
+        bool handled;
+        PyObject *r = override(&operators[reflected_id], pair, 2, &handled);
+        if (handled) return r;
+    }
+    if (id == OP_DIV && !tw_py_is_tensor(self)) { /* numbers have none: an AttributeError says so */
+        PyObject *reciprocal = PyObject_CallMethod(self, "reciprocal", NULL), *r = reciprocal ? PyNumber_Multiply(reciprocal, other) : NULL;
+        Py_XDECREF(reciprocal);
+        return r;
+    }
+    tw_arg args[TW_MAX_ARGS];
+    int r = operand(other, &args[0]);
+    if (r == 1) r = operand(self, &args[1]);
+    if (r < 0) return NULL;
+    const bool own = r == 1 && args[1].tag == TW_ARG_TENSOR, others = r == 1 && args[0].tag == TW_ARG_TENSOR;
+    const bool taken = id == OP_MATMUL ? own && others : id == OP_SUB ? own : own || others;
+    if (!taken) Py_RETURN_NOTIMPLEMENTED;
+    if (!others || (own && (id == OP_DIV || id == OP_SUB))) return reflected(reflected_id, &args[0], &args[1]);
+    return finish(&tw_ops[operators[id].op], args, 2);
+}
+
+static PyObject *named(int id, int reflected_id, const char *name, PyObject *const *args, Py_ssize_t n) {
+    if (n == 2) return by_name(id, reflected_id, args[0], args[1]);
+    return PyErr_Format(PyExc_TypeError, "Tensor.__r%s__() takes 2 positional arguments but %zd were given", name, n);
+}
+
+#define REFLECTED(name, id, rid) \
+    static PyObject *reflected_##name(PyObject *module, PyObject *const *args, Py_ssize_t n) { \
+        (void)module; \
+        return named(id, rid, #name, args, n); \
+    }
+REFLECTED(sub, OP_SUB, OP_RSUB)
+REFLECTED(div, OP_DIV, OP_RDIV)
+REFLECTED(floordiv, OP_FLOORDIV, OP_RFLOORDIV)
+REFLECTED(mod, OP_MOD, OP_RMOD)
+REFLECTED(pow, OP_POW, OP_RPOW)
+REFLECTED(matmul, OP_MATMUL, OP_RMATMUL)
+REFLECTED(lshift, OP_LSHIFT, OP_RLSHIFT)
+REFLECTED(rshift, OP_RSHIFT, OP_RRSHIFT)
+
+/* PyTorch has those of the first list as methods of its C type, and those of the second as functions of the class, which take any self. */
+static PyMethodDef named_methods[] = {
+    {"__radd__", nb_add, METH_O, NULL}, {"__rmul__", nb_mul, METH_O, NULL}, {"__rand__", nb_and, METH_O, NULL},
+    {"__ror__", nb_or, METH_O, NULL}, {"__rxor__", nb_xor, METH_O, NULL}, {"__div__", nb_div, METH_O, NULL},
+    {"__idiv__", nb_idiv, METH_O, NULL}, {NULL, NULL, 0, NULL},
+};
+#define FUNCTION(name, f) {name, (PyCFunction)(void (*)(void))f, METH_FASTCALL, NULL}
+static PyMethodDef named_functions[] = {
+    FUNCTION("__rsub__", reflected_sub), FUNCTION("__rdiv__", reflected_div), FUNCTION("__rtruediv__", reflected_div),
+    FUNCTION("__rfloordiv__", reflected_floordiv), FUNCTION("__rmod__", reflected_mod), FUNCTION("__rpow__", reflected_pow),
+    FUNCTION("__rmatmul__", reflected_matmul), FUNCTION("__rlshift__", reflected_lshift), FUNCTION("__rrshift__", reflected_rshift),
+    {NULL, NULL, 0, NULL},
+};
+
+static bool add_named(PyMethodDef *list, bool functions) {
+    for (PyMethodDef *m = list; m->ml_name; m++) {
+        PyObject *f = functions ? PyCFunction_New(m, NULL) : PyDescr_NewMethod(tw_py_base_type, m);
+        PyObject *bound = f && functions ? PyInstanceMethod_New(f) : Py_XNewRef(f); /* binds to a tensor, as a function of the class does */
+        const bool ok = bound && PyDict_SetItemString(tw_py_base_type->tp_dict, m->ml_name, bound) == 0;
+        Py_XDECREF(f);
+        Py_XDECREF(bound);
+        if (!ok) return false;
+    }
+    return true;
+}
+
+bool tw_py_init_reflected(void) {
+    if (!add_named(named_methods, false) || !add_named(named_functions, true)) return false;
+    PyType_Modified(tw_py_base_type);
+    return true;
+}
+
 /* --- conversions --- */
 
 static PyObject *one_element(PyObject *o) {
@@ -261,6 +343,30 @@ PyNumberMethods tw_py_number = {
     .nb_positive = nb_pos, .nb_absolute = nb_abs, .nb_invert = nb_invert, .nb_bool = nb_bool, .nb_float = nb_float, .nb_int = nb_int,
     .nb_index = nb_index,
 };
+
+/* Slots that Python would send through a search for methods in subclasses, as their reflected form has a method of its own. */
+static const struct { const char *name, *reflected; size_t slot; } direct[] = {
+#define DIRECT(name, slot) {"__" #name "__", "__r" #name "__", offsetof(PyNumberMethods, slot)}
+    DIRECT(add, nb_add), DIRECT(sub, nb_subtract), DIRECT(mul, nb_multiply), DIRECT(truediv, nb_true_divide),
+    DIRECT(floordiv, nb_floor_divide), DIRECT(mod, nb_remainder), DIRECT(pow, nb_power), DIRECT(matmul, nb_matrix_multiply),
+    DIRECT(and, nb_and), DIRECT(or, nb_or), DIRECT(xor, nb_xor), DIRECT(lshift, nb_lshift), DIRECT(rshift, nb_rshift),
+#undef DIRECT
+};
+
+static bool inherits(PyTypeObject *type, const char *name) {
+    PyObject *key = PyUnicode_InternFromString(name), *mine = key ? _PyType_Lookup(type, key) : NULL;
+    const bool same = mine && mine == PyDict_GetItem(tw_py_base_type->tp_dict, key);
+    Py_XDECREF(key);
+    return same;
+}
+
+void tw_py_inherit_operators(PyTypeObject *type) {
+    if (!type->tp_as_number) return;
+    for (size_t i = 0; i < sizeof direct / sizeof direct[0]; i++)
+        if (inherits(type, direct[i].name) && inherits(type, direct[i].reflected))
+            memcpy((char *)type->tp_as_number + direct[i].slot, (char *)&tw_py_number + direct[i].slot, sizeof(void *));
+    PyErr_Clear(); /* for want of memory for a name: then operators are slower */
+}
 
 /* --- comparison, hashing, sequences --- */
 

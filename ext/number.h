@@ -10,6 +10,8 @@ PyObject *tw_py_iter(PyObject *self);
 PyObject *tw_py_tensor_new(PyTypeObject *type, PyObject *args, PyObject *kw);
 PyObject *tw_py_tensor_repr(PyObject *self);
 Py_hash_t tw_py_tensor_hash(PyObject *self);
+bool tw_py_init_reflected(void);                   /* number.c: __rsub__ and the like as methods, once the base type is ready */
+void tw_py_inherit_operators(PyTypeObject *type); /* a subclass's operators go straight to C unless it has some of its own */
 void tw_py_finish_attributes(void); /* attributes.c: before the type is made ready */
 
 /* Methods of TensorBase that live in other files: cast.c, storage.c, hooks.c. */

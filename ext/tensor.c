@@ -167,11 +167,12 @@ static PyGetSetDef dict_getset[] = {
     {NULL, NULL, NULL, NULL, NULL},
 };
 
-/* --- the metaclass: subclasses made in Python drop their instances through tensor_dealloc --- */
+/* --- the metaclass: subclasses made in Python drop their instances through tensor_dealloc, and keep the operators of C --- */
 
 static int meta_init(PyObject *cls, PyObject *args, PyObject *kw) {
     if (PyType_Type.tp_init(cls, args, kw) < 0) return -1;
     ((PyTypeObject *)cls)->tp_dealloc = tensor_dealloc;
+    tw_py_inherit_operators((PyTypeObject *)cls);
     return 0;
 }
 
@@ -237,6 +238,7 @@ bool tw_py_init_tensor(PyObject *m) {
         if (!descriptor || PyDict_SetItemString(base_type.tp_dict, g->name, descriptor) < 0) return false;
         Py_DECREF(descriptor);
     }
+    if (!tw_py_init_reflected()) return false;
     PyObject *tensor = PyObject_CallFunction((PyObject *)&meta_type, "s(O){ssss}", "Tensor", &base_type,
                                              "__module__", "torch", "__qualname__", "Tensor");
     if (!tensor) return false;

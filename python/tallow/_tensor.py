@@ -61,9 +61,6 @@ class Tensor(_TensorBase):
 
         backward(self, gradient, retain_graph, create_graph, inputs=inputs)
 
-    def __rdiv__(self, other):
-        return self.reciprocal() * other
-
     def split(self, split_size, dim=0):
         """Views of split_size (or of the listed sizes) along dim."""
         return _torch().split(self, split_size, dim)
