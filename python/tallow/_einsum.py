@@ -91,7 +91,7 @@ def _contract(a, la, b, lb, keep):
 
     left = a.permute([la.index(c) for c in batch + free_a + inner])
     right = b.permute([lb.index(c) for c in batch + inner + free_b])
-    if not inner and not free_a or not inner and not free_b:
+    if not inner:  # nothing to sum: a product, which promotes
         left = left.reshape([size[c] for c in batch + free_a] + [1] * len(free_b))
         right = right.reshape([size[c] for c in batch] + [1] * len(free_a) + [size[c] for c in free_b])
         return left * right, batch + free_a + free_b

@@ -21,6 +21,9 @@ uint64_t tw_key_of(const char *p, tw_dtype d) {
     case TW_INT16: return (uint64_t)(*(const int16_t *)(const void *)p + 32768);
     case TW_INT32: return (uint64_t)((int64_t)*(const int32_t *)(const void *)p + 2147483648);
     case TW_INT64: return (uint64_t)*(const int64_t *)(const void *)p ^ 1ull << 63;
+    case TW_UINT16: return *(const uint16_t *)(const void *)p;
+    case TW_UINT32: return *(const uint32_t *)(const void *)p;
+    case TW_UINT64: return *(const uint64_t *)(const void *)p;
     case TW_FLOAT32: { float v = *(const float *)(const void *)p; return float_key((double)v, v != v); }
     case TW_FLOAT64: { double v = *(const double *)(const void *)p; return float_key(v, v != v); }
     case TW_FLOAT16: { float v = tw_half_to_float(*(const uint16_t *)(const void *)p); return float_key((double)v, v != v); }

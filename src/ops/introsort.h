@@ -5,7 +5,7 @@
 
 typedef struct tw_keyed { uint64_t key; int64_t at; } tw_keyed;
 
-/* A key whose unsigned order is the element's: NaN greatest, -0 equal to 0. No complex or storage-only types. */
+/* A key whose unsigned order is the element's: NaN greatest, -0 equal to 0. No complex numbers or floats of 8 bits. */
 uint64_t tw_key_of(const char *p, tw_dtype d);
 static inline bool tw_key_is_nan(uint64_t key, tw_dtype d) { return key == UINT64_MAX && tw_is_float(d); }
 /* Keys of n elements that lie `stride` bytes apart. */

@@ -152,8 +152,9 @@ fail:
 
 static bool unique(tw_tensor *self, const int64_t *dim, bool ordered, bool inverse, bool counts, tw_tensor **outs) {
     items s = {0};
-    if (tw_is_complex((tw_dtype)self->dtype) || !tw_dtypes[self->dtype].computes)
-        return tw_fail(TW_NOT_IMPLEMENTED_ERROR, "\"unique\" not implemented for '%s'", tw_dtypes[self->dtype].type_name);
+    if (tw_is_complex((tw_dtype)self->dtype) || (tw_is_float((tw_dtype)self->dtype) && !tw_dtypes[self->dtype].computes))
+        return tw_fail(TW_NOT_IMPLEMENTED_ERROR, "\"%s\" not implemented for '%s'", dim && ordered ? "unique_dim" : "unique",
+                       tw_dtypes[self->dtype].type_name);
     int64_t *at = take_items(self, dim, &s) ? order_new(&s, ordered) : NULL;
     bool ok = at && finish(self, dim, &s, at, inverse, counts, outs);
     tw_free(s.key);

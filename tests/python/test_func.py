@@ -149,5 +149,8 @@ def test_einsum():
     assert torch.einsum("ij,jk->ik", a, b).tolist() == (a @ b).tolist()
     assert torch.einsum("ij->ji", a).tolist() == a.t().tolist()
     assert torch.einsum("ij->", a).item() == 15.0
+    # Summing makes int64 of integers; a product with nothing left to sum promotes.
+    summed = torch.einsum("ij,k->ik", a.int(), torch.tensor([1, 2], dtype=torch.int32))
+    assert summed.dtype == torch.int64 and summed.tolist() == [[3, 6], [12, 24]]
     with pytest.raises(RuntimeError, match="fewer operands were provided than specified in the equation"):
         torch.einsum("ij,jk->ik", a)

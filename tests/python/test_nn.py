@@ -307,3 +307,9 @@ def test_results_may_be_written_before_backward(layer):
         z = layer(y)
         y.mul_(2)
         z.sum().backward()
+
+
+def test_logsigmoid_is_contiguous():
+    x = torch.randn(4, 3).t()
+    assert torch.nn.functional.logsigmoid(x).stride() == (4, 1)
+    assert torch.allclose(torch.nn.functional.logsigmoid(x), x.sigmoid().log())

@@ -81,3 +81,13 @@ def test_equal_elements_fall_as_in_pytorch(kind):
             for k in {1, n // 70 or 1, n // 2, n} if kind != "bool" else ():
                 for order in (False, True):
                     assert torch.topk(x, k, sorted=order).indices.tolist() == reference.topk(y, k, sorted=order).indices.tolist()
+
+
+@pytest.mark.parametrize("dtype", [torch.uint16, torch.uint32, torch.uint64])
+def test_unique_of_wide_unsigned_integers(dtype):
+    x = torch.tensor([3, 1, 2**15 + 1, 3]).to(dtype)
+    values, inverse, counts = torch.unique(x, return_inverse=True, return_counts=True)
+    assert values.dtype == dtype and values.tolist() == [1, 3, 2**15 + 1]
+    assert inverse.tolist() == [1, 0, 2, 1] and counts.tolist() == [1, 2, 1]
+    assert torch.unique(x, dim=0).tolist() == [1, 3, 2**15 + 1]
+    assert torch.unique_consecutive(torch.tensor([7, 7, 3, 7]).to(dtype)).tolist() == [7, 3, 7]
