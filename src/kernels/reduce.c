@@ -12,7 +12,8 @@
 #define MIN(a, b) ((b) < (a) || (b) != (b) ? (b) : (a))
 
 /* A kind whose accumulator is one value of type T. */
-#define PLAIN(name, T, LANES, INIT, OP) \
+#define PLAIN(name, T, LANES, INIT, OP) PLAIN_LEAF(name, T, LANES, INIT, OP) PLAIN_REST(name, T, INIT, OP)
+#define PLAIN_LEAF(name, T, LANES, INIT, OP) \
     static void name##_leaf(int64_t n, const void *from, int64_t first, void *acc) { \
         const T *x = from; \
         (void)first; \
@@ -31,7 +32,8 @@
         for (int w = LANES / 2; w; w /= 2) \
             for (int j = 0; j < w; j++) lane[j] = (T)OP(lane[j], lane[j + w]); \
         *(T *)acc = lane[0]; \
-    } \
+    }
+#define PLAIN_REST(name, T, INIT, OP) \
     static void name##_combine(int64_t n, void *to, const void *from) { \
         T *a = to; \
         const T *b = from; \
@@ -58,7 +60,7 @@
     static void name##_identity(int64_t n, void *acc) { \
         for (int64_t i = 0; i < n; i++) ((T *)acc)[i] = INIT; \
     }
-#define PLAIN_ROW(name, T) {sizeof(T), name##_leaf, name##_combine, name##_columns, name##_identity}
+#define PLAIN_ROW(name, T) {.acc_size = sizeof(T), .leaf = name##_leaf, .combine = name##_combine, .columns = name##_columns, .identity = name##_identity}
 
 PLAIN(sum_i, uint64_t, 32, 0, ADD)
 PLAIN(sum_f, float, 64, 0.0f, ADD)
@@ -67,11 +69,58 @@ PLAIN(prod_i, uint64_t, 32, 1, MUL)
 PLAIN(prod_f, float, 64, 1.0f, MUL)
 PLAIN(prod_d, double, 32, 1.0, MUL)
 PLAIN(max_i, int64_t, 32, INT64_MIN, MAX)
-PLAIN(max_f, float, 64, -INFINITY, MAX)
-PLAIN(max_d, double, 32, -INFINITY, MAX)
 PLAIN(min_i, int64_t, 32, INT64_MAX, MIN)
-PLAIN(min_f, float, 64, INFINITY, MIN)
-PLAIN(min_d, double, 32, INFINITY, MIN)
+
+/* Extremes of floats: the lanes leave NaN aside, as one comparison tells whether two vectors have any, and a leaf that has one is
+ * NaN. The set's own max(b, a) is b > a ? b : a on x86, whatever a and b are. */
+#if TW_VEC_AVX512
+#define V_MAX(P, W, b, a) _mm512_max_##P(b, a)
+#define V_MIN(P, W, b, a) _mm512_min_##P(b, a)
+#define V_EITHER_NAN(P, W, a, b) _mm512_cmp_##P##_mask(a, b, _CMP_UNORD_Q)
+#elif TW_VEC_AVX2
+#define V_MAX(P, W, b, a) _mm256_max_##P(b, a)
+#define V_MIN(P, W, b, a) _mm256_min_##P(b, a)
+#define V_EITHER_NAN(P, W, a, b) (m_##W)_mm256_cmp_##P(a, b, _CMP_UNORD_Q)
+#elif TW_VEC_SSE
+#define V_MAX(P, W, b, a) _mm_max_##P(b, a)
+#define V_MIN(P, W, b, a) _mm_min_##P(b, a)
+#define V_EITHER_NAN(P, W, a, b) (m_##W)_mm_cmpunord_##P(a, b)
+#else
+#define V_MAX(P, W, b, a) v_select_##W(v_gt_##W(b, a), b, a)
+#define V_MIN(P, W, b, a) v_select_##W(v_lt_##W(b, a), b, a)
+#define V_EITHER_NAN(P, W, a, b) m_or_##W(v_isnan_##W(a), v_isnan_##W(b))
+#endif
+#define EXTREME(name, T, W, P, LANES, INIT, OP, V_OP) \
+    PLAIN_LEAF(name##_short, T, LANES, INIT, OP) \
+    static void name##_leaf(int64_t n, const void *from, int64_t first, void *acc) { \
+        enum { VECTORS = LANES / V_LANES_##W }; \
+        const T *x = from; \
+        v##W lane[VECTORS]; \
+        m_##W nan = v_ne_##W(v_splat_##W(0), v_splat_##W(0)); \
+        int64_t i = 0; \
+        if (n < 2 * LANES) { \
+            name##_short_leaf(n, from, first, acc); \
+            return; \
+        } \
+        for (int j = 0; j < VECTORS; j++) lane[j] = v_splat_##W(INIT); \
+        for (; i + LANES <= n; i += LANES) \
+            for (int j = 0; j < VECTORS; j += 2) { \
+                v##W a = v_load_##W(x + i + j * V_LANES_##W), b = v_load_##W(x + i + (j + 1) * V_LANES_##W); \
+                lane[j] = (v##W)V_OP(P, W, a, lane[j]); \
+                lane[j + 1] = (v##W)V_OP(P, W, b, lane[j + 1]); \
+                nan = m_or_##W(nan, V_EITHER_NAN(P, W, a, b)); \
+            } \
+        T rest, *best = acc; \
+        name##_short_leaf(LANES, lane, first, best); \
+        name##_short_leaf(n - i, x + i, first, &rest); \
+        *best = (T)OP(*best, rest); \
+        if (m_any_##W(nan)) *best = (T)NAN; \
+    } \
+    PLAIN_REST(name, T, INIT, OP)
+EXTREME(max_f, float, f32, ps, 64, -INFINITY, MAX, V_MAX)
+EXTREME(max_d, double, f64, pd, 32, -INFINITY, MAX, V_MAX)
+EXTREME(min_f, float, f32, ps, 64, INFINITY, MIN, V_MIN)
+EXTREME(min_d, double, f64, pd, 32, INFINITY, MIN, V_MIN)
 PLAIN(any, uint8_t, 64, 0, OR)
 PLAIN(all, uint8_t, 64, 1, AND)
 
@@ -133,14 +182,46 @@ COMPLEX_SUM(sum_cd, double, 32)
 COMPLEX_PROD(prod_cf, float, tw_minus_f32)
 COMPLEX_PROD(prod_cd, double, tw_minus_f64)
 
-/* Extreme value with the index of its first occurrence; the first NaN wins. */
-#define ARG(name, T, FIELD, VALUE, BETTER) \
+/* Extreme value with the index of its first occurrence; the first NaN wins. Where it stands is looked up, blocks first. By columns,
+ * each has its best value and its row, told by integers as wide as the values. */
+/* Four rows at a time; gcc 12 does not make vectors of it. */
+#define NO_VECTORS(DOWN)
+#define IN_VECTORS(W, T, I, V_NOT_WORSE, DOWN) \
+    for (; rows >= 4; rows -= 4, row += 4, from = (const char *)from + 4 * stride) { \
+        v##W k[4]; \
+        for (int r = 0; r < 4; r++) { \
+            I lanes[V_LANES_##W]; \
+            for (int l = 0; l < V_LANES_##W; l++) lanes[l] = (I)(row + r); \
+            memcpy(&k[r], lanes, sizeof lanes); \
+        } \
+        for (done = 0; done + V_LANES_##W <= cols; done += V_LANES_##W) { \
+            v##W v = v_load_##W(s->best + done), i; \
+            memcpy(&i, s->at + done, sizeof i); \
+            for (int r = 0; r < 4; r++) { \
+                const v##W x = v_load_##W((const T *)((const char *)from + r * stride) + done); \
+                const m_##W over = m_and_##W(m_not_##W(V_NOT_WORSE(x, v)), v_eq_##W(v, v)); \
+                v = v_select_##W(over, x, v); \
+                i = v_select_##W(over, k[r], i); \
+            } \
+            v_store_##W(s->best + done, v); \
+            memcpy(s->at + done, &i, sizeof i); \
+        } \
+        if (done < cols) DOWN(4, done, cols, from, stride, row, s); \
+    } \
+    done = 0;
+#define ARG(name, T, I, FIELD, VALUE, BETTER, NOT_WORSE, INIT, WIDE) \
     static void name##_leaf(int64_t n, const void *from, int64_t first, void *acc) { \
+        enum { BLOCK = 64 }; \
         const T *x = from; \
         tw_acc_arg *a = acc; \
         VALUE##_leaf(n, from, first, &a->value.FIELD); \
-        T v = a->value.FIELD; \
+        const T v = a->value.FIELD; \
         int64_t i = 0; \
+        for (; i + BLOCK <= n; i += BLOCK) { \
+            int hit = 0; \
+            for (int j = 0; j < BLOCK; j++) hit |= (x[i + j] == v) | ((x[i + j] != x[i + j]) & (v != v)); \
+            if (hit) break; \
+        } \
         if (v != v) while (i < n && x[i] == x[i]) i++; \
         else while (i < n && x[i] != v) i++; \
         a->index = first + i; \
@@ -152,14 +233,47 @@ COMPLEX_PROD(prod_cd, double, tw_minus_f64)
             T v = a[i].value.FIELD, w = b[i].value.FIELD; \
             if (w BETTER v || (w != w && v == v)) a[i] = b[i]; \
         } \
+    } \
+    typedef struct name##_state { T best[TW_COLUMNS]; I at[TW_COLUMNS]; } name##_state; \
+    TW_INLINE void name##_down(int64_t rows, int64_t from_col, int64_t cols, const void *from, int64_t stride, int64_t row, name##_state *s) { \
+        for (int64_t r = 0; r < rows; r++) { \
+            const T *p = (const T *)((const char *)from + r * stride); \
+            for (int64_t c = from_col; c < cols; c++) { \
+                const T v = s->best[c], x = p[c]; \
+                const bool over = !(x NOT_WORSE v) & (v == v); \
+                s->best[c] = over ? x : v; \
+                s->at[c] = over ? (I)(row + r) : s->at[c]; \
+            } \
+        } \
+    } \
+    static void name##_take(int64_t rows, int64_t cols, const void *from, int64_t stride, int64_t row, void *state) { \
+        name##_state *s = state; \
+        int64_t done = 0; \
+        for (int64_t c = 0; row == 0 && c < cols; c++) s->best[c] = INIT, s->at[c] = 0; \
+        WIDE(name##_down) \
+        name##_down(rows, done, cols, from, stride, row, s); \
+    } \
+    static void name##_end(int64_t n, int64_t cols, int64_t first, const void *state, void *acc) { \
+        const name##_state *s = state; \
+        tw_acc_arg *a = acc; \
+        (void)n; \
+        for (int64_t c = 0; c < cols; c++) { \
+            a[c].value.FIELD = s->best[c]; \
+            a[c].index = first + s->at[c]; \
+        } \
     }
-#define ARG_ROW(name) {sizeof(tw_acc_arg), name##_leaf, name##_combine, NULL, NULL}
-ARG(argmax_i, int64_t, i, max_i, >)
-ARG(argmax_f, float, f, max_f, >)
-ARG(argmax_d, double, d, max_d, >)
-ARG(argmin_i, int64_t, i, min_i, <)
-ARG(argmin_f, float, f, min_f, <)
-ARG(argmin_d, double, d, min_d, <)
+#define ARG_ROW(name) \
+    {.acc_size = sizeof(tw_acc_arg), .leaf = name##_leaf, .combine = name##_combine, .leaf_rows = 4096, .take = name##_take, .end = name##_end}
+#define MAX_f32(DOWN) IN_VECTORS(f32, float, int32_t, v_le_f32, DOWN)
+#define MAX_f64(DOWN) IN_VECTORS(f64, double, int64_t, v_le_f64, DOWN)
+#define MIN_f32(DOWN) IN_VECTORS(f32, float, int32_t, v_ge_f32, DOWN)
+#define MIN_f64(DOWN) IN_VECTORS(f64, double, int64_t, v_ge_f64, DOWN)
+ARG(argmax_i, int64_t, int64_t, i, max_i, >, <=, INT64_MIN, NO_VECTORS)
+ARG(argmax_f, float, int32_t, f, max_f, >, <=, -INFINITY, MAX_f32)
+ARG(argmax_d, double, int64_t, d, max_d, >, <=, -INFINITY, MAX_f64)
+ARG(argmin_i, int64_t, int64_t, i, min_i, <, >=, INT64_MAX, NO_VECTORS)
+ARG(argmin_f, float, int32_t, f, min_f, <, >=, INFINITY, MIN_f32)
+ARG(argmin_d, double, int64_t, d, min_d, <, >=, INFINITY, MIN_f64)
 
 /* Variance: mean and sum of squared deviations of a leaf in double, two passes; leaves combine as in Chan, Golub and LeVeque
  * (1983), "Algorithms for computing the sample variance". */
@@ -228,7 +342,47 @@ static void var_combine(int64_t n, void *to, const void *from) {
         a[i].n = total;
     }
 }
-#define VAR_ROW(name) {sizeof(tw_acc_var), name##_leaf, var_combine, NULL, NULL}
+/* By columns, in one pass: sums of distances from the leaf's first row and of their squares. As that row is one of the leaf's own, the
+ * sum of squares exceeds the wanted one by a factor of leaf_rows at most. */
+typedef struct var_state { double from[TW_COLUMNS], sum[TW_COLUMNS], square[TW_COLUMNS]; } var_state;
+#define VAR_COLUMNS(name, T) \
+    static void name##_take(int64_t rows, int64_t cols, const void *elements, int64_t stride, int64_t row, void *state) { \
+        var_state *s = state; \
+        double *restrict from = s->from, *restrict sum = s->sum, *restrict square = s->square; \
+        for (int64_t c = 0; row == 0 && c < cols; c++) from[c] = (double)((const T *)elements)[c], sum[c] = square[c] = 0; \
+        int64_t r = 0; \
+        for (; r + 4 <= rows; r += 4) { \
+            const T *p = (const T *)((const char *)elements + r * stride), *q = (const T *)((const char *)p + stride); \
+            const T *u = (const T *)((const char *)q + stride), *w = (const T *)((const char *)u + stride); \
+            for (int64_t c = 0; c < cols; c++) { \
+                const double by = from[c], d0 = (double)p[c] - by, d1 = (double)q[c] - by, d2 = (double)u[c] - by, d3 = (double)w[c] - by; \
+                sum[c] = (((sum[c] + d0) + d1) + d2) + d3; \
+                square[c] = (((square[c] + d0 * d0) + d1 * d1) + d2 * d2) + d3 * d3; \
+            } \
+        } \
+        for (; r < rows; r++) { \
+            const T *p = (const T *)((const char *)elements + r * stride); \
+            for (int64_t c = 0; c < cols; c++) { \
+                const double d = (double)p[c] - from[c]; \
+                sum[c] += d; \
+                square[c] += d * d; \
+            } \
+        } \
+    }
+VAR_COLUMNS(var_f, float)
+VAR_COLUMNS(var_d, double)
+static void var_end(int64_t n, int64_t cols, int64_t first, const void *state, void *acc) {
+    const var_state *s = state;
+    tw_acc_var *a = acc;
+    (void)first;
+    for (int64_t c = 0; c < cols; c++) {
+        const double mean = s->sum[c] / (double)n, m2 = tw_minus_f64(s->square[c], s->sum[c] * mean);
+        a[c] = (tw_acc_var){s->from[c] + mean, 0, m2 < 0 ? 0 : m2, (double)n};
+    }
+}
+#define VAR_ROW(name) {.acc_size = sizeof(tw_acc_var), .leaf = name##_leaf, .combine = var_combine}
+#define VAR_ROW_BY_COLUMNS(name) \
+    {.acc_size = sizeof(tw_acc_var), .leaf = name##_leaf, .combine = var_combine, .leaf_rows = 1024, .take = name##_take, .end = var_end}
 
 const tw_reducers_kernels TW_K(tw_reducers_kernels) = {{
     [TW_R_SUM] = {[TW_RC_INT] = PLAIN_ROW(sum_i, int64_t), [TW_RC_FLOAT] = PLAIN_ROW(sum_f, float),
@@ -245,6 +399,6 @@ const tw_reducers_kernels TW_K(tw_reducers_kernels) = {{
     [TW_R_ARGMIN] = {[TW_RC_INT] = ARG_ROW(argmin_i), [TW_RC_FLOAT] = ARG_ROW(argmin_f), [TW_RC_DOUBLE] = ARG_ROW(argmin_d)},
     [TW_R_ANY] = {[TW_RC_BOOL] = PLAIN_ROW(any, uint8_t)},
     [TW_R_ALL] = {[TW_RC_BOOL] = PLAIN_ROW(all, uint8_t)},
-    [TW_R_VAR] = {[TW_RC_FLOAT] = VAR_ROW(var_f), [TW_RC_DOUBLE] = VAR_ROW(var_d),
+    [TW_R_VAR] = {[TW_RC_FLOAT] = VAR_ROW_BY_COLUMNS(var_f), [TW_RC_DOUBLE] = VAR_ROW_BY_COLUMNS(var_d),
                   [TW_RC_CFLOAT] = VAR_ROW(var_cf), [TW_RC_CDOUBLE] = VAR_ROW(var_cd)},
 }};

@@ -5,7 +5,7 @@
 #define TW_KERNELS_REDUCE_H
 #include "kernels/kernel.h"
 
-enum { TW_LEAF = 8192, TW_LEAF_ROWS = 64, TW_ACC_BYTES = 32 };
+enum { TW_LEAF = 8192, TW_LEAF_ROWS = 64, TW_ACC_BYTES = 32, TW_COLUMNS = 256, TW_STATE_BYTES = 24 * TW_COLUMNS };
 
 /* What is accumulated. */
 typedef enum tw_reducer_kind {
@@ -27,6 +27,11 @@ typedef struct tw_reducer {
     /* acc[c] is accumulated with rows elements at x + r * stride bytes + c; NULL where accumulators are not plain values. */
     void (*columns)(int64_t rows, int64_t cols, const void *x, int64_t stride, void *acc);
     void (*identity)(int64_t n, void *acc);
+    /* Instead of the latter two, for up to TW_COLUMNS columns side by side and `leaf_rows` rows: `take` is told how many rows of the leaf
+     * it has seen (`row`), `end` makes accumulators of the state after n rows, `first` being the index of the leaf's first row. */
+    int64_t leaf_rows;
+    void (*take)(int64_t rows, int64_t cols, const void *x, int64_t stride, int64_t row, void *state);
+    void (*end)(int64_t n, int64_t cols, int64_t first, const void *state, void *acc);
 } tw_reducer;
 
 typedef struct tw_reducers_kernels {

@@ -6,7 +6,7 @@
 #include "kernels/copy.h"
 #include <string.h>
 
-enum { BLOCK = 2048, LEVELS = 60 }; /* bytes of accumulators in a column block; depth of the tree */
+enum { BLOCK = 2048, LEVELS = 50 }; /* bytes of accumulators in a column block; depth of the tree */
 
 typedef struct walk {
     const tw_reduction_plan *plan;
@@ -223,43 +223,108 @@ static bool long_rows(walk *w) {
 
 /* --- by columns ------------------------------------------------------------------------------------------------ */
 
-/* One block of columns: rows are the reduced elements in order, in leaves of TW_LEAF_ROWS. */
-static void column_block(const walk *w, const char *from, int64_t cols, int64_t place) {
-    char acc[BLOCK], level[LEVELS * BLOCK], scratch[BLOCK];
-    tree t = {.k = w->k, .width = cols, .level = level, .pitch = (size_t)cols * w->size};
-    int64_t counters[TW_MAX_DIMS] = {0}, at = 0;
-    bool straight = w->direct && w->kin[0] == (int64_t)w->size;
-    for (int64_t r = 0; r < w->nred;) {
-        int64_t leaf_end = r + TW_LEAF_ROWS < w->nred ? r + TW_LEAF_ROWS : w->nred;
-        w->k->identity(cols, acc);
-        while (r < leaf_end) {
-            int64_t run = 1;
-            if (straight) {
-                run = w->rsize[0] - counters[0] < leaf_end - r ? w->rsize[0] - counters[0] : leaf_end - r;
-                w->k->columns(run, cols, from + at, w->rin[0], acc);
-            } else {
-                load(w, cols, from + at, w->kin[0], scratch);
-                w->k->columns(1, cols, scratch, 0, acc);
-            }
-            at = reduced_advance(w, counters, at, run);
-            r += run;
+/* A block of neighbouring results takes one row after another. Rows are the reduced elements in order, in chunks: one leaf where the kernel
+ * keeps a state of its own, else so many that the tree over chunks is the tree over leaves. Blocks, and chunks of few blocks, run in threads. */
+enum { CHUNK_LEAVES = 64, CHUNK_LEVELS = 7 };
+
+static int64_t chunk_rows(const walk *w) { return w->k->take ? w->k->leaf_rows : TW_LEAF_ROWS * CHUNK_LEAVES; }
+static int64_t block_columns(const walk *w) { return w->k->take ? TW_COLUMNS : BLOCK / (int64_t)w->size; }
+static int64_t blocks_of(const walk *w) { return (w->ksize[0] + block_columns(w) - 1) / block_columns(w); }
+
+/* Rows [begin, end) of a leaf into a kernel's state, or into accumulators. */
+static void take_rows(const walk *w, const char *from, int64_t cols, int64_t begin, int64_t end, void *state) {
+    char scratch[TW_COLUMNS * 16];
+    int64_t counters[TW_MAX_DIMS], at = reduced_offset(w, begin, counters);
+    const bool straight = w->direct && w->kin[0] == (int64_t)w->size;
+    for (int64_t r = begin; r < end;) {
+        int64_t run = 1, stride = 0;
+        const char *row = from + at;
+        if (straight) {
+            run = w->rsize[0] - counters[0] < end - r ? w->rsize[0] - counters[0] : end - r;
+            stride = w->rin[0];
+        } else {
+            load(w, cols, row, w->kin[0], scratch);
+            row = scratch;
         }
-        tree_push(&t, acc);
+        if (w->k->take) w->k->take(run, cols, row, stride, r - begin, state);
+        else w->k->columns(run, cols, row, stride, state);
+        at = reduced_advance(w, counters, at, run);
+        r += run;
     }
-    w->plan->finish(w->plan->context, cols, tree_result(&t), place, w->kout[0]);
 }
 
-static int64_t block_columns(const walk *w) { return BLOCK / (int64_t)w->size; }
+/* Accumulators of one chunk. */
+static void column_chunk(const walk *w, const char *from, int64_t cols, int64_t chunk, char *result) {
+    const int64_t begin = chunk * chunk_rows(w), end = begin + chunk_rows(w) < w->nred ? begin + chunk_rows(w) : w->nred;
+    if (w->k->take) {
+        char state[TW_STATE_BYTES] __attribute__((aligned(64)));
+        take_rows(w, from, cols, begin, end, state);
+        w->k->end(end - begin, cols, begin, state, result);
+        return;
+    }
+    char level[CHUNK_LEVELS * BLOCK], acc[BLOCK];
+    tree t = {.k = w->k, .width = cols, .level = level, .pitch = (size_t)cols * w->k->acc_size};
+    for (int64_t r = begin; r < end; r += TW_LEAF_ROWS) {
+        w->k->identity(cols, acc);
+        take_rows(w, from, cols, r, r + TW_LEAF_ROWS < end ? r + TW_LEAF_ROWS : end, acc);
+        tree_push(&t, acc);
+    }
+    memcpy(result, tree_result(&t), (size_t)cols * w->k->acc_size);
+}
+
+static int64_t chunks_of(const walk *w) { return (w->nred + chunk_rows(w) - 1) / chunk_rows(w); }
+
+/* Bytes that a block's accumulators take. */
+static size_t block_bytes(const walk *w) { return (size_t)block_columns(w) * w->k->acc_size; }
+
+/* A block's columns, its place in the input and in the result. */
+static const char *block_at(const walk *w, int64_t block, int64_t *cols, int64_t *place) {
+    const int64_t width = block_columns(w), blocks = blocks_of(w), c = block % blocks * width;
+    *cols = w->ksize[0] - c < width ? w->ksize[0] - c : width;
+    return (const char *)tw_data(w->plan->in) + kept_offset(w, block / blocks * w->ksize[0] + c, place);
+}
+
+static void partial_chunks(void *context, int64_t begin, int64_t end) {
+    const walk *w = context;
+    for (int64_t i = begin; i < end; i++) {
+        int64_t cols, place;
+        const char *from = block_at(w, i / chunks_of(w), &cols, &place);
+        column_chunk(w, from, cols, i % chunks_of(w), w->partials + (size_t)i * block_bytes(w));
+    }
+}
 
 static void columns(void *context, int64_t begin, int64_t end) {
     const walk *w = context;
-    int64_t width = block_columns(w), blocks = (w->ksize[0] + width - 1) / width;
+    const int64_t chunks = chunks_of(w);
+    char acc[TW_COLUMNS * TW_ACC_BYTES], level[LEVELS * BLOCK];
     for (int64_t i = begin; i < end; i++) {
-        int64_t c = i % blocks * width, place;
-        int64_t at = kept_offset(w, i / blocks * w->ksize[0] + c, &place);
-        int64_t cols = w->ksize[0] - c < width ? w->ksize[0] - c : width;
-        column_block(w, (const char *)tw_data(w->plan->in) + at, cols, place);
+        int64_t cols, place;
+        const char *from = block_at(w, i, &cols, &place);
+        char sum[TW_COLUMNS * TW_ACC_BYTES], *result = sum;
+        tree t = {.k = w->k, .width = cols, .level = level, .pitch = (size_t)cols * w->k->acc_size};
+        for (int64_t j = 0; j < chunks; j++) {
+            char *to = w->k->take && j == 0 ? sum : acc;
+            if (w->partials) memcpy(to, w->partials + (size_t)(i * chunks + j) * block_bytes(w), (size_t)cols * w->k->acc_size);
+            else column_chunk(w, from, cols, j, to);
+            if (!w->k->take) tree_push(&t, acc);
+            else if (j > 0) w->k->combine(cols, sum, acc);
+        }
+        if (!w->k->take) result = tree_result(&t);
+        w->plan->finish(w->plan->context, cols, result, place, w->kout[0]);
     }
+}
+
+/* How the work is cut depends on its size alone, and the result not even on that. */
+static bool by_columns(walk *w) {
+    const int64_t blocks = w->nout / w->ksize[0] * blocks_of(w), chunks = chunks_of(w);
+    const int64_t cols = w->ksize[0] < block_columns(w) ? w->ksize[0] : block_columns(w);
+    if (blocks < 8 && chunks > 1) {
+        if (!(w->partials = tw_malloc((size_t)(blocks * chunks) * block_bytes(w)))) return false;
+        tw_parallel(blocks * chunks, 1 + 32768 / (chunk_rows(w) * cols), partial_chunks, w);
+    }
+    tw_parallel(blocks, w->partials ? blocks : 1 + 32768 / (w->nred * cols), columns, w);
+    tw_free(w->partials);
+    return true;
 }
 
 /* --- geometry --------------------------------------------------------------------------------------------------- */
@@ -325,12 +390,9 @@ bool tw_reduce_execute(const tw_reduction_plan *plan) {
     w.direct = plan->in->dtype == w.dtype && plan->cast == w.dtype && !(plan->in->flags & (TW_CONJ | TW_NEG));
     geometry(&w);
     if (w.nout == 0) return true;
-    if (w.k->columns && w.nk && w.nr && w.nred && w.kin[0] < w.rin[0]) {
-        int64_t width = block_columns(&w), blocks = (w.ksize[0] + width - 1) / width;
-        int64_t cost = w.nred * (w.ksize[0] < width ? w.ksize[0] : width);
-        tw_parallel(w.nout / w.ksize[0] * blocks, 1 + 32768 / (cost + 1), columns, &w);
-        return true;
-    }
+    /* A state of its own pays from some columns on. */
+    const bool wide = w.k->columns || (w.k->take && w.nk && w.ksize[0] >= 8);
+    if (wide && w.nk && w.nr && w.nred && w.kin[0] < w.rin[0]) return by_columns(&w);
     if (w.leaves > 4 && w.nout < 64) return long_rows(&w);
     tw_parallel(w.nout, 1 + 32768 / (w.nred + 1), rows, &w);
     return true;

@@ -24,20 +24,33 @@ bool tw_cumsum_meta(const tw_arg *a, tw_meta *out) {
 
 bool tw_cumprod_meta(const tw_arg *a, tw_meta *out) { return tw_cumsum_meta(a, out); }
 
-/* (outer, n, inner), contiguous, in and out of one dtype. */
+/* (outer, n, inner), contiguous, in and out of one dtype. Neighbouring columns, up to WIDTH, go down row by row together. */
+enum { WIDTH = 512 };
 typedef struct scan { const char *in; char *out; int64_t n, inner; tw_dtype dtype; bool product; } scan;
 
 #define LOOP(T, A, LOAD, STORE, OP, START) do { \
-    const T *in = (const T *)(const void *)s->in + (i / s->inner * s->n * s->inner + i % s->inner); \
-    T *out = (T *)(void *)s->out + (i / s->inner * s->n * s->inner + i % s->inner); \
-    A acc = START; \
-    for (int64_t k = 0; k < s->n; k++) { \
-        acc = (A)OP(acc, LOAD(in[k * s->inner])); \
-        out[k * s->inner] = STORE(acc); \
+    const T *in = (const T *)(const void *)s->in + at; \
+    T *out = (T *)(void *)s->out + at; \
+    if (cols == 1) { \
+        A acc = START; \
+        for (int64_t k = 0; k < s->n; k++) { \
+            acc = (A)OP(acc, LOAD(in[k * s->inner])); \
+            out[k * s->inner] = STORE(acc); \
+        } \
+    } else { \
+        A acc[WIDTH]; \
+        for (int64_t c = 0; c < cols; c++) acc[c] = START; \
+        for (int64_t k = 0; k < s->n; k++, in += s->inner, out += s->inner) \
+            for (int64_t c = 0; c < cols; c++) { \
+                acc[c] = (A)OP(acc[c], LOAD(in[c])); \
+                out[c] = STORE(acc[c]); \
+            } \
     } \
 } while (0)
 #define ADD(a, b) ((a) + (b))
 #define MUL(a, b) ((a) * (b))
+#define OR(a, b) ((a) | (b))
+#define AND(a, b) ((a) & (b))
 #define AS_DOUBLE(x) ((double)(x))
 #define TO_FLOAT(x) ((float)(x))
 #define SAME(x) (x)
@@ -49,9 +62,8 @@ typedef struct scan { const char *in; char *out; int64_t n, inner; tw_dtype dtyp
     if (s->product) LOOP(T, uint64_t, (uint64_t), (T), MUL, 1); else LOOP(T, uint64_t, (uint64_t), (T), ADD, 0); \
     break
 
-static void complex_scan(const scan *s, int64_t i) {
+static void complex_scan(const scan *s, int64_t at) {
     bool wide = s->dtype == TW_COMPLEX128;
-    int64_t at = i / s->inner * s->n * s->inner + i % s->inner;
     double re = s->product, im = 0;
     for (int64_t k = 0; k < s->n; k++, at += s->inner) {
         double x[2];
@@ -65,30 +77,33 @@ static void complex_scan(const scan *s, int64_t i) {
     }
 }
 
+/* `cols` columns from element `at` on. */
+static void scan_columns(const scan *s, int64_t at, int64_t cols) {
+    switch (s->dtype) {
+    case TW_FLOAT32: BOTH(float, double, AS_DOUBLE, TO_FLOAT);
+    case TW_FLOAT64: BOTH(double, double, SAME, SAME);
+    case TW_FLOAT16: BOTH(uint16_t, float, tw_half_to_float, tw_float_to_half);
+    case TW_BFLOAT16: BOTH(uint16_t, float, tw_bfloat_to_float, tw_float_to_bfloat);
+    case TW_UINT8: WRAPPED(uint8_t);
+    case TW_INT8: WRAPPED(int8_t);
+    case TW_INT16: WRAPPED(int16_t);
+    case TW_INT32: WRAPPED(int32_t);
+    case TW_INT64: WRAPPED(int64_t);
+    case TW_BOOL:
+        if (s->product) LOOP(uint8_t, uint8_t, SAME, SAME, AND, 1); else LOOP(uint8_t, uint8_t, SAME, SAME, OR, 0);
+        break;
+    default:
+        for (int64_t c = 0; c < cols; c++) complex_scan(s, at + c);
+    }
+}
+
+/* Columns [begin, end) of all blocks of n rows. */
 static void scan_range(void *context, int64_t begin, int64_t end) {
     const scan *s = context;
-    for (int64_t i = begin; i < end; i++) {
-        switch (s->dtype) {
-        case TW_FLOAT32: BOTH(float, double, AS_DOUBLE, TO_FLOAT);
-        case TW_FLOAT64: BOTH(double, double, SAME, SAME);
-        case TW_FLOAT16: BOTH(uint16_t, float, tw_half_to_float, tw_float_to_half);
-        case TW_BFLOAT16: BOTH(uint16_t, float, tw_bfloat_to_float, tw_float_to_bfloat);
-        case TW_UINT8: WRAPPED(uint8_t);
-        case TW_INT8: WRAPPED(int8_t);
-        case TW_INT16: WRAPPED(int16_t);
-        case TW_INT32: WRAPPED(int32_t);
-        case TW_INT64: WRAPPED(int64_t);
-        case TW_BOOL: {
-            const uint8_t *in = (const uint8_t *)s->in + (i / s->inner * s->n * s->inner + i % s->inner);
-            uint8_t *out = (uint8_t *)s->out + (i / s->inner * s->n * s->inner + i % s->inner), acc = s->product;
-            for (int64_t k = 0; k < s->n; k++) {
-                acc = s->product ? acc & in[k * s->inner] : acc | in[k * s->inner];
-                out[k * s->inner] = acc;
-            }
-            break;
-        }
-        default: complex_scan(s, i);
-        }
+    for (int64_t i = begin; i < end;) {
+        const int64_t c = i % s->inner, rest = s->inner - c < end - i ? s->inner - c : end - i, cols = rest < WIDTH ? rest : WIDTH;
+        scan_columns(s, i / s->inner * s->n * s->inner + c, cols);
+        i += cols;
     }
 }
 
@@ -110,7 +125,8 @@ static bool run_scan(const tw_arg *a, tw_tensor *out, bool product) {
         for (int d = 0; d < dim; d++) outer *= out->sizes[d];
         for (int d = (int)dim + 1; d < out->ndim; d++) s.inner *= out->sizes[d];
     }
-    tw_parallel(outer * s.inner, 1 + 16384 / s.n, scan_range, &s);
+    const int64_t fair = 1 + 16384 / s.n, least = s.inner < WIDTH ? s.inner : WIDTH;
+    tw_parallel(outer * s.inner, fair < least ? least : fair, scan_range, &s);
     ok = to == out || tw_copy(out, to);
 done:
     tw_release(in);
