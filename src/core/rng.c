@@ -1,12 +1,13 @@
-/* mt19937 (Matsumoto and Nishimura, "Mersenne Twister", ACM TOMACS 8, 1998), with the seeding and the state bytes of PyTorch. */
+/* mt19937 with the seeding and the state bytes of PyTorch. */
 #include "core/rng.h"
 
 #include "core/error.h"
 #include "core/memory.h"
+#include "core/mersenne.h"
 #include "core/refs.h"
 #include <string.h>
 
-enum { N = 624, M = 397 };
+enum { N = TW_MERSENNE_WORDS };
 static const uint64_t DEFAULT_SEED = 67280421310721ull;
 
 tw_generator *tw_generator_new(uint64_t seed) {
@@ -45,50 +46,20 @@ void tw_generator_seed(tw_generator *g, uint64_t seed) {
     g->next_double_normal = 0;
 }
 
-static inline uint32_t twist(uint32_t u, uint32_t v) {
-    return (((u & 0x80000000u) | (v & 0x7fffffffu)) >> 1) ^ ((0u - (v & 1u)) & 0x9908b0dfu);
-}
-
 static void next_state(tw_generator *g) {
-    uint32_t *s = g->state;
-    int j = 0;
-    for (; j < N - M; j++) s[j] = s[j + M] ^ twist(s[j], s[j + 1]);
-    /* s[j + M - N] was written N - M = 227 steps before: blocks below that distance vectorise. */
-    for (; j < N - 1; j++) s[j] = s[j + M - N] ^ twist(s[j], s[j + 1]);
-    s[N - 1] = s[M - 1] ^ twist(s[N - 1], s[0]);
+    tw_twist_all(g->state);
     g->left = N;
     g->next = 0;
 }
 
-static inline uint32_t temper(uint32_t y) {
-    y ^= y >> 11;
-    y ^= (y << 7) & 0x9d2c5680u;
-    y ^= (y << 15) & 0xefc60000u;
-    return y ^ (y >> 18);
-}
-
 uint32_t tw_random32(tw_generator *g) {
     if (--g->left == 0) next_state(g);
-    return temper(g->state[g->next++]);
+    return tw_temper(g->state[g->next++]);
 }
 
 uint64_t tw_random64(tw_generator *g) {
     uint64_t high = tw_random32(g);
     return high << 32 | tw_random32(g);
-}
-
-void tw_random32_fill(tw_generator *g, uint32_t *to, int64_t n) {
-    while (n > 0) {
-        if (--g->left == 0) next_state(g);
-        /* left counts the word about to be drawn too */
-        int64_t count = g->left < n ? g->left : n;
-        const uint32_t *from = g->state + g->next;
-        for (int64_t i = 0; i < count; i++) to[i] = temper(from[i]);
-        g->next += (uint32_t)count;
-        g->left -= (int32_t)count - 1;
-        to += count;
-        n -= count;
-    }
 }
 
 /* The bytes of torch.get_rng_state(): seed u64; left, seeded i32; next u64; 624 words as u64; normal x, y, rho as double; whether y

@@ -23,7 +23,6 @@ void tw_generator_release(tw_generator *g);
 void tw_generator_seed(tw_generator *g, uint64_t seed);
 uint32_t tw_random32(tw_generator *g);
 uint64_t tw_random64(tw_generator *g);           /* two 32-bit draws, as at::CPUGeneratorImpl::random64 */
-void tw_random32_fill(tw_generator *g, uint32_t *to, int64_t n); /* same stream, vectorised twist and tempering */
 enum { TW_GENERATOR_STATE_BYTES = 5056 };
 void tw_generator_get_state(const tw_generator *g, uint8_t *bytes);  /* PyTorch's 5,056-byte layout */
 bool tw_generator_set_state(tw_generator *g, const uint8_t *bytes, int64_t n);

@@ -12,4 +12,4 @@ enum { LANES = 16 }; /* of a sum: element i goes to lane i mod 16, lanes fold by
 #include "kernels/attention_type.h"
 
 #define BOTH(name) {name##_f32, name##_f64}
-const tw_attention_kernels TW_K(tw_attention_kernels) = {BOTH(weigh), BOTH(back), BOTH(add)};
+const tw_attention_kernels TW_K(tw_attention_kernels) = {BOTH(weigh), BOTH(back), BOTH(divide), BOTH(add)};

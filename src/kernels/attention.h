@@ -8,6 +8,7 @@ typedef struct tw_attention_kernels {
     void (*weigh[2])(int64_t n, void *x, void *sum, void *log);
     /* x = exp(x - *log), y = x * (y - *mean): the weights again, and the gradient of the scores from that of the weights. */
     void (*back[2])(int64_t n, void *x, void *y, const void *log, const void *mean);
+    void (*divide[2])(int64_t n, void *x, const void *by);                  /* x /= *by */
     void (*add[2])(int64_t n, void *to, const void *from);
 } tw_attention_kernels;
 const tw_attention_kernels *tw_attention(void);

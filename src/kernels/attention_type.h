@@ -72,6 +72,11 @@ static void FN(back)(int64_t n, void *x, void *y, const void *log, const void *m
     if (i < n) FN(back_some)(i, n - i, x, y, l, d);
 }
 
+static void FN(divide)(int64_t n, void *to, const void *by) {
+    T *x = to, v = *(const T *)by;
+    for (int64_t i = 0; i < n; i++) x[i] /= v;
+}
+
 static void FN(add)(int64_t n, void *to, const void *from) {
     T *restrict x = to;
     const T *restrict y = from;

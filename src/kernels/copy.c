@@ -121,21 +121,106 @@ typedef struct b16 { uint64_t a, b; } b16;
             for (int64_t i = 0; i < n; i++) \
                 *(T *)(void *)((char *)to + i * ts) = *(const T *)(const void *)((const char *)from + i * fs); \
     } \
-    /* 16x16 blocks: each touches 16 source and 16 target lines, all in L1. */ \
-    static void transpose_##NAME(int64_t rows, int64_t cols, void *to, int64_t ts, const void *from, int64_t fs) { \
-        for (int64_t c0 = 0; c0 < cols; c0 += 16) { \
-            int64_t nc = cols - c0 < 16 ? cols - c0 : 16; \
-            for (int64_t r0 = 0; r0 < rows; r0 += 16) { \
-                int64_t nr = rows - r0 < 16 ? rows - r0 : 16; \
-                for (int64_t r = r0; r < r0 + nr; r++) { \
-                    T *restrict b = (T *)(void *)((char *)to + r * ts) + c0; \
-                    const char *restrict a = (const char *)from + c0 * fs + r * (int64_t)sizeof(T); \
-                    for (int64_t c = 0; c < nc; c++) b[c] = *(const T *)(const void *)(a + c * fs); \
-                } \
-            } \
+    static void part_##NAME(int64_t rows, int64_t cols, char *to, int64_t ts, const char *from, int64_t fs) { \
+        for (int64_t r = 0; r < rows; r++) { \
+            T *restrict b = (T *)(void *)(to + r * ts); \
+            const char *a = from + r * (int64_t)sizeof(T); \
+            for (int64_t c = 0; c < cols; c++) b[c] = *(const T *)(const void *)(a + c * fs); \
         } \
     }
 MOVE(uint8_t, 1) MOVE(uint16_t, 2) MOVE(uint32_t, 4) MOVE(uint64_t, 8) MOVE(b16, 16)
+
+/* --- transposition ---------------------------------------------------------------------------------------------- */
+
+/* A square of SQUARE x SQUARE elements through registers: pairs of rows exchange halves, then quarters, and so on. */
+enum { SQUARE_4 = V_BYTES / 4, SQUARE_8 = V_BYTES / 8 };
+#if TW_VEC_AVX512
+TW_INLINE void pairs_4(__m512i *a, __m512i *b) {
+    __m512i low = _mm512_unpacklo_epi32(*a, *b), high = _mm512_unpackhi_epi32(*a, *b);
+    *a = low, *b = high;
+}
+TW_INLINE void pairs_8(__m512i *a, __m512i *b) {
+    __m512i low = _mm512_unpacklo_epi64(*a, *b), high = _mm512_unpackhi_epi64(*a, *b);
+    *a = low, *b = high;
+}
+/* Quarters of four vectors: column i of the 4 x 4 quarters becomes row i. */
+TW_INLINE void quarters(__m512i *a, __m512i *b, __m512i *c, __m512i *d) {
+    __m512i ab_even = _mm512_shuffle_i64x2(*a, *b, 0x88), ab_odd = _mm512_shuffle_i64x2(*a, *b, 0xdd);
+    __m512i cd_even = _mm512_shuffle_i64x2(*c, *d, 0x88), cd_odd = _mm512_shuffle_i64x2(*c, *d, 0xdd);
+    *a = _mm512_shuffle_i64x2(ab_even, cd_even, 0x88), *b = _mm512_shuffle_i64x2(ab_odd, cd_odd, 0x88);
+    *c = _mm512_shuffle_i64x2(ab_even, cd_even, 0xdd), *d = _mm512_shuffle_i64x2(ab_odd, cd_odd, 0xdd);
+}
+TW_INLINE void square_4(char *to, int64_t ts, const char *from, int64_t fs) {
+    __m512i v[16];
+    for (int i = 0; i < 16; i++) v[i] = _mm512_loadu_si512(from + i * fs);
+    for (int i = 0; i < 16; i += 4) {
+        pairs_4(&v[i], &v[i + 1]), pairs_4(&v[i + 2], &v[i + 3]);
+        pairs_8(&v[i], &v[i + 2]), pairs_8(&v[i + 1], &v[i + 3]);
+    } /* v[i + j] holds, in each quarter, column (0, 2, 1, 3)[j] of that quarter's rows i to i + 3 */
+    for (int j = 0; j < 4; j++) quarters(&v[j], &v[4 + j], &v[8 + j], &v[12 + j]);
+    static const int column[4] = {0, 2, 1, 3};
+    for (int q = 0; q < 4; q++)
+        for (int j = 0; j < 4; j++) _mm512_storeu_si512(to + (4 * q + column[j]) * ts, v[4 * q + j]);
+}
+TW_INLINE void square_8(char *to, int64_t ts, const char *from, int64_t fs) {
+    __m512i v[8];
+    for (int i = 0; i < 8; i++) v[i] = _mm512_loadu_si512(from + i * fs);
+    for (int i = 0; i < 8; i += 2) pairs_8(&v[i], &v[i + 1]);
+    for (int j = 0; j < 2; j++) quarters(&v[j], &v[2 + j], &v[4 + j], &v[6 + j]);
+    for (int q = 0; q < 4; q++)
+        for (int j = 0; j < 2; j++) _mm512_storeu_si512(to + (2 * q + j) * ts, v[2 * q + j]);
+}
+#elif TW_VEC_AVX2
+TW_INLINE __m256i load_256(const char *p) { return _mm256_loadu_si256((const __m256i *)(const void *)p); }
+TW_INLINE void store_256(char *p, __m256i v) { _mm256_storeu_si256((__m256i *)(void *)p, v); }
+TW_INLINE void square_4(char *to, int64_t ts, const char *from, int64_t fs) {
+    __m256i v[8], w[8];
+    for (int i = 0; i < 8; i++) v[i] = load_256(from + i * fs);
+    for (int i = 0; i < 8; i += 2) w[i] = _mm256_unpacklo_epi32(v[i], v[i + 1]), w[i + 1] = _mm256_unpackhi_epi32(v[i], v[i + 1]);
+    for (int i = 0; i < 8; i += 4)
+        for (int j = 0; j < 2; j++) {
+            v[i + 2 * j] = _mm256_unpacklo_epi64(w[i + j], w[i + 2 + j]);
+            v[i + 2 * j + 1] = _mm256_unpackhi_epi64(w[i + j], w[i + 2 + j]);
+        }
+    for (int j = 0; j < 4; j++) {
+        store_256(to + j * ts, _mm256_permute2x128_si256(v[j], v[4 + j], 0x20));
+        store_256(to + (4 + j) * ts, _mm256_permute2x128_si256(v[j], v[4 + j], 0x31));
+    }
+}
+TW_INLINE void square_8(char *to, int64_t ts, const char *from, int64_t fs) {
+    __m256i v[4], w[4];
+    for (int i = 0; i < 4; i++) v[i] = load_256(from + i * fs);
+    for (int i = 0; i < 4; i += 2) w[i] = _mm256_unpacklo_epi64(v[i], v[i + 1]), w[i + 1] = _mm256_unpackhi_epi64(v[i], v[i + 1]);
+    for (int j = 0; j < 2; j++) {
+        store_256(to + j * ts, _mm256_permute2x128_si256(w[j], w[2 + j], 0x20));
+        store_256(to + (2 + j) * ts, _mm256_permute2x128_si256(w[j], w[2 + j], 0x31));
+    }
+}
+#else
+TW_INLINE void square_4(char *to, int64_t ts, const char *from, int64_t fs) { part_4(SQUARE_4, SQUARE_4, to, ts, from, fs); }
+TW_INLINE void square_8(char *to, int64_t ts, const char *from, int64_t fs) { part_8(SQUARE_8, SQUARE_8, to, ts, from, fs); }
+#endif
+TW_INLINE void square_1(char *to, int64_t ts, const char *from, int64_t fs) { part_1(16, 16, to, ts, from, fs); }
+TW_INLINE void square_2(char *to, int64_t ts, const char *from, int64_t fs) { part_2(16, 16, to, ts, from, fs); }
+TW_INLINE void square_16(char *to, int64_t ts, const char *from, int64_t fs) { part_16(4, 4, to, ts, from, fs); }
+
+/* Squares; columns of the source, which may lie far apart, in the outer loop, the next of them on their way. */
+#define TRANSPOSE(NAME, SQUARE) \
+    static void transpose_##NAME(int64_t rows, int64_t cols, void *to, int64_t ts, const void *from, int64_t fs) { \
+        char *b = to; \
+        const char *a = from; \
+        const int64_t size = NAME, whole = rows / (SQUARE) * (SQUARE); \
+        int64_t c = 0; \
+        for (; c + (SQUARE) <= cols; c += (SQUARE), a += (SQUARE) * fs, b += (SQUARE) * size) { \
+            if (c + 2 * (SQUARE) <= cols) \
+                for (int64_t i = (SQUARE); i < 2 * (SQUARE); i++) \
+                    for (int64_t r = 0; r < rows * size; r += 64) __builtin_prefetch(a + i * fs + r); \
+            for (int64_t r = 0; r < whole; r += (SQUARE)) square_##NAME(b + r * ts, ts, a + r * size, fs); \
+            if (whole < rows) part_##NAME(rows - whole, (SQUARE), b + whole * ts, ts, a + whole * size, fs); \
+        } \
+        if (c < cols) part_##NAME(rows, cols - c, b, ts, a, fs); \
+    }
+TRANSPOSE(1, 16) TRANSPOSE(2, 16) TRANSPOSE(4, SQUARE_4) TRANSPOSE(8, SQUARE_8) TRANSPOSE(16, 4)
 
 #define ROW(FROM) { \
     [TW_BOOL] = cast_##FROM##_b8, [TW_UINT8] = cast_##FROM##_u8, [TW_INT8] = cast_##FROM##_i8, [TW_INT16] = cast_##FROM##_i16, \

@@ -20,10 +20,10 @@
         return p; \
     }
 TW_POLY_FN(f32, float, exp_f32) TW_POLY_FN(f32, float, log_f32) TW_POLY_FN(f32, float, tanh_f32)
-TW_POLY_FN(f32, float, erf_f32) TW_POLY_FN(f32, float, erfcx_f32)
 TW_POLY_FN(f64, double, exp_f64) TW_POLY_FN(f64, double, log_f64) TW_POLY_FN(f64, double, tanh_f64)
 TW_POLY_FN(f64, double, sin_f64) TW_POLY_FN(f64, double, cos_f64) TW_POLY_FN(f64, double, atan_f64)
 TW_POLY_FN(f64, double, asin_f64) TW_POLY_FN(f64, double, erf_f64) TW_POLY_FN(f64, double, erfcx_f64)
+TW_POLY_FN(f64, double, log2_wide) TW_POLY_FN(f64, double, exp2_wide)
 TW_POLY_FN(f64, double, log_tail_f64) TW_POLY_FN(f64, double, lgamma_f64) TW_POLY_FN(f64, double, stirling_f64)
 
 /* float32 by way of float64. */
@@ -61,12 +61,17 @@ TW_INLINE vf32 v_exp_f32(vf32 x) {
 #endif
 }
 
-TW_INLINE vf32 v_log_f32(vf32 x) {
+/* The exponent k and f = m - 1 of x = 2^k m, m in [sqrt(1/2), sqrt(2)); x positive and finite. */
+TW_INLINE vf32 tw_split_f32(vf32 x, vf32 *f) {
     m_f32 tiny = v_lt_f32(x, v_splat_f32(0x1p-126f));
     vf32 y = v_select_f32(tiny, x * 0x1p23f, x);
-    vu32 bits = (vu32)y + (0x3f800000u - 0x3f3504f3u); /* so that m lies in [sqrt(1/2), sqrt(2)) */
-    vf32 k = __builtin_convertvector((vi32)(bits >> 23), vf32) - v_select_f32(tiny, v_splat_f32(150), v_splat_f32(127));
-    vf32 f = (vf32)((bits & 0x007fffffu) + 0x3f3504f3u) - 1.0f;
+    vu32 bits = (vu32)y + (0x3f800000u - 0x3f3504f3u);
+    *f = (vf32)((bits & 0x007fffffu) + 0x3f3504f3u) - 1.0f;
+    return __builtin_convertvector((vi32)(bits >> 23), vf32) - v_select_f32(tiny, v_splat_f32(150), v_splat_f32(127));
+}
+
+TW_INLINE vf32 v_log_f32(vf32 x) {
+    vf32 f, k = tw_split_f32(x, &f);
     vf32 s = f / (f + 2.0f), z = s * s;
     vf32 h = f * f * 0.5f;
     vf32 r = v_fma_f32(s, v_fma_f32(z, tw_poly_log_f32(z), h), k * 0x1.7f7d1cp-20f);
@@ -213,30 +218,54 @@ TW_INLINE vf64 tw_log_base_f64(vf64 x, double c, double c_lo) {
 TW_INLINE vf64 v_log2_f64(vf64 x) { return tw_log_base_f64(x, 0x1.71547652b82fep+0, 0x1.777d0ffda0d24p-56); }
 TW_INLINE vf64 v_log10_f64(vf64 x) { return tw_log_base_f64(x, 0x1.bcb7b1526e50ep-2, 0x1.95355baaafad3p-57); }
 
+/* x^y where x is not positive and finite or y not finite: v is |x|^y as computed. BIG: every number from there on is an even integer, or infinite. */
+#define TW_POW_ENDS(T, W, BIG) \
+    TW_INLINE v##T tw_pow_ends_##T(v##T x, v##T y, v##T v) { \
+        const v##T zero = v_splat_##T(0), one = v_splat_##T(1), inf = v_splat_##T((W)INFINITY), a = v_abs_##T(x), ay = v_abs_##T(y); \
+        m_##T big = v_ge_##T(ay, v_splat_##T(BIG)); \
+        m_##T integer = m_or_##T(v_eq_##T(v_trunc_##T(y), y), big); \
+        v##T half = y * (W)0.5; \
+        m_##T odd = m_and_##T(m_and_##T(integer, m_not_##T(big)), v_ne_##T(v_trunc_##T(half), half)); \
+        /* 0, infinity and 1 to a power; |x| decides whether infinite y grows */ \
+        m_##T grows = v_gt_##T(y, zero); \
+        v = v_select_##T(v_eq_##T(a, zero), v_select_##T(grows, zero, inf), v); \
+        v = v_select_##T(v_eq_##T(a, inf), v_select_##T(grows, inf, zero), v); \
+        v##T at_inf = v_select_##T(v_eq_##T(a, one), one, \
+                                   v_select_##T(v_gt_##T(a, one), v_select_##T(grows, inf, zero), v_select_##T(grows, zero, inf))); \
+        v = v_select_##T(v_eq_##T(ay, inf), at_inf, v); \
+        v = v_select_##T(m_and_##T(v_signbit_##T(x), odd), v_neg_##T(v), v); \
+        m_##T undefined = m_and_##T(m_and_##T(v_lt_##T(x, zero), v_isfinite_##T(x)), m_not_##T(integer)); \
+        v = v_select_##T(undefined, v_splat_##T((W)NAN), v); \
+        v = v_select_##T(m_or_##T(v_isnan_##T(x), v_isnan_##T(y)), x + y, v); \
+        return v_select_##T(m_or_##T(v_eq_##T(y, zero), v_eq_##T(x, one)), one, v); \
+    }
+TW_POW_ENDS(f64, double, 0x1p53)
+TW_POW_ENDS(f32, float, 0x1p24f)
+
 TW_INLINE vf64 v_pow_f64(vf64 x, vf64 y) {
-    const vf64 zero = v_splat_f64(0), one = v_splat_f64(1), inf = v_splat_f64(INFINITY);
     vf64 a = v_abs_f64(x), lo, hi = tw_log_pair_f64(a, &lo);
     vf64 p = y * hi, p_lo = v_fma_f64(y, hi, -p) + y * lo;
-    p_lo = v_select_f64(v_lt_f64(v_abs_f64(p), v_splat_f64(1000)), p_lo, zero);
-    vf64 v = tw_exp_tail_f64(p, p_lo);
-    vf64 ay = v_abs_f64(y);
-    m_f64 big = v_ge_f64(ay, v_splat_f64(0x1p53)); /* every such double is an even integer, or infinite */
-    m_f64 integer = m_or_f64(v_eq_f64(v_trunc_f64(y), y), big);
-    vf64 half = y * 0.5;
-    m_f64 odd = m_and_f64(m_and_f64(integer, m_not_f64(big)), v_ne_f64(v_trunc_f64(half), half));
-    /* 0, infinity and 1 to a power; |x| decides whether infinite y grows */
-    m_f64 grows = v_gt_f64(y, zero);
-    v = v_select_f64(v_eq_f64(a, zero), v_select_f64(grows, zero, inf), v);
-    v = v_select_f64(v_eq_f64(a, inf), v_select_f64(grows, inf, zero), v);
-    vf64 at_inf = v_select_f64(v_eq_f64(a, one), one,
-                               v_select_f64(v_gt_f64(a, one), v_select_f64(grows, inf, zero), v_select_f64(grows, zero, inf)));
-    v = v_select_f64(v_eq_f64(ay, inf), at_inf, v);
-    m_f64 negative = v_signbit_f64(x);
-    v = v_select_f64(m_and_f64(negative, odd), -v, v);
-    m_f64 undefined = m_and_f64(m_and_f64(v_lt_f64(x, zero), v_isfinite_f64(x)), m_not_f64(integer));
-    v = v_select_f64(undefined, v_splat_f64((double)NAN), v);
-    v = v_select_f64(m_or_f64(v_isnan_f64(x), v_isnan_f64(y)), x + y, v);
-    return v_select_f64(m_or_f64(v_eq_f64(y, zero), v_eq_f64(x, one)), one, v);
+    p_lo = v_select_f64(v_lt_f64(v_abs_f64(p), v_splat_f64(1000)), p_lo, v_splat_f64(0));
+    return tw_pow_ends_f64(x, y, tw_exp_tail_f64(p, p_lo));
+}
+
+/* (2^k (1 + f))^y for float32, in double: the logarithm is good to 2^-35, so that the result is rounded once, nearly. */
+TW_INLINE vf64 tw_pow_wide(vf64 k, vf64 f, vf64 y) {
+    vf64 e = tw_clamp_f64(v_fma_f64(f, tw_poly_log2_wide(f), k) * y, -200, 200), n = v_round_f64(e), r = e - n;
+    vf64 p = v_fma_f64(r, tw_poly_exp2_wide(r), v_splat_f64(1));
+#if TW_VEC_AVX512
+    return tw_scale_f64(p, n);
+#else
+    return p * tw_pow2_f64(tw_int_bits(n));
+#endif
+}
+
+TW_INLINE vf32 v_pow_f32(vf32 x, vf32 y) {
+    const vf32 zero = v_splat_f32(0), inf = v_splat_f32(INFINITY);
+    vf32 f, k = tw_split_f32(v_abs_f32(x), &f);
+    vf32 v = tw_join_f64(tw_pow_wide(tw_low_f32(k), tw_low_f32(f), tw_low_f32(y)), tw_pow_wide(tw_high_f32(k), tw_high_f32(f), tw_high_f32(y)));
+    m_f32 plain = m_and_f32(m_and_f32(v_gt_f32(x, zero), v_lt_f32(x, inf)), v_lt_f32(v_abs_f32(y), inf));
+    return m_any_f32(m_not_f32(plain)) ? tw_pow_ends_f32(x, y, v) : v;
 }
 
 TW_INLINE vf64 v_tanh_f64(vf64 x) {
@@ -408,13 +437,17 @@ TW_INLINE vf64 v_erfc_f64(vf64 x) {
     v = v_select_f64(v_lt_f64(a, v_splat_f64(0.8)), near, v);
     return v_select_f64(v_isnan_f64(x), x, v);
 }
+/* Piece by piece: |x| = i / 4 + t, a polynomial in t for each i. Below 1/8 it gives what is added to |x| itself. */
 TW_INLINE vf32 v_erf_f32(vf32 x) {
-    vf32 a = v_abs_f32(x), near = v_fma_f32(a, tw_poly_erf_f32(a * a), a);
-    vf32 c = v_select_f32(v_gt_f32(a, v_splat_f32(5)), v_splat_f32(5), a);
-    vf32 t = (c - 3.75f) / (c + 3.75f);
-    vf32 tail = v_exp_f32(-(c * c)) * tw_poly_erfcx_f32(t) / v_fma_f32(c, v_splat_f32(2), v_splat_f32(1));
-    vf32 v = v_select_f32(v_gt_f32(a, v_splat_f32(1)), 1.0f - tail, near);
-    v = v_select_f32(v_isnan_f32(x), x, v);
+    static const float c[][16] = {{C_erf_near_0(TW_ID)}, {C_erf_near_1(TW_ID)}, {C_erf_near_2(TW_ID)}, {C_erf_near_3(TW_ID)}, {C_erf_near_4(TW_ID)},
+                                  {C_erf_near_5(TW_ID)}, {C_erf_near_6(TW_ID)}};
+    vf32 a = v_abs_f32(x), y = v_select_f32(v_gt_f32(a, v_splat_f32(3.874f)), v_splat_f32(3.874f), a);
+    vf32 shifted = y + 0x1.8p21f, t = y - (shifted - 0x1.8p21f); /* to a multiple of 1/4, which then stands in the low bits */
+    vi32 i = (vi32)shifted;
+    vf32 p = v_pick16_f32(c[6], i);
+    _Pragma("GCC unroll 8") for (int k = 5; k > 0; k--) p = v_fma_f32(p, t, v_pick16_f32(c[k], i));
+    vf32 v = v_fma_f32(p, t, v_select_f32(v_lt_f32(y, v_splat_f32(0.125f)), y, v_pick16_f32(c[0], i)));
+    v = v_select_f32(v_gt_f32(a, v_splat_f32(3.9192f)), v_splat_f32(1), v);
     return v_copysign_f32(v, x);
 }
 
@@ -500,7 +533,7 @@ TW_DIVISIONS(bf16, f32, float, tw_step_bf16)
 TW_VIA_F64(expm1) TW_VIA_F64(exp2) TW_VIA_F64(log1p) TW_VIA_F64(log2) TW_VIA_F64(log10)
 TW_VIA_F64(sin) TW_VIA_F64(cos) TW_VIA_F64(tan) TW_VIA_F64(asin) TW_VIA_F64(acos) TW_VIA_F64(atan)
 TW_VIA_F64(sinh) TW_VIA_F64(cosh) TW_VIA_F64(asinh) TW_VIA_F64(acosh) TW_VIA_F64(atanh) TW_VIA_F64(erfc)
-TW_VIA_F64(lgamma) TW_VIA_F64(digamma) TW_VIA_F64_2(pow) TW_VIA_F64_2(atan2) TW_VIA_F64_2(hypot)
+TW_VIA_F64(lgamma) TW_VIA_F64(digamma) TW_VIA_F64_2(atan2) TW_VIA_F64_2(hypot)
 #include "kernels/math_special.h"
 #include "kernels/scalar.h"
 #endif

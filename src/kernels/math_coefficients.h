@@ -67,15 +67,45 @@
     X(0x1.b143d30544f36p-15), X(0x1.7789d2319a85dp-16), X(-0x1.8000907e861d7p-17), X(-0x1.051a3b21dda25p-20), \
     X(0x1.d5ff864c6ec79p-20), X(-0x1.f5142161fde6cp-25), X(-0x1.13503440a3d6ap-22), X(0x1.9a15589cb72c8p-26), \
     X(0x1.31cf39b4ca204p-25), X(-0x1.e621121654eb2p-29), X(-0x1.b84d3d1e1a0c2p-29)
-/* erf(x) / x - 1: erf_f32: degree 6 on [0.0, 1.002], relative error 1.33e-9 */
-#define C_erf_f32(X) \
-    X(0x1.06eba80000000p-3f), X(-0x1.81273e0000000p-2f), X(0x1.ce2d0c0000000p-4f), X(-0x1.b7fa5c0000000p-6f), \
-    X(0x1.540f500000000p-8f), X(-0x1.a438260000000p-11f), X(0x1.4a0fe20000000p-14f)
-/* (1 + 2x) e^(x^2) erfc(x) by t = (x - 3.75) / (x + 3.75) (Shepherd and Laframboise 1981): erfcx_f32: degree 9 on [-0.66, 0.46], relative error 3.69e-9 */
-#define C_erfcx_f32(X) \
-    X(0x1.3ccda00000000p+0f), X(-0x1.1f36800000000p-3f), X(0x1.d5f7c60000000p-9f), X(0x1.5105120000000p-4f), \
-    X(-0x1.bdace20000000p-4f), X(0x1.79dc700000000p-4f), X(-0x1.e0aece0000000p-5f), X(0x1.d5dd7c0000000p-6f), \
-    X(-0x1.3dbb480000000p-7f), X(0x1.1296160000000p-10f)
+/* log2(1 + f) / f: log2_wide: for float32 computed in double: degree 12 on [sqrt(1/2) - 1, sqrt(2) - 1], relative error 1.86e-11 */
+#define C_log2_wide(X) \
+    X(0x1.71547652a44dbp+0), X(-0x1.715476572cc31p-1), X(0x1.ec709ea6a0c5ep-2), X(-0x1.71546f4871651p-2), \
+    X(0x1.277658c21e745p-2), X(-0x1.ec7352cb89bf3p-3), X(0x1.a63df11f4d312p-3), X(-0x1.7131ef80d3e2cp-3), \
+    X(0x1.453051c8c9c33p-3), X(-0x1.25de4aa3aaf85p-3), X(0x1.28dbd2cf0a272p-3), X(-0x1.21af6d5ddd93cp-3), \
+    X(0x1.35673bb33fc05p-4)
+/* (2^r - 1) / r: exp2_wide: for float32 computed in double: degree 6 on [-0.5001, 0.5001], relative error 2.66e-10 */
+#define C_exp2_wide(X) \
+    X(0x1.62e42fefa39efp-1), X(0x1.ebfbe0460cc0bp-3), X(0x1.c6b08d884527ep-5), X(0x1.3b2a1b516ca7fp-7), \
+    X(0x1.5d879e9962406p-10), X(0x1.44401fae30efep-13), X(0x1.00a594fd058bap-16)
+/* erf(i / 4 + t), i = 0..15, |t| <= 1/8, by powers of t: a row holds the coefficients of one power; row 0 is erf(i / 4). For i = 0 it is erf(t) - t. */
+#define C_erf_near_0(X) \
+    X(0x0.0p+0f), X(0x1.1af54e0000000p-2f), X(0x1.0a7ef60000000p-1f), X(0x1.6c1c980000000p-1f), X(0x1.af767a0000000p-1f), X(0x1.d8865e0000000p-1f), \
+    X(0x1.eea5560000000p-1f), X(0x1.f92d080000000p-1f), X(0x1.fd9ae20000000p-1f), X(0x1.ff40480000000p-1f), X(0x1.ffcaa80000000p-1f), X(0x1.fff2d00000000p-1f), \
+    X(0x1.fffd1a0000000p-1f), X(0x1.ffff700000000p-1f), X(0x1.ffffe80000000p-1f), X(0x1.fffffc0000000p-1f)
+#define C_erf_near_1(X) \
+    X(0x1.06eba80000000p-3f), X(0x1.0f5d160000000p+0f), X(0x1.c1efca0000000p-1f), X(0x1.492e420000000p-1f), X(0x1.a911f00000000p-2f), X(0x1.e465300000000p-3f), \
+    X(0x1.e723720000000p-4f), X(0x1.b055300000000p-5f), X(0x1.529b9e0000000p-6f), X(0x1.d4143a0000000p-8f), X(0x1.1d83180000000p-9f), X(0x1.3360d00000000p-11f), \
+    X(0x1.2408f00000000p-13f), X(0x1.e9b6000000000p-16f), X(0x1.6a59900000000p-18f), X(0x1.d937640000000p-21f)
+#define C_erf_near_2(X) \
+    X(-0x1.e6d71c0000000p-26f), X(-0x1.0f5d160000000p-2f), X(-0x1.c1efca0000000p-2f), X(-0x1.edc5640000000p-2f), X(-0x1.a911f00000000p-2f), X(-0x1.2ebf3e0000000p-2f), \
+    X(-0x1.6d5a960000000p-3f), X(-0x1.7a4a8a0000000p-4f), X(-0x1.529b9e0000000p-5f), X(-0x1.074b600000000p-6f), X(-0x1.64e3dc0000000p-8f), X(-0x1.a6a51a0000000p-10f), \
+    X(-0x1.b60d600000000p-12f), X(-0x1.8de3d00000000p-14f), X(-0x1.3d0e480000000p-16f), X(-0x1.bba3b80000000p-19f)
+#define C_erf_near_3(X) \
+    X(-0x1.8126960000000p-2f), X(-0x1.3c96b00000000p-2f), X(-0x1.2bf5940000000p-3f), X(0x1.b6ddc80000000p-6f), X(0x1.1b60340000000p-3f), X(0x1.571cbe0000000p-3f), \
+    X(0x1.1c2a5a0000000p-3f), X(0x1.7149a20000000p-4f), X(0x1.8b0bdc0000000p-5f), X(0x1.63efc60000000p-6f), X(0x1.119d020000000p-7f), X(0x1.69cc4e0000000p-9f), \
+    X(0x1.9db0160000000p-11f), X(0x1.9a97f60000000p-13f), X(0x1.62bba60000000p-15f), X(0x1.0b571e0000000p-17f)
+#define C_erf_near_4(X) \
+    X(-0x1.7b66140000000p-14f), X(0x1.040dd80000000p-3f), X(0x1.76f1c60000000p-3f), X(0x1.349b340000000p-3f), X(0x1.1b61fa0000000p-4f), X(-0x1.939c920000000p-8f), \
+    X(-0x1.6d59e80000000p-5f), X(-0x1.8a0dda0000000p-5f), X(-0x1.1a2cce0000000p-5f), X(-0x1.38aa160000000p-6f), X(-0x1.1a8a060000000p-7f), X(-0x1.ab0bc00000000p-9f), \
+    X(-0x1.11c71e0000000p-10f), X(-0x1.2c7a5c0000000p-12f), X(-0x1.1c02600000000p-14f), X(-0x1.d062260000000p-17f)
+#define C_erf_near_5(X) \
+    X(0x1.d3e9e60000000p-4f), X(0x1.4659aa0000000p-4f), X(0x1.e82d320000000p-8f), X(-0x1.b0a3640000000p-5f), X(-0x1.19edaa0000000p-4f), X(-0x1.81ced40000000p-5f), \
+    X(-0x1.eac2120000000p-7f), X(0x1.a8da200000000p-8f), X(0x1.aa4ec40000000p-7f), X(0x1.5cb6000000000p-7f), X(0x1.91bba00000000p-8f), X(0x1.6b30aa0000000p-9f), \
+    X(0x1.0ce2080000000p-10f), X(0x1.4d3aa80000000p-12f), X(0x1.5e2af00000000p-14f), X(0x1.3aa7e40000000p-16f)
+#define C_erf_near_6(X) \
+    X(-0x1.474d360000000p-7f), X(-0x1.4a302c0000000p-5f), X(-0x1.9804ba0000000p-5f), X(-0x1.b764e20000000p-6f), X(0x1.26f7b20000000p-8f), X(0x1.5ad1480000000p-6f), \
+    X(0x1.3bbb6c0000000p-6f), X(0x1.26417a0000000p-7f), X(0x1.04481a0000000p-11f), X(-0x1.799c2e0000000p-9f), X(-0x1.6dffaa0000000p-9f), X(-0x1.b2ffd80000000p-10f), \
+    X(-0x1.8499500000000p-11f), X(-0x1.1656540000000p-12f), X(-0x1.4975760000000p-14f), X(-0x1.47bc860000000p-16f)
 /* ((2 atanh(s) - 2 s) / s^3 - 2/3) / z, z = s^2: log_tail_f64: degree 7 on [0.0, 0.029496], relative error 6.47e-17 */
 #define C_log_tail_f64(X) \
     X(0x1.999999999999ap-2), X(0x1.2492492492523p-2), X(0x1.c71c71c6ea0cap-3), X(0x1.745d177b194a2p-3), \

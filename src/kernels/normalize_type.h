@@ -1,54 +1,50 @@
-/* Template: kernels of normalisation for one element type T, with suffix S. Plain loops of 16 lanes, which the compiler turns into vectors;
- * products and sums are rounded one by one on every instruction set. */
+/* Template: kernels of normalisation for one element type T, with suffix S. Sums are 16 lanes in vectors; maps are plain loops, which the
+ * compiler turns into vectors, their products and sums rounded one by one. */
 #define FN_(a, b) a##_##b
 #define FN2(a, b) FN_(a, b)
 #define FN(a) FN2(a, S)
 
-static double FN(fold)(double lane[16]) {
-    for (int w = 8; w > 0; w /= 2)
-        for (int i = 0; i < w; i++) lane[i] += lane[i + w];
-    return lane[0];
-}
-
 static void FN(moments)(int64_t n, const void *from, double shift, double sum[2]) {
     const T *x = from;
-    double s1[16] = {0}, s2[16] = {0};
+    const vf64 by = v_splat_f64(shift);
+    vf64 s1[SUMS], s2[SUMS], d[SUMS];
+    clear(s1), clear(s2);
     int64_t i = 0;
     for (; i + 16 <= n; i += 16) {
-        for (int l = 0; l < 16; l++) {
-            double d = (double)x[i + l] - shift;
-            s1[l] += d, s2[l] += d * d;
-        }
+        FN(lanes)(x + i, d);
+        for (int j = 0; j < SUMS; j++) d[j] -= by, s1[j] += d[j], s2[j] = v_fma_f64(d[j], d[j], s2[j]);
     }
+    double lane1[16], lane2[16];
+    store(s1, lane1), store(s2, lane2);
     for (int l = 0; i < n; i++, l++) {
-        double d = (double)x[i] - shift;
-        s1[l] += d, s2[l] += d * d;
+        double e = (double)x[i] - shift;
+        lane1[l] += e, lane2[l] = fma_of(e, e, lane2[l]);
     }
-    sum[0] += FN(fold)(s1), sum[1] += FN(fold)(s2);
+    sum[0] += fold(lane1), sum[1] += fold(lane2);
 }
 
 static void FN(dots)(int64_t n, const void *gv, const void *wv, const void *xv, double shift, double sum[2]) {
     const T *g = gv, *w = wv, *x = xv;
-    double s1[16] = {0}, s2[16] = {0};
+    const vf64 by = v_splat_f64(shift);
+    vf64 s1[SUMS], s2[SUMS], d[SUMS], h[SUMS], f[SUMS];
+    clear(s1), clear(s2);
     int64_t i = 0;
     for (; i + 16 <= n; i += 16) {
+        FN(lanes)(x + i, d);
+        FN(lanes)(g + i, h);
         if (w) {
-            for (int l = 0; l < 16; l++) {
-                double h = (double)g[i + l] * (double)w[i + l];
-                s1[l] += h, s2[l] += h * ((double)x[i + l] - shift);
-            }
-        } else {
-            for (int l = 0; l < 16; l++) {
-                double h = (double)g[i + l];
-                s1[l] += h, s2[l] += h * ((double)x[i + l] - shift);
-            }
+            FN(lanes)(w + i, f);
+            for (int j = 0; j < SUMS; j++) h[j] *= f[j];
         }
+        for (int j = 0; j < SUMS; j++) s1[j] += h[j], s2[j] = v_fma_f64(h[j], d[j] - by, s2[j]);
     }
+    double lane1[16], lane2[16];
+    store(s1, lane1), store(s2, lane2);
     for (int l = 0; i < n; i++, l++) {
-        double h = w ? (double)g[i] * (double)w[i] : (double)g[i];
-        s1[l] += h, s2[l] += h * ((double)x[i] - shift);
+        double e = w ? (double)g[i] * (double)w[i] : (double)g[i];
+        lane1[l] += e, lane2[l] = fma_of(e, (double)x[i] - shift, lane2[l]);
     }
-    sum[0] += FN(fold)(s1), sum[1] += FN(fold)(s2);
+    sum[0] += fold(lane1), sum[1] += fold(lane2);
 }
 
 static void FN(affine)(int64_t n, const void *xv, double a, double c, void *yv) {

@@ -1,6 +1,7 @@
 /* Box-Muller with the logarithm and sine of the Cephes library (S. L. Moshier, Methods and Programs for Mathematical Functions, 1989:
  * logf.c, sinf.c, cosf.c), in the order of operations, fused ones included, that gives PyTorch's numbers bit for bit. */
 #include "kernels/random.h"
+#include "core/mersenne.h"
 #include <math.h>
 #include <string.h>
 
@@ -77,4 +78,17 @@ static void uniform(int64_t n, const uint32_t *words, float *out, float from, fl
     for (int64_t i = 0; i < n; i++) out[i] = fmaf((float)(words[i] & 0xffffff) * 0x1p-24f, width, from);
 }
 
-const tw_random_kernels TW_K(tw_random_kernels) = {normal16, uniform};
+static void below(int64_t n, const uint32_t *words, uint64_t limit, float *out) {
+    for (int64_t i = 0; i < n; i++) {
+        const uint64_t word = (uint64_t)words[2 * i] << 32 | words[2 * i + 1];
+        out[i] = (word & ((1ull << 53) - 1)) < limit ? 1.0f : 0.0f;
+    }
+}
+
+static void twist(uint32_t *state) { tw_twist_all(state); }
+
+static void temper(int64_t n, const uint32_t *restrict state, uint32_t *restrict to) {
+    for (int64_t i = 0; i < n; i++) to[i] = tw_temper(state[i]);
+}
+
+const tw_random_kernels TW_K(tw_random_kernels) = {normal16, uniform, below, twist, temper};

@@ -108,6 +108,8 @@ TW_VEC_OPS(f32, ps, float, __mmask16, 16)
 TW_VEC_OPS(f64, pd, double, __mmask8, 8)
 TW_INLINE vf64 tw_low_f32(vf32 a) { return (vf64)_mm512_cvtps_pd(_mm512_castps512_ps256(a)); }
 TW_INLINE vf64 tw_high_f32(vf32 a) { return (vf64)_mm512_cvtps_pd(_mm512_extractf32x8_ps(a, 1)); }
+/* table[i mod 16] */
+TW_INLINE vf32 v_pick16_f32(const float table[16], vi32 i) { return (vf32)_mm512_permutexvar_ps((__m512i)i, _mm512_loadu_ps(table)); }
 TW_INLINE vf32 tw_join_f64(vf64 low, vf64 high) {
     return (vf32)_mm512_insertf32x8(_mm512_castps256_ps512(_mm512_cvtpd_ps(low)), _mm512_cvtpd_ps(high), 1);
 }
@@ -137,6 +139,13 @@ TW_VEC_COMMON(f64, 64, double, V_LANES_f64)
     TW_INLINE v##T v_load_n_##T(const W *p, int64_t n) { v##T v = {0}; memcpy(&v, p, (size_t)n * sizeof(W)); return v; } \
     TW_INLINE void v_store_n_##T(W *p, v##T v, int64_t n) { memcpy(p, &v, (size_t)n * sizeof(W)); }
 
+#define TW_VEC_PICKED \
+    TW_INLINE vf32 v_pick16_f32(const float table[16], vi32 i) { \
+        vf32 r; \
+        for (int l = 0; l < V_LANES_f32; l++) r[l] = table[i[l] & 15]; \
+        return r; \
+    }
+
 #if TW_VEC_AVX2 || TW_VEC_SSE
 #if TW_VEC_AVX2
 #define TW_MM(NAME) _mm256_##NAME
@@ -165,6 +174,10 @@ static const int64_t tw_tail_f64[8] __attribute__((unused)) = {-1, -1, -1, -1, 0
         return (v##T)_mm256_maskload_##P(p, _mm256_loadu_si256((const __m256i *)(const void *)(tw_tail_##T + V_LANES_##T - n))); } \
     TW_INLINE void v_store_n_##T(W *p, v##T v, int64_t n) { \
         _mm256_maskstore_##P(p, _mm256_loadu_si256((const __m256i *)(const void *)(tw_tail_##T + V_LANES_##T - n)), v); }
+TW_INLINE vf32 v_pick16_f32(const float table[16], vi32 i) {
+    __m256 low = _mm256_permutevar8x32_ps(_mm256_loadu_ps(table), (__m256i)i), high = _mm256_permutevar8x32_ps(_mm256_loadu_ps(table + 8), (__m256i)i);
+    return (vf32)_mm256_blendv_ps(low, high, (__m256)(i << 28));
+}
 TW_VEC_MASKED(f32, ps, float)
 TW_VEC_MASKED(f64, pd, double)
 TW_INLINE vf64 tw_low_f32(vf32 a) { return (vf64)_mm256_cvtps_pd(_mm256_castps256_ps128(a)); }
@@ -173,6 +186,7 @@ TW_INLINE vf32 tw_join_f64(vf64 low, vf64 high) { return (vf32)_mm256_set_m128(_
 #else
 TW_VEC_BUFFERED(f32, float)
 TW_VEC_BUFFERED(f64, double)
+TW_VEC_PICKED
 TW_INLINE vf64 tw_low_f32(vf32 a) { return (vf64)_mm_cvtps_pd(a); }
 TW_INLINE vf64 tw_high_f32(vf32 a) { return (vf64)_mm_cvtps_pd(_mm_movehl_ps(a, a)); }
 TW_INLINE vf32 tw_join_f64(vf64 low, vf64 high) { return (vf32)_mm_movelh_ps(_mm_cvtpd_ps(low), _mm_cvtpd_ps(high)); }
@@ -191,6 +205,11 @@ TW_VEC_OPS(f32, uint32x4_t)
 TW_VEC_OPS(f64, uint64x2_t)
 TW_VEC_BUFFERED(f32, float)
 TW_VEC_BUFFERED(f64, double)
+TW_INLINE vf32 v_pick16_f32(const float table[16], vi32 i) {
+    const uint8_t *bytes = (const uint8_t *)table;
+    const uint8x16x4_t all = {{vld1q_u8(bytes), vld1q_u8(bytes + 16), vld1q_u8(bytes + 32), vld1q_u8(bytes + 48)}};
+    return (vf32)vqtbl4q_u8(all, (uint8x16_t)((vu32)(i & 15) * 0x04040404u + 0x03020100u));
+}
 TW_INLINE vf64 tw_low_f32(vf32 a) { return (vf64)vcvt_f64_f32(vget_low_f32(a)); }
 TW_INLINE vf64 tw_high_f32(vf32 a) { return (vf64)vcvt_high_f64_f32(a); }
 TW_INLINE vf32 tw_join_f64(vf64 low, vf64 high) { return (vf32)vcvt_high_f32_f64(vcvt_f32_f64(low), high); }
@@ -208,6 +227,7 @@ TW_VEC_LANES(f32, f)
 TW_VEC_LANES(f64, )
 TW_VEC_BUFFERED(f32, float)
 TW_VEC_BUFFERED(f64, double)
+TW_VEC_PICKED
 TW_INLINE vf64 tw_low_f32(vf32 a) { vf64 r; for (int i = 0; i < V_LANES_f64; i++) r[i] = a[i]; return r; }
 TW_INLINE vf64 tw_high_f32(vf32 a) { vf64 r; for (int i = 0; i < V_LANES_f64; i++) r[i] = a[i + V_LANES_f64]; return r; }
 TW_INLINE vf32 tw_join_f64(vf64 low, vf64 high) {

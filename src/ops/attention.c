@@ -5,7 +5,6 @@
 #include "core/memory.h"
 #include "core/threads.h"
 #include "kernels/attention.h"
-#include "kernels/softmax.h"
 #include "ops/clear.h"
 #include "ops/linalg_gemm.h"
 #include "ops/op.h"
@@ -118,7 +117,7 @@ static bool forward_block(const heads *h, int64_t task, char *scratch) {
     }
     if (!product(h, m, h->value_width, n, 1, scratch_rows(scratch, n), plane(h, h->v, b, key_head), out.at, out.row, NULL)) return false;
     for (int64_t i = 0; i < m; i++) {
-        tw_softmax()->divide[h->wide](h->value_width, out.at + (size_t)(i * out.row) * h->size, sums + (size_t)i * h->size);
+        tw_attention()->divide[h->wide](h->value_width, out.at + (size_t)(i * out.row) * h->size, sums + (size_t)i * h->size);
     }
     return true;
 }

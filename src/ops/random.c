@@ -1,5 +1,7 @@
 /* Random numbers, drawn in PyTorch's order. Elements are filled one by one in the order of memory, whatever the strides, as a serial
  * TensorIterator does; contiguous normal numbers from 16 on are drawn uniform first and transformed 16 at a time. */
+#include "core/mersenne.h"
+#include "kernels/copy.h"
 #include "kernels/random.h"
 #include "ops/copy.h"
 #include "ops/op.h"
@@ -120,6 +122,23 @@ static tw_tensor *as_real(tw_tensor *t) {
 /* --- uniform -------------------------------------------------------------------------------------------------- */
 
 enum { BLOCK = 1024 };
+
+void tw_random32_fill(tw_generator *g, uint32_t *to, int64_t n) {
+    while (n > 0) {
+        if (--g->left == 0) {
+            tw_random()->twist(g->state);
+            g->left = TW_MERSENNE_WORDS;
+            g->next = 0;
+        }
+        /* left counts the word about to be drawn too */
+        const int64_t count = g->left < n ? g->left : n;
+        tw_random()->temper(count, g->state + g->next, to);
+        g->next += (uint32_t)count;
+        g->left -= (int32_t)count - 1;
+        to += count;
+        n -= count;
+    }
+}
 
 static void uniform_floats(tw_generator *g, float *out, int64_t n, float from, float to) {
     uint32_t words[BLOCK];
@@ -299,9 +318,25 @@ static bool check_probability(double p) {
 }
 
 bool tw_bernoulli__float_meta(const tw_arg *a, tw_meta *out) { return check_probability(a[1].d) && meta_self(a, out); }
+/* Contiguous ones and zeros, many at a time. */
+static void bernoulli_blocks(tw_generator *g, tw_tensor *t, double p) {
+    const uint64_t limit = (uint64_t)ceil(p * 0x1p53); /* an integer is below p 2^53 where it is below that, rounded up */
+    const size_t size = tw_dtype_size((tw_dtype)t->dtype);
+    uint32_t words[BLOCK];
+    float drawn[BLOCK / 2];
+    char *to = tw_data(t);
+    for (int64_t i = 0; i < t->numel; i += BLOCK / 2) {
+        const int64_t count = t->numel - i < BLOCK / 2 ? t->numel - i : BLOCK / 2;
+        tw_random32_fill(g, words, 2 * count);
+        tw_random()->below(count, words, limit, t->dtype == TW_FLOAT32 ? (float *)(void *)to + i : drawn);
+        if (t->dtype != TW_FLOAT32) tw_cast(count, to + (size_t)i * size, (tw_dtype)t->dtype, drawn, TW_FLOAT32);
+    }
+}
+
 bool tw_bernoulli__float_run(const tw_arg *a, tw_tensor **out) {
     const draw d = {.one = one_bernoulli, .g = generator_of(&a[2]), .dtype = (tw_dtype)out[0]->dtype, .from = a[1].d};
-    fill_in_memory_order(&d, out[0]);
+    if (tw_is_contiguous(out[0])) bernoulli_blocks(d.g, out[0], d.from);
+    else fill_in_memory_order(&d, out[0]);
     return true;
 }
 

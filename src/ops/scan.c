@@ -24,28 +24,27 @@ bool tw_cumsum_meta(const tw_arg *a, tw_meta *out) {
 
 bool tw_cumprod_meta(const tw_arg *a, tw_meta *out) { return tw_cumsum_meta(a, out); }
 
-/* (outer, n, inner), contiguous, in and out of one dtype. Neighbouring columns, up to WIDTH, go down row by row together. */
-enum { WIDTH = 512 };
+/* (outer, n, inner), contiguous, in and out of one dtype. */
 typedef struct scan { const char *in; char *out; int64_t n, inner; tw_dtype dtype; bool product; } scan;
 
+/* Several scans at a time: neighbouring columns, whose elements lie side by side; or whole rows, so that one addition need not wait for the
+ * one before. Each scan goes in order all the same. */
+enum { ROWS = 8, COLUMNS = 512 };
+
+#define SCANS(T, A, LOAD, STORE, OP, START, COUNT, APART, STEP) do { \
+    A acc[COLUMNS]; \
+    for (int64_t l = 0; l < (COUNT); l++) acc[l] = START; \
+    for (int64_t k = 0; k < s->n; k++) { \
+        for (int64_t l = 0; l < (COUNT); l++) acc[l] = (A)OP(acc[l], LOAD(in[k * (STEP) + l * (APART)])); \
+        for (int64_t l = 0; l < (COUNT); l++) out[k * (STEP) + l * (APART)] = (T)STORE(acc[l]); \
+    } \
+} while (0)
 #define LOOP(T, A, LOAD, STORE, OP, START) do { \
     const T *in = (const T *)(const void *)s->in + at; \
     T *out = (T *)(void *)s->out + at; \
-    if (cols == 1) { \
-        A acc = START; \
-        for (int64_t k = 0; k < s->n; k++) { \
-            acc = (A)OP(acc, LOAD(in[k * s->inner])); \
-            out[k * s->inner] = STORE(acc); \
-        } \
-    } else { \
-        A acc[WIDTH]; \
-        for (int64_t c = 0; c < cols; c++) acc[c] = START; \
-        for (int64_t k = 0; k < s->n; k++, in += s->inner, out += s->inner) \
-            for (int64_t c = 0; c < cols; c++) { \
-                acc[c] = (A)OP(acc[c], LOAD(in[c])); \
-                out[c] = STORE(acc[c]); \
-            } \
-    } \
+    if (s->inner > 1) SCANS(T, A, LOAD, STORE, OP, START, count, 1, s->inner); \
+    else if (count == ROWS) SCANS(T, A, LOAD, STORE, OP, START, ROWS, s->n, 1); \
+    else SCANS(T, A, LOAD, STORE, OP, START, count, s->n, 1); \
 } while (0)
 #define ADD(a, b) ((a) + (b))
 #define MUL(a, b) ((a) * (b))
@@ -57,7 +56,6 @@ typedef struct scan { const char *in; char *out; int64_t n, inner; tw_dtype dtyp
 #define BOTH(T, A, LOAD, STORE) \
     if (s->product) LOOP(T, A, LOAD, STORE, MUL, 1); else LOOP(T, A, LOAD, STORE, ADD, 0); \
     break
-
 #define WRAPPED(T) \
     if (s->product) LOOP(T, uint64_t, (uint64_t), (T), MUL, 1); else LOOP(T, uint64_t, (uint64_t), (T), ADD, 0); \
     break
@@ -77,33 +75,31 @@ static void complex_scan(const scan *s, int64_t at) {
     }
 }
 
-/* `cols` columns from element `at` on. */
-static void scan_columns(const scan *s, int64_t at, int64_t cols) {
-    switch (s->dtype) {
-    case TW_FLOAT32: BOTH(float, double, AS_DOUBLE, TO_FLOAT);
-    case TW_FLOAT64: BOTH(double, double, SAME, SAME);
-    case TW_FLOAT16: BOTH(uint16_t, float, tw_half_to_float, tw_float_to_half);
-    case TW_BFLOAT16: BOTH(uint16_t, float, tw_bfloat_to_float, tw_float_to_bfloat);
-    case TW_UINT8: WRAPPED(uint8_t);
-    case TW_INT8: WRAPPED(int8_t);
-    case TW_INT16: WRAPPED(int16_t);
-    case TW_INT32: WRAPPED(int32_t);
-    case TW_INT64: WRAPPED(int64_t);
-    case TW_BOOL:
-        if (s->product) LOOP(uint8_t, uint8_t, SAME, SAME, AND, 1); else LOOP(uint8_t, uint8_t, SAME, SAME, OR, 0);
-        break;
-    default:
-        for (int64_t c = 0; c < cols; c++) complex_scan(s, at + c);
-    }
-}
-
-/* Columns [begin, end) of all blocks of n rows. */
 static void scan_range(void *context, int64_t begin, int64_t end) {
     const scan *s = context;
-    for (int64_t i = begin; i < end;) {
-        const int64_t c = i % s->inner, rest = s->inner - c < end - i ? s->inner - c : end - i, cols = rest < WIDTH ? rest : WIDTH;
-        scan_columns(s, i / s->inner * s->n * s->inner + c, cols);
-        i += cols;
+    for (int64_t i = begin, count; i < end; i += count) {
+        const int64_t at = i / s->inner * s->n * s->inner + i % s->inner;
+        count = s->inner > 1 ? s->inner - i % s->inner : end - i;
+        if (count > (s->inner > 1 ? COLUMNS : ROWS)) count = s->inner > 1 ? COLUMNS : ROWS;
+        if (count > end - i) count = end - i;
+        switch (s->dtype) {
+        case TW_FLOAT32: BOTH(float, double, AS_DOUBLE, TO_FLOAT);
+        case TW_FLOAT64: BOTH(double, double, SAME, SAME);
+        case TW_FLOAT16: BOTH(uint16_t, float, tw_half_to_float, tw_float_to_half);
+        case TW_BFLOAT16: BOTH(uint16_t, float, tw_bfloat_to_float, tw_float_to_bfloat);
+        case TW_UINT8: WRAPPED(uint8_t);
+        case TW_INT8: WRAPPED(int8_t);
+        case TW_INT16: WRAPPED(int16_t);
+        case TW_INT32: WRAPPED(int32_t);
+        case TW_INT64: WRAPPED(int64_t);
+        case TW_BOOL:
+            if (s->product) LOOP(uint8_t, uint8_t, SAME, SAME, AND, 1);
+            else LOOP(uint8_t, uint8_t, SAME, SAME, OR, 0);
+            break;
+        default:
+            count = 1;
+            complex_scan(s, at);
+        }
     }
 }
 
@@ -125,8 +121,8 @@ static bool run_scan(const tw_arg *a, tw_tensor *out, bool product) {
         for (int d = 0; d < dim; d++) outer *= out->sizes[d];
         for (int d = (int)dim + 1; d < out->ndim; d++) s.inner *= out->sizes[d];
     }
-    const int64_t fair = 1 + 16384 / s.n, least = s.inner < WIDTH ? s.inner : WIDTH;
-    tw_parallel(outer * s.inner, fair < least ? least : fair, scan_range, &s);
+    const int64_t fair = 1 + 16384 / s.n, together = s.inner == 1 ? ROWS : s.inner < COLUMNS ? s.inner : COLUMNS;
+    tw_parallel(outer * s.inner, fair < together ? together : fair, scan_range, &s);
     ok = to == out || tw_copy(out, to);
 done:
     tw_release(in);

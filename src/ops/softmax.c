@@ -1,12 +1,9 @@
-/* softmax and log_softmax, and their gradients: rows in float or double scratch, over the kernels of exp, log and the
- * reductions, so that the bits are theirs. */
+/* softmax and log_softmax, and their gradients: rows where they lie, or in float or double scratch. */
 #include "core/memory.h"
 #include "core/threads.h"
 #include "kernels/copy.h"
-#include "kernels/reduce.h"
 #include "kernels/softmax.h"
 #include "ops/copy.h"
-#include "ops/elementwise.h"
 #include "ops/op.h"
 #include <string.h>
 
@@ -18,7 +15,6 @@ bool tw__softmax_backward_data_meta(const tw_arg *a, tw_meta *out);
 bool tw__softmax_backward_data_run(const tw_arg *a, tw_tensor **outs);
 bool tw__log_softmax_backward_data_meta(const tw_arg *a, tw_meta *out);
 bool tw__log_softmax_backward_data_run(const tw_arg *a, tw_tensor **outs);
-extern const tw_ew tw_ew_exp, tw_ew_log;
 
 /* --- meta ------------------------------------------------------------------------------------------------------------------ */
 
@@ -47,75 +43,14 @@ bool tw__log_softmax_backward_data_meta(const tw_arg *a, tw_meta *out) { return 
 
 /* --- rows ------------------------------------------------------------------------------------------------------------------ */
 
-typedef struct rows rows;
-/* Computes one row in place of x; y is the second input, or scratch. Both of the compute dtype. */
-typedef void (*row_fn)(const rows *w, void *x, void *y);
-
-struct rows {
+typedef struct rows {
     const tw_tensor *in, *other;   /* contiguous; other NULL in forward */
     tw_tensor *out;
     tw_dtype compute;
     int64_t n, inner;
-    row_fn row;
+    tw_softmax_row row;
     atomic_bool failed;
-};
-
-static void unary(const tw_ew *ew, tw_dtype dtype, int64_t n, void *to, const void *from) {
-    const void *in[1] = {from};
-    tw_ew_kernels()[ew->kernel][dtype](n, to, in, 0);
-}
-
-static const tw_reducer *reducer(const rows *w, tw_reducer_kind kind) {
-    return &tw_reducers()->table[kind][w->compute == TW_FLOAT64 ? TW_RC_DOUBLE : TW_RC_FLOAT];
-}
-
-/* Leaves in order, as the reduction engine's tree does for up to two of them; longer rows fold left to right. */
-static void reduce(const rows *w, tw_reducer_kind kind, const void *x, void *acc) {
-    const tw_reducer *k = reducer(w, kind);
-    char next[TW_ACC_BYTES];
-    size_t size = tw_dtype_size(w->compute);
-    k->leaf(w->n < TW_LEAF ? w->n : TW_LEAF, x, 0, acc);
-    for (int64_t i = TW_LEAF; i < w->n; i += TW_LEAF) {
-        k->leaf(w->n - i < TW_LEAF ? w->n - i : TW_LEAF, (const char *)x + (size_t)i * size, i, next);
-        k->combine(1, acc, next);
-    }
-}
-
-static int wide(const rows *w) { return w->compute == TW_FLOAT64; }
-
-static void softmax_row(const rows *w, void *x, void *y) {
-    double most[2], sum[2];
-    (void)y;
-    reduce(w, TW_R_MAX, x, most);
-    tw_softmax()->shift[wide(w)](w->n, x, most);
-    unary(&tw_ew_exp, w->compute, w->n, x, x);
-    reduce(w, TW_R_SUM, x, sum);
-    tw_softmax()->divide[wide(w)](w->n, x, sum);
-}
-
-static void log_softmax_row(const rows *w, void *x, void *y) {
-    double most[2], sum[2];
-    reduce(w, TW_R_MAX, x, most);
-    tw_softmax()->shift[wide(w)](w->n, x, most);
-    unary(&tw_ew_exp, w->compute, w->n, y, x);
-    reduce(w, TW_R_SUM, y, sum);
-    unary(&tw_ew_log, w->compute, 1, sum, sum);
-    tw_softmax()->shift[wide(w)](w->n, x, sum);
-}
-
-static void softmax_grad_row(const rows *w, void *x, void *y) {
-    double sum[2];
-    tw_softmax()->multiply[wide(w)](w->n, x, y);
-    reduce(w, TW_R_SUM, x, sum);
-    tw_softmax()->less[wide(w)](w->n, x, y, sum);
-}
-
-static void log_softmax_grad_row(const rows *w, void *x, void *y) {
-    double sum[2];
-    unary(&tw_ew_exp, w->compute, w->n, y, y);
-    reduce(w, TW_R_SUM, x, sum);
-    tw_softmax()->less[wide(w)](w->n, x, y, sum);
-}
+} rows;
 
 enum { COLUMNS = 16 };
 
@@ -156,6 +91,19 @@ static void put_rows(const rows *w, int64_t first, int64_t count, const char *fr
     }
 }
 
+/* Rows that are contiguous and of the compute dtype on every side. */
+static bool in_place(const rows *w) {
+    return w->inner == 1 && w->in->dtype == w->compute && w->out->dtype == w->compute && (!w->other || w->other->dtype == w->compute);
+}
+
+static void direct_range(void *context, int64_t begin, int64_t end) {
+    const rows *w = context;
+    const size_t bytes = (size_t)w->n * tw_dtype_size(w->compute);
+    const char *x = tw_data(w->in), *y = w->other ? tw_data(w->other) : NULL;
+    char *out = tw_data(w->out);
+    for (int64_t r = begin; r < end; r++) w->row(w->n, x + (size_t)r * bytes, y ? y + (size_t)r * bytes : NULL, out + (size_t)r * bytes);
+}
+
 static void row_range(void *context, int64_t begin, int64_t end) {
     rows *w = context;
     size_t bytes = (size_t)w->n * tw_dtype_size(w->compute);
@@ -171,13 +119,13 @@ static void row_range(void *context, int64_t begin, int64_t end) {
         if (count > end - r) count = end - r;
         gather_rows(w, w->in, first, count, x);
         if (w->other) gather_rows(w, w->other, first, count, y);
-        for (int64_t c = 0; c < count; c++) w->row(w, x + (size_t)c * bytes, y + (size_t)c * bytes);
+        for (int64_t c = 0; c < count; c++) w->row(w->n, x + (size_t)c * bytes, y + (size_t)c * bytes, x + (size_t)c * bytes);
         put_rows(w, first, count, x);
     }
     tw_free(x);
 }
 
-static bool run(tw_tensor *in, tw_tensor *other, int64_t dim, row_fn row, tw_tensor *given) {
+static bool run(tw_tensor *in, tw_tensor *other, int64_t dim, const tw_softmax_row row[2], tw_tensor *given) {
     rows w = {.n = 1, .inner = 1, .compute = tw_dtypes[in->dtype].compute};
     tw_tensor *made = NULL, *packed = NULL, *second = NULL;
     int64_t outer = 1;
@@ -196,8 +144,8 @@ static bool run(tw_tensor *in, tw_tensor *other, int64_t dim, row_fn row, tw_ten
         for (int d = 0; d < dim; d++) outer *= in->sizes[d];
         for (int d = (int)dim + 1; d < in->ndim; d++) w.inner *= in->sizes[d];
     }
-    w.row = row;
-    tw_parallel(outer * w.inner, 1 + 8192 / w.n, row_range, &w);
+    w.row = row[w.compute == TW_FLOAT64];
+    tw_parallel(outer * w.inner, in_place(&w) ? 1 + 8192 / w.n : COLUMNS * (1 + 8192 / COLUMNS / w.n), in_place(&w) ? direct_range : row_range, &w);
     ok = atomic_load(&w.failed) ? tw_fail_memory((size_t)w.n * 8) : !made || tw_copy(given, made);
 done:
     tw_release(packed);
@@ -206,13 +154,13 @@ done:
     return ok;
 }
 
-bool tw__softmax_run(const tw_arg *a, tw_tensor **outs) { return run(a[0].t, NULL, a[1].i, softmax_row, outs[0]); }
+bool tw__softmax_run(const tw_arg *a, tw_tensor **outs) { return run(a[0].t, NULL, a[1].i, tw_softmax()->softmax, outs[0]); }
 bool tw__log_softmax_run(const tw_arg *a, tw_tensor **outs) {
-    return run(a[0].t, NULL, a[1].i, log_softmax_row, outs[0]);
+    return run(a[0].t, NULL, a[1].i, tw_softmax()->log_softmax, outs[0]);
 }
 bool tw__softmax_backward_data_run(const tw_arg *a, tw_tensor **outs) {
-    return run(a[0].t, a[1].t, a[2].i, softmax_grad_row, outs[0]);
+    return run(a[0].t, a[1].t, a[2].i, tw_softmax()->softmax_grad, outs[0]);
 }
 bool tw__log_softmax_backward_data_run(const tw_arg *a, tw_tensor **outs) {
-    return run(a[0].t, a[1].t, a[2].i, log_softmax_grad_row, outs[0]);
+    return run(a[0].t, a[1].t, a[2].i, tw_softmax()->log_softmax_grad, outs[0]);
 }

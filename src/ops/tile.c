@@ -9,7 +9,7 @@
 #include "kernels/copy.h"
 #include <string.h>
 
-enum { TILE = 1024, TILE_BYTES = 8192, SHORT_ROW = 128, BLOCK_ROWS = 16, BLOCK_COLS = 64 };
+enum { TILE = 1024, TILE_BYTES = 8192, SHORT_ROW = 128, BLOCK_ROWS = 64, BLOCK_BYTES = 65536, TURNED_LEAST = 16 };
 
 typedef struct shape {      /* what is known of each operand before the walk */
     bool dense[TW_ITER_OPERANDS];    /* contiguous in the order of the walk */
@@ -45,7 +45,7 @@ static void study(const tw_tile_job *job, shape *s) {
         s->dense[i] = o->strides[0] == size || it->sizes[0] == 1;
         s->repeats[i] = true;
         s->turned[i] = it->ndim > 1 && o->strides[0] != size && o->strides[0] != 0 && o->strides[1] == size &&
-                       it->sizes[0] >= BLOCK_ROWS && it->sizes[1] >= BLOCK_ROWS;
+                       it->sizes[0] >= TURNED_LEAST && it->sizes[1] >= TURNED_LEAST;
         for (int d = 1; d < it->ndim; d++) {
             if (o->strides[d] != o->strides[d - 1] * it->sizes[d - 1]) s->dense[i] = false;
             if (o->strides[d]) s->repeats[i] = false;
@@ -229,6 +229,11 @@ static void run_short_rows(void *arg, int64_t begin, int64_t end) {
 
 /* --- 2-D blocks ------------------------------------------------------------------------------------------------- */
 
+typedef struct blocks {
+    _Alignas(64) char turned[TW_ITER_OPERANDS][BLOCK_BYTES]; /* touched only for operands that are transposed */
+    _Alignas(64) char raw[BLOCK_BYTES];
+} blocks;
+
 /* rows x cols of a transposed operand into scratch, rows one after the other. */
 static void gather_block(int64_t rows, int64_t cols, char *to, tw_dtype k, const char *from, const tw_operand *o, char *raw) {
     size_t size = tw_dtype_size(o->dtype);
@@ -239,7 +244,7 @@ static void gather_block(int64_t rows, int64_t cols, char *to, tw_dtype k, const
 }
 
 /* One row of a block: operands that are not transposed are prepared here, the others come out of their block. */
-static void run_block_row(const context *c, int64_t n, const int64_t *counters, int64_t row, buffers *b, char *row_scratch) {
+static void run_block_row(const context *c, int64_t n, const int64_t *counters, int64_t row, const blocks *block, buffers *b) {
     const tw_tile_job *job = c->job;
     const tw_iter *it = job->it;
     const void *in[TW_ITER_OPERANDS];
@@ -253,7 +258,7 @@ static void run_block_row(const context *c, int64_t n, const int64_t *counters, 
             continue;
         }
         if (c->shape->turned[i]) {
-            in[i - 1] = b->operand[i] + (size_t)(row * n) * size;
+            in[i - 1] = block->turned[i] + (size_t)(row * n) * size;
             continue;
         }
         char *p = tw_iter_at(it, o, counters);
@@ -262,7 +267,7 @@ static void run_block_row(const context *c, int64_t n, const int64_t *counters, 
             in[i - 1] = p;
         } else {
             if (o->strides[0] == 0) convert(1, b->operand[i], job->in[i - 1], p, o);
-            else gather_row(n, b->operand[i], job->in[i - 1], p, o, row_scratch);
+            else gather_row(n, b->operand[i], job->in[i - 1], p, o, b->raw);
             in[i - 1] = b->operand[i];
         }
     }
@@ -271,8 +276,13 @@ static void run_block_row(const context *c, int64_t n, const int64_t *counters, 
         compute(job, n, to, in, broadcast);
     } else {
         compute(job, n, b->operand[0], in, broadcast);
-        scatter_row(job, n, to, b->operand[0], row_scratch);
+        scatter_row(job, n, to, b->operand[0], b->raw);
     }
+}
+
+/* A plain move between memory and memory, one side transposed. */
+static bool moves_only(const tw_tile_job *job, const shape *s) {
+    return !job->kernel && job->it->nops == 2 && s->direct[0] && s->direct[1] && job->it->op[0].strides[0] == (int64_t)tw_dtype_size(job->out);
 }
 
 /* begin, end count bands: BLOCK_ROWS rows of dimension 1 at one place of the outer dimensions. */
@@ -280,11 +290,18 @@ static void run_blocks(void *arg, int64_t begin, int64_t end) {
     const context *c = arg;
     const tw_tile_job *job = c->job;
     const tw_iter *it = job->it;
-    int64_t bands = (it->sizes[1] + BLOCK_ROWS - 1) / BLOCK_ROWS;
-    int64_t counters[TW_MAX_DIMS];
-    int64_t cols = c->shape->tile / BLOCK_ROWS;
+    const int64_t bands = (it->sizes[1] + BLOCK_ROWS - 1) / BLOCK_ROWS;
+    const bool plain = moves_only(job, c->shape);
+    int64_t counters[TW_MAX_DIMS], widest = 1;
+    for (int i = 0; i < it->nops; i++) {
+        const int64_t own = (int64_t)tw_dtype_size(it->op[i].dtype), k = (int64_t)tw_dtype_size(kernel_dtype(job, i));
+        if (own > widest) widest = own;
+        if (k > widest) widest = k;
+    }
+    int64_t cols = BLOCK_BYTES / BLOCK_ROWS / widest;
+    if (cols > c->shape->tile) cols = c->shape->tile; /* what one row of the other operands may need */
+    blocks block;
     buffers b;
-    _Alignas(64) char row_scratch[TILE * 16 / BLOCK_ROWS];
     for (; begin < end; begin++) {
         int64_t outer = begin / bands, r0 = begin % bands * BLOCK_ROWS;
         int64_t rows = it->sizes[1] - r0 < BLOCK_ROWS ? it->sizes[1] - r0 : BLOCK_ROWS;
@@ -296,12 +313,17 @@ static void run_blocks(void *arg, int64_t begin, int64_t end) {
             int64_t n = it->sizes[0] - c0 < cols ? it->sizes[0] - c0 : cols;
             counters[0] = c0;
             counters[1] = r0;
+            if (plain) {
+                tw_move()->transpose[tw_size_index(tw_dtype_size(job->out))](rows, n, tw_iter_at(it, &it->op[0], counters), it->op[0].strides[1],
+                                                                             tw_iter_at(it, &it->op[1], counters), it->op[1].strides[0]);
+                continue;
+            }
             for (int i = 1; i < it->nops; i++)
                 if (c->shape->turned[i] && !job->constant[i - 1])
-                    gather_block(rows, n, b.operand[i], job->in[i - 1], tw_iter_at(it, &it->op[i], counters), &it->op[i], b.raw);
+                    gather_block(rows, n, block.turned[i], job->in[i - 1], tw_iter_at(it, &it->op[i], counters), &it->op[i], block.raw);
             for (int64_t r = 0; r < rows; r++) {
                 counters[1] = r0 + r;
-                run_block_row(c, n, counters, r, &b, row_scratch);
+                run_block_row(c, n, counters, r, &block, &b);
             }
         }
     }

@@ -3,6 +3,7 @@
 #include "core/print.h"
 #include "core/rng.h"
 #include "core/tensor.h"
+#include "ops/random_draw.h"
 #include <math.h>
 #include <pthread.h>
 

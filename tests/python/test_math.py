@@ -55,6 +55,21 @@ def test_errors_of_pow(bases, exponents):
     assert worst(np.asarray(got.tolist()), want[keep]) <= 1
 
 
+def float32_error(got, want):
+    """Largest error of float32 numbers, in units of the last place, against float64 ones."""
+    got, want = (np.asarray(t.tolist(), dtype=dtype) for t, dtype in ((got, np.float32), (want, np.float64)))
+    return float(np.max(np.abs(got - want) / np.spacing(np.abs(want).astype(np.float32))))
+
+
+def test_errors_of_float32_pow_and_erf():
+    torch.manual_seed(2)
+    x = torch.rand(100000, dtype=torch.float64).float()
+    for base, exponent in ((x + 0.5, 100 * x.flip(0) - 50), (0.99 + 0.02 * x, 4000 * x.flip(0)), (1e30 * x, 2 * x.flip(0) - 1)):
+        assert float32_error(torch.pow(base, exponent), torch.pow(base.double(), exponent.double())) < 0.6
+    for span in (4.2, 0.3, 1e-10):
+        assert float32_error(torch.erf(span * x), torch.erf((span * x).double())) < 1.2
+
+
 SPECIAL = {
     "exp": [(INF, INF), (-INF, 0.0), (-0.0, 1.0), (710.0, INF), (-746.0, 0.0)],
     "log": [(0.0, -INF), (-0.0, -INF), (INF, INF), (-1.0, NAN), (1.0, 0.0), (5e-324, -744.4400719213812)],
