@@ -199,13 +199,6 @@ class Module(_hooks.HookedCalls, StateDict):
 
     # --- attributes -------------------------------------------------------------------------------------------
 
-    def __getattr__(self, name):
-        own = self.__dict__
-        for registry in ("_parameters", "_buffers", "_modules"):
-            if registry in own and name in own[registry]:
-                return own[registry][name]
-        raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'", name=name, obj=self)
-
     def _forget(self, name, *registries):
         for registry in registries:
             if registry is None:
