@@ -74,7 +74,7 @@ GET(grad_fn) {
     return tw_py_node(node);
 }
 GET(output_nr) { UNUSED; return PyLong_FromLong(t->autograd ? (long)t->autograd->output_number + (long)t->autograd->piece : 0); }
-GET(base) { UNUSED; return tw_py_wrap_borrowed(t->autograd && (t->flags & TW_IS_VIEW) ? t->autograd->base : NULL); }
+GET(base) { UNUSED; return tw_py_wrap_borrowed(t->flags & TW_IS_VIEW ? t->base : NULL); }
 GET(retains_grad) { UNUSED; return PyBool_FromLong(t->autograd && t->autograd->retains_grad); }
 GET(data) { UNUSED; return tw_py_wrap(tw_data_alias_new(t)); }
 GET(name) {

@@ -143,9 +143,9 @@ static PyObject *run_backward(PyObject *m, PyObject *args) {
     PyThreadState *state = NULL;
     int64_t size = 0;
     for (Py_ssize_t i = 0; i < nroots; i++) size += r[i]->numel;
-    if (size > 1 << 16) state = PyEval_SaveThread();
+    if (size > 1 << 16) state = tw_py_unlock();
     bool ok = tw_backward_run(r, g, (int)nroots, retain, create, ninputs ? in : NULL, (int)ninputs, unused, accumulate, out);
-    if (state) PyEval_RestoreThread(state);
+    if (state) tw_py_lock(state);
     if (!ok) {
         tw_py_raise();
         goto done;

@@ -50,9 +50,9 @@ static void hold(const tw_op *op, const tw_arg *args, bool on) {
 bool tw_py_run(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
     if (!is_large(op, args)) return tw_call(op, args, outs);
     hold(op, args, true);
-    PyThreadState *state = PyEval_SaveThread();
+    PyThreadState *state = tw_py_unlock();
     bool ok = tw_call(op, args, outs);
-    PyEval_RestoreThread(state);
+    tw_py_lock(state);
     hold(op, args, false);
     return ok;
 }
@@ -60,9 +60,9 @@ bool tw_py_run(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
 bool tw_py_run_inplace(const tw_op *op, const tw_arg *args) {
     if (!is_large(op, args)) return tw_call_inplace(op, args);
     hold(op, args, true);
-    PyThreadState *state = PyEval_SaveThread();
+    PyThreadState *state = tw_py_unlock();
     bool ok = tw_call_inplace(op, args);
-    PyEval_RestoreThread(state);
+    tw_py_lock(state);
     hold(op, args, false);
     return ok;
 }

@@ -5,6 +5,7 @@
 #include <Python.h>
 #include <structmember.h>
 #include "autograd/autograd.h"
+#include "core/refs.h"
 #include "ext/binding.h"
 
 /* Note [Ownership of wrappers]
@@ -71,6 +72,16 @@ tw_tensor *tw_py_from_array(PyObject *array, bool warn); /* shares memory; NULL 
 bool tw_py_is_ndarray(PyObject *o);
 PyObject *tw_py_to_numpy(tw_tensor *t, PyObject *owner);
 PyObject *tw_py_numpy_module(void);                      /* borrowed; imports NumPy */
+
+/* Gives Python's lock up for long work, and takes it again. Note [Counts without atomics] in core/refs.h. */
+static inline PyThreadState *tw_py_unlock(void) {
+    tw_share();
+    return PyEval_SaveThread();
+}
+static inline void tw_py_lock(PyThreadState *state) {
+    PyEval_RestoreThread(state);
+    tw_unshare();
+}
 
 /* --- calls (call.c) --- */
 PyObject *tw_py_callable_find(const char *space, const char *name); /* borrowed; NULL without an error if there is none */

@@ -203,6 +203,7 @@ PyMODINIT_FUNC PyInit__C(void) {
         !tw_py_init_inplace(m) || !tw_py_init_nn(m) || !tw_py_init_optim(m))
         goto fail;
     tw_warn_hook = warn;
+    tw_unshare(); /* Note [Counts without atomics]: from here on, whoever is in the library holds Python's lock */
     return m;
 fail:
     if (!PyErr_Occurred()) tw_py_raise();

@@ -42,8 +42,8 @@ tw_tensor *tw_data_alias_new(tw_tensor *t); /* t.data: shares storage, own versi
 static inline bool tw_requires_grad(const tw_tensor *t) {
     return (t->flags & TW_REQUIRES_GRAD) || ((t->flags & TW_IS_VIEW) && tw_wants_grad(t));
 }
-/* Marks `view` as a view of t (its base, or t's base). Used for views that are not recorded by tw_call; mode as tw_autograd.view_mode. */
-bool tw_set_base(tw_tensor *view, tw_tensor *t, uint8_t mode);
+/* Marks `view` as a view of t (its base, or t's base). Used for views that are not recorded by tw_call; mode as tw_tensor.view_mode. */
+void tw_set_base(tw_tensor *view, tw_tensor *t, uint8_t mode);
 /* The pieces of one tensor (split, unbind): views that must not be written to while grad mode is on. node: the name of the one node that
  * PyTorch gives them ("SplitBackward0"), a literal. */
 void tw_mark_pieces(tw_tensor *const *pieces, int n, const char *node);

@@ -211,9 +211,8 @@ static bool call_graph(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
     bool ok = wants ? call_recorded(op, args, outs) : run_below(op, args, outs);
     if (!ok || op->kind != TW_KIND_VIEW || (op->flags & TW_OP_FRESH)) return ok;
     if (outs[0]->storage != args[0].t->storage || (tw_mode & TW_MODE_INFERENCE)) return true;
-    if (tw_set_base(outs[0], args[0].t, tw_mode & TW_MODE_NO_GRAD ? 1 : 0)) return true;
-    release_all(op, outs);
-    return false;
+    tw_set_base(outs[0], args[0].t, tw_mode & TW_MODE_NO_GRAD ? 1 : 0);
+    return true;
 }
 
 static bool call(const tw_op *op, const tw_arg *args, tw_tensor **outs);
@@ -277,7 +276,7 @@ static bool view_inplace(const tw_op *op, const tw_arg *args, tw_node *n) {
     if (ok) tw_bump_version(self);
     if (!ok || !n) return ok;
     if (!finish(n, 0, &self) || !tw_set_history(self, n, 0)) return false;
-    if (self->flags & TW_IS_VIEW) self->autograd->view_version = tw_version_of(self);
+    if (self->flags & TW_IS_VIEW) self->view_version = tw_version_of(self);
     return true;
 }
 

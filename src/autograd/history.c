@@ -84,7 +84,6 @@ static bool view_apply(tw_node *n, tw_tensor *const *g, uint64_t need, tw_tensor
 static void free_context(tw_node *n) { tw_free(n->context); }
 
 static bool remake(tw_tensor *t) {
-    tw_autograd *a = t->autograd;
     tw_node *n = tw_node_new(3, 1, 1);
     view_context *c = n ? tw_malloc(sizeof *c) : NULL;
     if (!c) { tw_node_release(n); return false; }
@@ -92,31 +91,31 @@ static bool remake(tw_tensor *t) {
     n->context = c;
     n->destroy = free_context;
     n->apply = view_apply;
-    take_geometry(&c->base, a->base);
+    take_geometry(&c->base, t->base);
     take_geometry(&c->view, t);
-    bool ok = tw_node_connect(n, 0, a->base) && tw_meta_of(&n->outputs[0], t) && tw_set_history(t, n, 0);
+    bool ok = tw_node_connect(n, 0, t->base) && tw_meta_of(&n->outputs[0], t) && tw_set_history(t, n, 0);
     tw_node_release(n);
-    a->view_version = tw_version_of(t);
+    t->view_version = tw_version_of(t);
     return ok;
 }
 
-bool tw_set_base(tw_tensor *view, tw_tensor *t, uint8_t mode) {
-    tw_autograd *a = tw_autograd_of(view);
-    bool nested = (t->flags & TW_IS_VIEW) && t->autograd && t->autograd->base;
-    if (!a) return false;
-    tw_release(a->base);
-    a->base = tw_retain(nested ? t->autograd->base : t);
-    a->view_mode = nested && t->autograd->view_mode ? t->autograd->view_mode : mode;
-    a->view_version = tw_version_of(view);
+void tw_set_base(tw_tensor *view, tw_tensor *t, uint8_t mode) {
+    const bool nested = (t->flags & TW_IS_VIEW) && t->base;
+    tw_tensor *old = view->base;
+    view->base = nested ? t->base : t;
+    tw_tensor_retain(view->base);
+    tw_release(old);
+    view->view_mode = nested && t->view_mode ? t->view_mode : mode;
+    view->view_version = tw_version_of(view);
     view->flags |= TW_IS_VIEW;
-    return true;
 }
 
 void tw_mark_pieces(tw_tensor *const *pieces, int n, const char *node) {
     for (int i = 0; i < n; i++) {
         tw_autograd *a = pieces[i]->autograd;
-        if (!(pieces[i]->flags & TW_IS_VIEW) || !a || !a->base) continue;
-        if (!a->view_mode) a->view_mode = 2;
+        if (!(pieces[i]->flags & TW_IS_VIEW) || !pieces[i]->base) continue;
+        if (!pieces[i]->view_mode) pieces[i]->view_mode = 2;
+        if (!a) continue; /* and so no grad_fn */
         a->piece = (uint32_t)i;
         if (a->grad_fn && a->grad_fn->op && a->grad_fn->op->kind == TW_KIND_VIEW) a->grad_fn->name = node;
     }
@@ -126,18 +125,18 @@ void tw_mark_pieces(tw_tensor *const *pieces, int n, const char *node) {
 
 /* A view whose grad_fn is of before a write to its base. */
 static bool outdated(const tw_tensor *t) {
-    const tw_autograd *a = t->autograd;
-    return (t->flags & TW_IS_VIEW) && a->base && tw_wants_grad(t) && a->view_version != tw_version_of((tw_tensor *)t) &&
-           (a->base->flags & TW_REQUIRES_GRAD);
+    return (t->flags & TW_IS_VIEW) && t->base && tw_wants_grad(t) && t->view_version != tw_version_of((tw_tensor *)t) &&
+           (t->base->flags & TW_REQUIRES_GRAD);
 }
 
 /* A view of which PyTorch cannot tell what a write means. event: "is being modified inplace". */
-static bool refuse_view(const tw_autograd *a, const char *event, const char *mode_event) {
+static bool refuse_view(const tw_tensor *t, const char *event, const char *mode_event) {
     char from[256];
-    if (a->grad_fn) snprintf(from, sizeof from, "Output %u of %s is a view and %s.", a->piece + a->output_number, tw_forward_name(a->grad_fn), event);
+    const tw_autograd *a = t->autograd;
+    if (a && a->grad_fn) snprintf(from, sizeof from, "Output %u of %s is a view and %s.", a->piece + a->output_number, tw_forward_name(a->grad_fn), event);
     else snprintf(from, sizeof from, "A view was created in no_grad mode and %s with grad mode enabled.", mode_event);
     return tw_fail(TW_RUNTIME_ERROR, "%s %s", from,
-                   a->view_mode == 2
+                   t->view_mode == 2
                        ? "This view is the output of a function that returns multiple views. Such functions do not allow the output views to be "
                          "modified inplace. You should replace the inplace operation by an out-of-place one."
                        : "Given that this use case is ambiguous and error-prone, it is forbidden. You can clarify your code by moving both the "
@@ -146,23 +145,21 @@ static bool refuse_view(const tw_autograd *a, const char *event, const char *mod
 }
 
 tw_node *tw_grad_fn_of(tw_tensor *t) {
-    tw_autograd *a = t->autograd;
-    if (!a || !outdated(t)) return a ? a->grad_fn : NULL;
-    if (a->view_mode) {
+    if (!outdated(t)) return t->autograd ? t->autograd->grad_fn : NULL;
+    if (t->view_mode) {
         const char *event = "its base or another view of its base has been modified inplace";
-        return refuse_view(a, event, event), NULL;
+        return refuse_view(t, event, event), NULL;
     }
-    return remake(t) ? a->grad_fn : NULL;
+    return remake(t) ? t->autograd->grad_fn : NULL;
 }
 
-bool tw_is_leaf(const tw_tensor *t) { return !t->autograd || !(t->autograd->grad_fn || outdated(t)); }
+bool tw_is_leaf(const tw_tensor *t) { return !(t->autograd && t->autograd->grad_fn) && !outdated(t); }
 
 bool tw_check_inplace(tw_tensor *t, bool wants) {
     if (!wants) return true;
-    tw_autograd *a = t->autograd;
-    if ((t->flags & TW_IS_VIEW) && a && a->base) {
-        if (a->view_mode) return refuse_view(a, "is being modified inplace", "is being modified inplace");
-        if (tw_wants_grad(t) && tw_is_leaf(a->base))
+    if ((t->flags & TW_IS_VIEW) && t->base) {
+        if (t->view_mode) return refuse_view(t, "is being modified inplace", "is being modified inplace");
+        if (tw_wants_grad(t) && tw_is_leaf(t->base))
             return tw_fail(TW_RUNTIME_ERROR, "a view of a leaf Variable that requires grad is being used in an in-place operation.");
     }
     if (tw_wants_grad(t) && tw_is_leaf(t))
@@ -223,8 +220,8 @@ done:
 }
 
 bool tw_rebase_history(tw_tensor *t, tw_node *node, uint32_t output) {
-    if (!(t->flags & TW_IS_VIEW) || !t->autograd->base) return tw_set_history(t, node, output);
-    tw_tensor *base = t->autograd->base;
+    if (!(t->flags & TW_IS_VIEW) || !t->base) return tw_set_history(t, node, output);
+    tw_tensor *base = t->base;
     tw_node *n = tw_node_new(3, node->nedges, 1);
     slices *s = n ? tw_calloc(1, sizeof *s) : NULL;
     bool ok = false;

@@ -58,7 +58,7 @@ static int find(const tw_tangents *list, uint64_t id) {
 static bool set_tangent(tw_tensor *t, uint64_t id, tw_tensor *tangent);
 static tw_tensor *tangent_at(const tw_tensor *t, uint64_t id);
 
-static tw_tensor *base_of(const tw_tensor *t) { return t && (t->flags & TW_IS_VIEW) && t->autograd ? t->autograd->base : NULL; }
+static tw_tensor *base_of(const tw_tensor *t) { return t && (t->flags & TW_IS_VIEW) ? t->base : NULL; }
 
 /* The view's part of its base's tangent, if somebody has written there; NULL if not, or with an error. */
 static tw_tensor *renewed(const tw_tensor *view, uint64_t id, unsigned version) {
@@ -81,7 +81,7 @@ static tw_tensor *tangent_at(const tw_tensor *t, uint64_t id) {
     const tw_tangents *list = list_of(t);
     const int i = find(list, id);
     if (t && (t->flags & TW_IS_VIEW) && t->autograd) {
-        tw_tensor *now = renewed(t, id, i < 0 ? t->autograd->view_version : list->at[i].version);
+        tw_tensor *now = renewed(t, id, i < 0 ? t->view_version : list->at[i].version);
         if (now) return now;
         list = list_of(t);
     }
@@ -177,8 +177,8 @@ tw_tensor *tw_make_dual(tw_tensor *primal, tw_tensor *tangent, int at) {
                             tw_sizes_text(tangent->sizes, tangent->ndim), tw_sizes_text(primal->sizes, primal->ndim));
     tw_tensor *dual = view_below(primal, at);
     if (!dual || !set_tangent(dual, levels[at].id, tangent)) { tw_release(dual); return NULL; }
-    tw_release(dual->autograd->base);
-    dual->autograd->base = NULL;
+    tw_release(dual->base);
+    dual->base = NULL;
     dual->flags &= (uint8_t)~TW_IS_VIEW;
     return dual;
 }

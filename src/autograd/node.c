@@ -62,7 +62,7 @@ bool tw_meta_of(tw_input_meta *m, const tw_tensor *t) {
 /* --- dying --- */
 
 void tw_node_retain(tw_node *n) {
-    if (n) atomic_fetch_add_explicit(&n->refs, 1, memory_order_relaxed);
+    if (n) tw_count_up(&n->refs);
 }
 
 void tw_saved_drop(tw_saved *s) {
@@ -122,7 +122,6 @@ static void autograd_free(tw_autograd *a) {
     if (a->accumulate) a->accumulate->variable = NULL;
     tw_release(a->grad);
     tw_tangents_free(a->tangents);
-    tw_release(a->base);
     tw_node_release(a->grad_fn);
     drop_hooks(a->hooks, a->nhooks);
     drop_hooks(a->post_accumulate, a->npost_accumulate);
@@ -145,7 +144,7 @@ tw_autograd *tw_autograd_of(tw_tensor *t) {
 
 bool tw_wants_grad(const tw_tensor *t) {
     if (t->flags & TW_REQUIRES_GRAD) return true;
-    return (t->flags & TW_IS_VIEW) && t->autograd && t->autograd->base && (t->autograd->base->flags & TW_REQUIRES_GRAD) &&
+    return (t->flags & TW_IS_VIEW) && t->base && (t->base->flags & TW_REQUIRES_GRAD) &&
            (tw_is_float((tw_dtype)t->dtype) || tw_is_complex((tw_dtype)t->dtype));
 }
 

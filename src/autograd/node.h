@@ -73,10 +73,6 @@ typedef struct tw_autograd {
     tw_node *accumulate;        /* the leaf's AccumulateGrad node, weak: it lives as long as some graph or hook holds it */
     uint32_t output_number;
     bool retains_grad;
-    tw_tensor *base;            /* of a view: owned root base */
-    const tw_op *view_op; tw_arg *view_args; /* how to replay the view is by geometry: sizes, strides, offset */
-    unsigned view_version;      /* version of the base at which grad_fn was made: regenerate grad_fn when it moved on */
-    uint8_t view_mode;          /* 0 ordinary; 1 made under no_grad; 2 one of several results (in-place is refused) */
     uint32_t piece;             /* which of the several results; its node is its own, but counts as theirs together */
     struct tw_tangents *tangents; /* forward mode (jvp.h); NULL: none at any level */
     struct tw_batch *batch;     /* vmap */

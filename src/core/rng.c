@@ -27,7 +27,7 @@ tw_generator *tw_default_generator(void) {
     return &generator;
 }
 
-void tw_generator_retain(tw_generator *g) { atomic_fetch_add_explicit(&g->refs, 1, memory_order_relaxed); }
+void tw_generator_retain(tw_generator *g) { tw_count_up(&g->refs); }
 
 void tw_generator_release(tw_generator *g) {
     if (!g || g == tw_default_generator()) return;

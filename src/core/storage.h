@@ -19,7 +19,7 @@ typedef struct tw_storage {
 tw_storage *tw_storage_new(tw_device device, size_t bytes); /* uninitialised; owned by the caller; NULL on failure */
 tw_storage *tw_storage_borrow(tw_device device, void *data, size_t bytes,
                               void (*free)(void *context, void *data, size_t bytes), void *context);
-static inline void tw_storage_retain(tw_storage *s) { atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed); }
+static inline void tw_storage_retain(tw_storage *s) { tw_count_up(&s->refs); }
 void tw_storage_release(tw_storage *s); /* NULL is legal */
 bool tw_storage_resize(tw_storage *s, size_t bytes); /* keeps the common prefix */
 #endif

@@ -132,6 +132,7 @@ static inline tw_tensor *blank(tw_dtype dtype, tw_device device) {
     t->version = NULL;
     t->autograd = NULL;
     t->pyobj = NULL;
+    t->base = NULL;
     return t;
 }
 
@@ -249,6 +250,7 @@ void tw_release(tw_tensor *t) {
     if (!t || !tw_last_reference(&t->refs)) return;
     if (t->pyobj && tw_tensor_pyobj_free) tw_tensor_pyobj_free(t->pyobj);
     if (t->autograd) tw_autograd_free(t->autograd);
+    tw_release(t->base);
     tw_storage_release(t->storage);
     release_version(t->version);
     if (t->sizes) drop_dims(t);
@@ -272,12 +274,12 @@ unsigned tw_version_of(tw_tensor *t) {
 
 bool tw_version_ready(tw_tensor *t) { return version_made(t) != NULL; }
 
-void tw_bump_version(tw_tensor *t) { atomic_fetch_add_explicit(&t->version->value, 1, memory_order_relaxed); }
+void tw_bump_version(tw_tensor *t) { tw_count_up(&t->version->value); }
 
 bool tw_share_version(tw_tensor *view, tw_tensor *base) {
     tw_version *v = version_made(base);
     if (!v) return false;
-    atomic_fetch_add_explicit(&v->refs, 1, memory_order_relaxed);
+    tw_count_up(&v->refs);
     release_version(view->version);
     view->version = v;
     return true;

@@ -17,7 +17,7 @@ enum { /* tensor flags */
     TW_INFERENCE = 16,  /* made under inference mode */
     TW_CONTIGUOUS = 32, /* cached: row-major without gaps (maintained by tw_set_geometry) */
     TW_BATCHED = 64,    /* see autograd/vmap.h */
-    TW_IS_VIEW = 128,   /* has a base (autograd data holds it) */
+    TW_IS_VIEW = 128,   /* has a base */
 };
 
 typedef struct tw_version { atomic_uint refs; atomic_uint value; } tw_version; /* shared by a tensor and its views */
@@ -35,6 +35,9 @@ struct tw_tensor {
     tw_version *version;     /* owned reference; NULL until the first write or save (then it is 0) */
     struct tw_autograd *autograd; /* owned; NULL for a plain tensor */
     void *pyobj;             /* the Python wrapper, borrowed (ext keeps the protocol); NULL if none */
+    tw_tensor *base;         /* of a view: owned root base */
+    unsigned view_version;   /* of a view: version of the base at which its grad_fn was made; that is remade when it moved on */
+    uint8_t view_mode;       /* of a view: 0 ordinary; 1 made under no_grad; 2 one of several results (in-place is refused) */
     int64_t dims[2 * TW_INLINE_DIMS];
 };
 
@@ -52,7 +55,7 @@ tw_tensor *tw_tensor_over(tw_storage *storage, const int64_t *sizes, const int64
 bool tw_set_geometry(tw_tensor *t, const int64_t *sizes, const int64_t *strides, int ndim, int64_t offset);
 bool tw_resize(tw_tensor *t, const int64_t *sizes, int ndim); /* contiguous; grows the storage when needed */
 
-static inline void tw_tensor_retain(tw_tensor *t) { atomic_fetch_add_explicit(&t->refs, 1, memory_order_relaxed); }
+static inline void tw_tensor_retain(tw_tensor *t) { tw_count_up(&t->refs); }
 /* tw_release (public) drops one; the last one calls the hooks below and frees. */
 /* Set once by autograd and ext: free autograd data (iteratively), and ask Python whether the wrapper dies too. */
 extern void (*tw_autograd_free)(struct tw_autograd *data);

@@ -6,6 +6,7 @@
 #include "core/threads.h"
 
 #include "core/error.h"
+#include "core/refs.h"
 #include "core/wait.h"
 #include <pthread.h>
 #include <sched.h>
@@ -150,6 +151,7 @@ static void start_workers(int wanted) {
 
 static void run_on_pool(int threads, const job *j) {
     start_workers(threads - 1);
+    tw_share(); /* Note [Counts without atomics] */
     uint32_t sequence = atomic_load(&pool.sequence) + 1;
     if (sequence == 0) sequence = 1; /* 0 is what a new worker has seen */
     atomic_store(&pool.claim, (uint64_t)sequence << 32 | UINT32_MAX); /* nothing to claim: from now on nobody starts to read */
@@ -166,6 +168,7 @@ static void run_on_pool(int threads, const job *j) {
         if (i < 4096) tw_relax();
         else sched_yield(); /* a worker that holds a chunk was put off its processor */
     }
+    tw_unshare();
 }
 
 void tw_parallel(int64_t n, int64_t grain, void (*body)(void *context, int64_t begin, int64_t end), void *context) {

@@ -463,3 +463,35 @@ def square(t):
 def test_pools():
     with mp.get_context("fork").Pool(2) as pool:
         assert [t.tolist() for t in pool.map(square, [torch.arange(3.0), torch.ones(2, 2)])] == [[0.0, 1.0, 4.0], [[1.0, 1.0], [1.0, 1.0]]]
+
+
+def test_counts_stay_right_while_threads_work_without_the_lock():
+    """References are counted without atomics unless somebody works without Python's lock: here two threads do, a third makes views."""
+    import gc
+    import threading
+
+    shared = torch.ones(300, 300)
+    stop = threading.Event()
+    wrong = []
+
+    def multiply():
+        for _ in range(150):
+            if (shared * 1.0).sum().item() != 90000:
+                wrong.append("product")
+
+    def look():
+        while not stop.is_set():
+            views = [shared[i] for i in range(50)]
+            if views[7].sum().item() != 300 or views[7]._base is not shared:
+                wrong.append("view")
+
+    workers = [threading.Thread(target=multiply) for _ in range(2)]
+    looker = threading.Thread(target=look)
+    for t in (*workers, looker):
+        t.start()
+    for t in workers:
+        t.join()
+    stop.set()
+    looker.join()
+    assert not wrong and shared.sum().item() == 90000
+    gc.collect()

@@ -1,0 +1,3 @@
+#include "core/refs.h"
+
+atomic_int tw_sharers = 1;
