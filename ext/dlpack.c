@@ -119,26 +119,30 @@ static PyObject *from_dlpack(PyObject *module, PyObject *args, PyObject *kw) {
         return NULL;
     }
     tw_dtype d = dtype_in(m->tensor.dtype);
-    if (d == TW_DTYPE_NONE || m->tensor.ndim > TW_MAX_DIMS || m->tensor.device.type != DL_CPU) {
+    if (d == TW_DTYPE_NONE || m->tensor.ndim < 0 || m->tensor.ndim > TW_MAX_DIMS || m->tensor.device.type != DL_CPU) {
         Py_DECREF(capsule);
         PyErr_SetString(PyExc_RuntimeError, m->tensor.device.type != DL_CPU ? "Unsupported device_type in DLPack" : "Unsupported kind in DLPack");
         return NULL;
     }
-    int64_t strides[TW_MAX_DIMS], span = 0, numel = 1;
+    int64_t strides[TW_MAX_DIMS];
+    size_t bytes = 0;
+    bool backwards = false;
     if (m->tensor.strides) memcpy(strides, m->tensor.strides, (size_t)m->tensor.ndim * sizeof *strides);
     else tw_contiguous_strides(m->tensor.shape, m->tensor.ndim, strides);
-    for (int i = 0; i < m->tensor.ndim; i++) {
-        span += (m->tensor.shape[i] - 1) * strides[i];
-        numel *= m->tensor.shape[i];
+    for (int i = 0; i < m->tensor.ndim; i++) backwards = backwards || m->tensor.shape[i] < 0 || strides[i] < 0;
+    if (backwards) /* PyTorch ends the process with these words */
+        tw_fail(TW_RUNTIME_ERROR, "Storage size calculation overflowed with sizes=%s and strides=%s",
+                tw_sizes_text(m->tensor.shape, m->tensor.ndim), tw_sizes_text(strides, m->tensor.ndim));
+    const bool fits = !backwards && tw_extent(m->tensor.shape, strides, m->tensor.ndim, 0, tw_dtype_size(d), &bytes);
+    tw_storage *s = fits ? tw_storage_borrow(TW_CPU, bytes ? (char *)m->tensor.data + m->tensor.byte_offset : NULL, bytes, NULL, m) : NULL;
+    tw_tensor *t = s ? tw_tensor_over(s, m->tensor.shape, strides, m->tensor.ndim, 0, d) : NULL;
+    if (t) { /* from here on the storage gives it back, and no longer the capsule */
+        s->free = release_import;
+        PyCapsule_SetName(capsule, "used_dltensor");
     }
-    tw_storage *s = tw_storage_borrow(TW_CPU, (char *)m->tensor.data + m->tensor.byte_offset, numel ? (size_t)(span + 1) * tw_dtype_size(d) : 0,
-                                      release_import, m);
-    PyCapsule_SetName(capsule, "used_dltensor");
-    Py_DECREF(capsule);
-    if (!s) return tw_py_raise();
-    tw_tensor *t = tw_tensor_over(s, m->tensor.shape, strides, m->tensor.ndim, 0, d);
     tw_storage_release(s);
-    return tw_py_wrap(t);
+    Py_DECREF(capsule);
+    return t ? tw_py_wrap(t) : tw_py_raise();
 }
 
 static PyObject *to_dlpack(PyObject *module, PyObject *o) {

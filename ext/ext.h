@@ -66,6 +66,7 @@ PyObject *tw_py_tolist(tw_tensor *t);
 /* torch.tensor(data): a new tensor that shares nothing with data. dtype NONE infers it. */
 tw_tensor *tw_py_from_data(PyObject *data, tw_dtype dtype, tw_device device);
 tw_tensor *tw_py_from_data_like(PyObject *data, tw_dtype dtype, tw_device device, bool copy); /* as_tensor: shares when it can */
+bool tw_py_require_grad(tw_tensor *made);              /* of a new tensor; false with a Python error */
 
 /* --- arrays (numpy.c) --- */
 tw_tensor *tw_py_from_array(PyObject *array, bool warn); /* shares memory; NULL with a Python error */

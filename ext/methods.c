@@ -311,9 +311,9 @@ static PyObject *new_tensor(PyObject *self, PyObject *args, PyObject *kw) {
     if (device != Py_None && !tw_py_device_from(device, &where)) return NULL;
     tw_tensor *made = tw_py_from_data(data, d, where);
     if (!made) return NULL;
-    if (on && !tw_set_requires_grad(made, true)) {
+    if (on && !tw_py_require_grad(made)) {
         tw_release(made);
-        return tw_py_raise();
+        return NULL;
     }
     return tw_py_wrap(made);
 }

@@ -64,15 +64,16 @@ static bool unsupported(PyObject *array) {
     return false;
 }
 
+/* Takes over the view if it gives a tensor. */
 static tw_tensor *over_buffer(Py_buffer *view, tw_dtype d) {
-    int64_t sizes[TW_MAX_DIMS] = {0}, strides[TW_MAX_DIMS], span = 0, item = (int64_t)view->itemsize, numel = 1;
+    int64_t sizes[TW_MAX_DIMS] = {0}, strides[TW_MAX_DIMS], item = (int64_t)view->itemsize;
+    size_t bytes;
     if (view->ndim > TW_MAX_DIMS) {
         PyErr_SetString(PyExc_ValueError, "too many dimensions");
         return NULL;
     }
     for (int i = 0; i < view->ndim; i++) {
         sizes[i] = view->shape[i];
-        numel *= sizes[i];
         int64_t step = view->strides ? view->strides[i] : item;
         if (step < 0) {
             PyErr_SetString(PyExc_ValueError, "At least one stride in the given numpy array is negative, and tensors with negative strides "
@@ -86,14 +87,14 @@ static tw_tensor *over_buffer(Py_buffer *view, tw_dtype d) {
             return NULL;
         }
         strides[i] = step / item;
-        span += (sizes[i] ? sizes[i] - 1 : 0) * strides[i];
     }
     if (!view->strides) tw_contiguous_strides(sizes, view->ndim, strides);
-    tw_storage *storage = tw_storage_borrow(TW_CPU, view->buf, numel ? (size_t)((span + 1) * item) : 0, release_buffer, view);
-    if (!storage) return (void *)tw_py_raise();
-    tw_tensor *t = tw_tensor_over(storage, sizes, strides, view->ndim, 0, d);
+    const bool fits = tw_extent(sizes, strides, view->ndim, 0, (size_t)item, &bytes);
+    tw_storage *storage = fits ? tw_storage_borrow(TW_CPU, view->buf, bytes, NULL, view) : NULL;
+    tw_tensor *t = storage ? tw_tensor_over(storage, sizes, strides, view->ndim, 0, d) : NULL;
+    if (t) storage->free = release_buffer;
+    else tw_py_raise();
     tw_storage_release(storage);
-    if (!t) tw_py_raise();
     return t;
 }
 
@@ -118,12 +119,12 @@ tw_tensor *tw_py_from_array(PyObject *array, bool warn) {
                           "This means writing to this tensor will result in undefined behavior. You may want to copy the array to protect "
                           "its data or make it writable before converting it to a tensor. This type of warning will be suppressed for the "
                           "rest of this program.", 1) == 0;
-    if (!ok) {
+    tw_tensor *t = ok ? over_buffer(view, d) : NULL;
+    if (!t) {
         PyBuffer_Release(view);
         PyMem_Free(view);
-        return NULL;
     }
-    return over_buffer(view, d); /* the storage owns the view from here */
+    return t;
 }
 
 static PyObject *from_numpy(PyObject *m, PyObject *array) {
@@ -176,7 +177,7 @@ static PyObject *frombuffer(PyObject *m, PyObject *args, PyObject *kw) {
         snprintf(text, sizeof text, "offset (%zd bytes) must be non-negative and no greater than buffer length (%zd bytes) minus 1", offset,
                  view->len);
         bad = text;
-    } else if (count > 0 && count * item > left) {
+    } else if (count > 0 && count > left / item) {
         snprintf(text, sizeof text, "requested buffer length (%zd * %zd bytes) after offset (%zd bytes) must not be greater than actual buffer "
                  "length (%zd bytes)", count, item, offset, view->len);
         bad = text;
@@ -193,10 +194,16 @@ static PyObject *frombuffer(PyObject *m, PyObject *args, PyObject *kw) {
     }
     int64_t n = count < 0 ? left / item : count, one = 1;
     tw_storage *storage = tw_storage_borrow(TW_CPU, (char *)view->buf + offset, (size_t)(n * item), release_buffer, view);
-    if (!storage) return tw_py_raise();
+    if (!storage) {
+        release_buffer(view, NULL, 0);
+        return tw_py_raise();
+    }
     tw_tensor *t = tw_tensor_over(storage, &n, &one, 1, 0, d);
     tw_storage_release(storage);
-    if (t && requires_grad) tw_set_requires_grad(t, true);
+    if (t && requires_grad && !tw_py_require_grad(t)) {
+        tw_release(t);
+        return NULL;
+    }
     return tw_py_wrap(t);
 }
 

@@ -211,7 +211,7 @@ static PyObject *share_fd(PyObject *o, PyObject *u) {
     const int fd = tw_storage_share(of(o));
     return fd < 0 ? tw_py_raise() : Py_BuildValue("in", fd, (Py_ssize_t)of(o)->bytes);
 }
-/* _new_shared_fd_cpu(descriptor, size, keep=True): takes the descriptor over, or closes it. */
+/* _new_shared_fd_cpu(descriptor, size, keep=True): takes the descriptor over, unless it fails. */
 static PyObject *new_shared_fd(PyObject *unused, PyObject *args) {
     int fd, keep = 1;
     Py_ssize_t size;

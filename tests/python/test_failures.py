@@ -1,7 +1,11 @@
 """Each allocation of a call fails in turn: MemoryError or RuntimeError every time, live counts back to what they were, and the next call
-works. Over a sample of every kind of op, forward and backward, in place, out=, indexing, forward mode and vmap."""
+works. Over a sample of every kind of op, forward and backward, in place, out=, indexing, forward mode, vmap, modules, optimisers and files."""
 
+import copy
 import gc
+import inspect
+import io
+import pickle
 
 import pytest
 import samples
@@ -28,7 +32,15 @@ def fail_each(call, limit=3000):
     """Runs call with the first, second, ... allocation failing, until it gets through. The number of failures."""
     call()  # what is made once and kept exists from here on
     gc.collect()
+    gc.freeze()  # collections need look only at what the calls leave
     before = live()
+    try:
+        return count_failures(call, before, limit)
+    finally:
+        gc.unfreeze()
+
+
+def count_failures(call, before, limit):
     for at in range(1, limit):
         _C._memory_fail_at(at)
         try:
@@ -143,6 +155,86 @@ def module():
     optimizer.step()
 
 
+def mask_in_place():
+    x = X.clone().requires_grad_() * 1
+    x[MASK] *= 2
+    x[INDEX, 1] += Y[:3, 0]
+    x.sum().backward()
+
+
+class Double(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x * 2
+
+    @staticmethod
+    def backward(ctx, grad):
+        (x,) = ctx.saved_tensors
+        return grad * 2 + 0 * x
+
+
+def hooked():
+    x = X.clone().requires_grad_()
+    y = x * 2
+    y.register_hook(lambda grad: grad * 3)
+    y.retain_grad()
+    x.register_post_accumulate_grad_hook(lambda leaf: None)
+    y.exp().sum().backward()
+
+
+def packed():
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: t.numpy(force=True), torch.from_numpy):
+        X.clone().requires_grad_().exp().square().sum().backward()
+
+
+def checkpointed():
+    x = X.clone().requires_grad_()
+    torch.utils.checkpoint.checkpoint(lambda x: x.exp().square(), x, use_reentrant=False).sum().backward()
+
+
+def low_precision():
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        (X.clone().requires_grad_() @ Y.t()).float().sum().backward()
+
+
+def layer(make, *shape):
+    """A call that makes a module and runs it forward and backward."""
+
+    def call():
+        torch.manual_seed(0)
+        outs = make()(torch.ones(shape, requires_grad=True))
+        samples.tensors(outs if isinstance(outs, tuple) else [outs])[0].sum().backward()
+
+    return call
+
+
+def attention():
+    x = torch.ones(2, 3, 4, requires_grad=True)
+    torch.nn.MultiheadAttention(4, 2, batch_first=True)(x, x, x)[0].sum().backward()
+
+
+def clipped():
+    parameters = [torch.nn.Parameter(X.clone()), torch.nn.Parameter(Y.clone())]
+    (parameters[0] * parameters[1]).sum().backward()
+    torch.nn.utils.clip_grad_norm_(parameters, 0.1)
+    torch.nn.utils.parameters_to_vector(parameters)
+
+
+def saved(value):
+    file = io.BytesIO()
+    torch.save(value, file)
+    file.seek(0)
+    return torch.load(file)
+
+
+def foreach():
+    torch._foreach_add_(torch._foreach_mul([X, Y], 2.0), [Y, X], alpha=2)
+
+
+FUNC = torch.func
+STATE = torch.nn.BatchNorm1d(3).state_dict()
+
 CALLS = {
     "assign a slice": assign(slice(1, 3), 0.0), "assign by index": assign(INDEX, Y[:3]), "assign by mask": assign(MASK, 1.0),
     "assign a row": assign(1, Y[0]), "add_": in_place("add_", Y), "mul_": in_place("mul_", 2.0), "sigmoid_": in_place("sigmoid_"),
@@ -156,10 +248,76 @@ CALLS = {
     "random": lambda: torch.randn(3, 3), "randperm": lambda: torch.randperm(8), "dropout": lambda: torch.nn.functional.dropout(X),
     "jvp": lambda: torch.func.jvp(lambda x: (x.exp() * x).sum(), (X,), (Y,)), "vmap": lambda: torch.func.vmap(torch.dot)(X, Y),
     "grad": lambda: torch.func.grad(lambda x: (x.tanh() * x).sum())(X), "vmap of a loop": lambda: torch.func.vmap(torch.sort)(X),
-    "training step": module,
+    "training step": module, "in place by index": mask_in_place, "hooks": hooked, "saved-tensor hooks": packed, "checkpoint": checkpointed,
+    "function": lambda: Double.apply(X.clone().requires_grad_()).sum().backward(), "autocast": low_precision,
+    "nonzero": lambda: X.nonzero(as_tuple=True), "unique": lambda: torch.unique(INDEX, return_inverse=True, return_counts=True),
+    "einsum": lambda: torch.einsum("ij,kj->ik", X.clone().requires_grad_(), Y).sum().backward(),
+    "chunk": lambda: torch.cat(X.clone().requires_grad_().chunk(2)).sum().backward(),
+    "unbind backward": lambda: torch.stack(X.clone().requires_grad_().unbind()).sum().backward(),
+    "split in place": lambda: [part.mul_(2) for part in (X.clone().requires_grad_() * 1).tensor_split(2)], "foreach": foreach,
+    "batch norm": layer(lambda: torch.nn.BatchNorm1d(3), 4, 3), "layer norm": layer(lambda: torch.nn.LayerNorm(3), 4, 3),
+    "lstm": layer(lambda: torch.nn.LSTM(3, 2, num_layers=2, bidirectional=True), 4, 2, 3), "gru": layer(lambda: torch.nn.GRU(3, 2), 4, 2, 3),
+    "convolutions": layer(lambda: torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.ConvTranspose2d(2, 1, 3)), 1, 1, 4, 4),
+    "transformer": layer(lambda: torch.nn.TransformerEncoderLayer(4, 2, 4, batch_first=True), 1, 3, 4), "attention": attention,
+    "embedding": lambda: torch.nn.Embedding(3, 2)(INDEX).sum().backward(), "clip gradients": clipped,
+    "numpy": lambda: torch.from_numpy(X.clone().numpy()).numpy(), "dlpack": lambda: torch.from_dlpack(X.clone()),
+    "frombuffer": lambda: torch.frombuffer(X.clone().numpy(), dtype=torch.float64),
+    "save and load": lambda: saved({"x": X, "view": X[1:, ::2], "state": STATE}), "pickle": lambda: pickle.loads(pickle.dumps(X)),
+    "deepcopy": lambda: copy.deepcopy(X), "jacrev": lambda: FUNC.jacrev(torch.sin)(X[0]), "jacfwd": lambda: FUNC.jacfwd(torch.sin)(X[0]),
+    "hessian": lambda: FUNC.hessian(lambda x: x.exp().sum())(X[0, :2]), "vjp": lambda: FUNC.vjp(torch.sin, X)[1](Y),
+    "vmap of grad": lambda: FUNC.vmap(FUNC.grad(lambda x: x.exp().sum()))(X), "vmap of index": lambda: FUNC.vmap(lambda x: x[[0, 2]])(X),
+    "vmap in place": lambda: FUNC.vmap(lambda x: x.clone().mul_(2))(X),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", CALLS)
 def test_other_calls(name):
     assert fail_each(CALLS[name]) > 0
+
+
+OPTIMISERS = {
+    "SGD": {"momentum": 0.9, "weight_decay": 0.1}, "Adam": {"amsgrad": True}, "AdamW": {}, "Adadelta": {}, "Adafactor": {},
+    "Adagrad": {}, "Adamax": {}, "ASGD": {"t0": 0}, "NAdam": {}, "RAdam": {}, "RMSprop": {"momentum": 0.9, "centered": True}, "Rprop": {},
+    "LBFGS": {"max_iter": 2}, "Muon": {},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OPTIMISERS)
+def test_optimisers(name):
+    def call():
+        parameters = [torch.nn.Parameter(X.clone()), torch.nn.Parameter(Y.clone())]
+        optimiser = getattr(torch.optim, name)(parameters, **OPTIMISERS[name])
+
+        def closure():
+            optimiser.zero_grad()
+            loss = (parameters[0] * parameters[1]).square().sum()
+            loss.backward()
+            return loss
+
+        for _ in range(2):
+            if name == "LBFGS":
+                optimiser.step(closure)
+            else:
+                closure()
+                optimiser.step()
+        optimiser.load_state_dict(optimiser.state_dict())
+
+    assert fail_each(call) > 0
+
+
+@pytest.mark.parametrize("name", OPTIMISERS)
+def test_differentiable_steps(name):
+    make = getattr(torch.optim, name)
+    if "differentiable" not in inspect.signature(make).parameters:
+        pytest.skip("has no differentiable step")
+
+    def call():
+        leaf = X.clone().requires_grad_()
+        parameter = leaf.clone()
+        optimiser = make([parameter], differentiable=True, **OPTIMISERS[name])
+        for _ in range(2):
+            parameter.grad = Y * leaf
+            optimiser.step()
+        parameter.sum().backward()
+
+    assert fail_each(call) > 0

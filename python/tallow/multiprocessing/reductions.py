@@ -1,5 +1,6 @@
 """How multiprocessing's pickles hold tensors: by the file descriptor of shared memory."""
 
+import os
 from multiprocessing import reduction
 
 import tallow
@@ -17,7 +18,12 @@ def check_sendable(tensor):
 
 
 def _rebuild_storage(fd, size):
-    return UntypedStorage._new_shared_fd_cpu(fd.detach(), size)
+    fd = fd.detach()
+    try:
+        return UntypedStorage._new_shared_fd_cpu(fd, size)
+    except BaseException:
+        os.close(fd)
+        raise
 
 
 def _rebuild_empty_storage():
