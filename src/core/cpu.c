@@ -32,6 +32,15 @@ static tw_isa best_isa(void) {
 #endif
 }
 
+bool tw_cpu_has_bf16_pairs(void) {
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    return __builtin_cpu_supports("avx512bf16");
+#else
+    return false;
+#endif
+}
+
 /* A set that this processor lacks is not forced upon it: the best one that it has is taken. */
 static tw_isa find_isa(void) {
     tw_isa best = best_isa();

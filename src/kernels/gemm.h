@@ -3,7 +3,11 @@
  * Note [Order of a product's sums]
  * An element of C is the sum over k of a(k) * b(k): fused multiply-adds in the order of k from zero within a block of TW_GEMM_KC,
  * and the blocks added to C in order. Tile sizes, packing, edges and threads change nothing of that, so the bits are the same for
- * every instruction set with fused multiply-add, and for any number of threads. */
+ * every instruction set with fused multiply-add, and for any number of threads.
+ *
+ * Note [bfloat16]
+ * A product of two bfloat16 matrices is summed in float32 in that same order, but numbers below 2^-126 count as zero: as in the processor's
+ * own product of pairs (vdpbf16ps: the pair's upper half first, each a fused multiply-add), which we take where it is so. */
 #ifndef TW_KERNELS_GEMM_H
 #define TW_KERNELS_GEMM_H
 #include "kernels/kernel.h"
@@ -32,6 +36,7 @@ typedef struct tw_gemm_operand {
 /* How a block of C is finished: C = sum of blocks; after the last, alpha * C + beta * d. */
 typedef struct tw_gemm_finish {
     bool first, last;           /* block of k */
+    bool subtract;              /* C -= the sums instead */
     double alpha, beta;
     const void *d;              /* NULL: nothing to add. Points at the element of this block of C */
     int64_t d_row, d_col;       /* its strides in elements */
@@ -61,6 +66,11 @@ typedef struct tw_gemm_type {   /* float32 or float64 */
     void (*fold)(const tw_unfold *u, int64_t lines, int64_t position, int64_t n, const void *from, int64_t from_row, void *image);
 } tw_gemm_type;
 
-typedef struct tw_gemm_kernels { tw_gemm_type f32, f64; } tw_gemm_kernels;
+typedef struct tw_gemm_kernels {
+    tw_gemm_type f32, f64;
+    tw_gemm_type bf16;             /* of two plain bfloat16 operands, to float32 */
+    tw_gemm_type bf16_pairs;       /* the same over pairs of k, packed as 32-bit words; mr is 0 where there is none */
+    bool (*pairs_hold)(void);      /* whether this processor sums pairs as Note [bfloat16] says */
+} tw_gemm_kernels;
 const tw_gemm_kernels *tw_gemm(void);
 #endif

@@ -79,9 +79,9 @@ static void TWN(pack)(const tw_gemm_operand *x, int64_t k0, int64_t kc, int64_t 
     else TWN(pack_columns)(x, k0, kc, j, n, width, to);
 }
 
-/* A tile of M rows and N vectors: c = or += the sum over kc. */
+/* A tile of M rows and N vectors: c = or += or -= the sum over kc. */
 #define TW_TILE(M, N) \
-    static void TWN(tile_##M##x##N)(int64_t kc, const T *restrict a, const T *restrict b, T *restrict c, int64_t c_row, bool add) { \
+    static void TWN(tile_##M##x##N)(int64_t kc, const T *restrict a, const T *restrict b, T *restrict c, int64_t c_row, tile_mode mode) { \
         V acc[M][N]; \
         _Pragma("GCC unroll 16") for (int i = 0; i < M; i++) { \
             _Pragma("GCC unroll 4") for (int j = 0; j < N; j++) acc[i][j] = TWN(tw_splat)(0); \
@@ -97,8 +97,9 @@ static void TWN(pack)(const tw_gemm_operand *x, int64_t k0, int64_t kc, int64_t 
         _Pragma("GCC unroll 16") for (int i = 0; i < M; i++) { \
             _Pragma("GCC unroll 4") for (int j = 0; j < N; j++) { \
                 T *to = c + i * c_row + j * VLEN; \
-                if (add) TWN(TW_STORE)(to, TWN(TW_LOAD)(to) + acc[i][j]); \
-                else TWN(TW_STORE)(to, acc[i][j]); \
+                if (mode == TILE_SET) TWN(TW_STORE)(to, acc[i][j]); \
+                else if (mode == TILE_ADD) TWN(TW_STORE)(to, TWN(TW_LOAD)(to) + acc[i][j]); \
+                else TWN(TW_STORE)(to, TWN(TW_LOAD)(to) - acc[i][j]); \
             } \
         } \
     }
@@ -110,7 +111,7 @@ static void TWN(pack)(const tw_gemm_operand *x, int64_t k0, int64_t kc, int64_t 
 #define TW_TILE_ROW(M) {TWN(tile_##M##x1), TWN(tile_##M##x2)}
 #endif
 #define TW_TILE_NONE {NULL, NULL}
-typedef void (*TWN(tile_fn))(int64_t, const T *, const T *, T *, int64_t, bool);
+typedef void (*TWN(tile_fn))(int64_t, const T *, const T *, T *, int64_t, tile_mode);
 TW_TILES(1) TW_TILES(2) TW_TILES(4) TW_TILES(6)
 #if MR > 6
 TW_TILES(8)
@@ -149,6 +150,7 @@ static void TWN(block)(int64_t m, int64_t n, int64_t kc, const void *a, int mr, 
                        const tw_gemm_finish *f) {
     const TWN(tile_fn) *tiles = TWN(tiles)[mr];
     bool finish = f->last && (f->alpha != 1 || f->d);
+    tile_mode mode = f->subtract ? TILE_SUBTRACT : f->first ? TILE_SET : TILE_ADD;
     for (int64_t j = 0; j < n; j += TWN(NR)) {
         const T *bp = (const T *)b + j * kc;
         int nr = n - j < TWN(NR) ? (int)(n - j) : TWN(NR);
@@ -160,13 +162,14 @@ static void TWN(block)(int64_t m, int64_t n, int64_t kc, const void *a, int mr, 
             T *to = (T *)c + i * c_row + j;
             int rows = m - i < mr ? (int)(m - i) : mr;
             if (rows == mr && nr == wide) {
-                tile(kc, ap, bp, to, c_row, !f->first);
+                tile(kc, ap, bp, to, c_row, mode);
             } else {
                 T edge[TW_GEMM_MAX_MR * TWN(NR)] __attribute__((aligned(64)));
-                tile(kc, ap, bp, edge, wide, false);
+                tile(kc, ap, bp, edge, wide, TILE_SET);
                 for (int r = 0; r < rows; r++) {
                     T *row = to + r * c_row;
-                    if (f->first) for (int q = 0; q < nr; q++) row[q] = edge[r * wide + q];
+                    if (mode == TILE_SET) for (int q = 0; q < nr; q++) row[q] = edge[r * wide + q];
+                    else if (mode == TILE_SUBTRACT) for (int q = 0; q < nr; q++) row[q] -= edge[r * wide + q];
                     else for (int q = 0; q < nr; q++) row[q] += edge[r * wide + q];
                 }
             }

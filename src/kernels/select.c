@@ -6,6 +6,7 @@
 #include "kernels/copy.h"
 #include "kernels/ctc.h"
 #include "kernels/gemm.h"
+#include "kernels/lu.h"
 #include "kernels/maxima.h"
 #include "kernels/normalize.h"
 #include "kernels/number.h"
@@ -34,6 +35,7 @@ TW_FAMILY(attention)
 TW_FAMILY(compact)
 TW_FAMILY(ctc)
 TW_FAMILY(gemm)
+TW_FAMILY(lu)
 TW_FAMILY(maxima)
 TW_FAMILY(normalize)
 TW_FAMILY(random)

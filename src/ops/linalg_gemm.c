@@ -1,11 +1,12 @@
 /* Loops around the product kernels. */
 #include "ops/linalg_gemm.h"
+#include "core/cpu.h"
 #include "core/memory.h"
 #include "core/threads.h"
 #include <string.h>
 
 enum {
-    MAX_N = 4096, MAX_M = TW_GEMM_MAX_M, /* of what is packed at once */
+    MAX_N = TW_GEMM_MAX_N, MAX_M = TW_GEMM_MAX_M, /* of what is packed at once */
     STACK_BYTES = 32 << 10,      /* packed operands up to this size stay on the stack */
     DOT_LEAF = 8192
 };
@@ -21,6 +22,20 @@ tw_gemm_operand tw_gemm_matrix(const void *data, tw_dtype dtype, int64_t k_strid
 }
 
 static const tw_gemm_type *kernels_of(tw_dtype dtype) { return dtype == TW_FLOAT32 ? &tw_gemm()->f32 : &tw_gemm()->f64; }
+
+static bool has_pairs(void) {
+    static _Atomic int known; /* 1 no, 2 yes */
+    int answer = known;
+    if (!answer) known = answer = tw_gemm()->bf16_pairs.mr && tw_cpu_has_bf16_pairs() && tw_gemm()->pairs_hold() ? 2 : 1;
+    return answer == 2;
+}
+
+/* The kernels of a packed product; *pairs: they take k by pairs. */
+static const tw_gemm_type *kernels_for(const tw_gemm_call *g, bool *pairs) {
+    const bool bf16 = g->a.dtype == TW_BFLOAT16 && g->b.dtype == TW_BFLOAT16 && !g->a.unfold && !g->b.unfold && !g->packed_a && !g->packed_b;
+    *pairs = bf16 && has_pairs();
+    return *pairs ? &tw_gemm()->bf16_pairs : bf16 ? &tw_gemm()->bf16 : kernels_of(g->dtype);
+}
 
 /* --- dot ------------------------------------------------------------------------------------------------------ */
 
@@ -117,6 +132,8 @@ typedef struct panels { /* one block of k: a is packed in panels of mr, b of nr 
     size_t size;
     int mr, nr;
     int64_t i0, m, j0, n, k0, kc;  /* the block of C, and of k */
+    bool pairs;
+    int64_t depth;                 /* rows of a panel: kc, or pairs of it */
     char *a, *b;
     int64_t a_panels, b_panels; /* to pack: those of a first */
     int64_t task_m, task_n, tasks_m;         /* C in tasks of that size */
@@ -128,12 +145,12 @@ static void pack_some(void *context, int64_t begin, int64_t end) {
     int64_t na = p->a_panels;
     if (begin < na) {
         int64_t to = smaller(end, na), j = begin * p->mr;
-        p->type->pack(&p->g->a, p->k0, p->kc, p->i0 + j, smaller(to * p->mr, p->m) - j, p->mr, p->a + (size_t)(j * p->kc) * p->size);
+        p->type->pack(&p->g->a, p->k0, p->kc, p->i0 + j, smaller(to * p->mr, p->m) - j, p->mr, p->a + (size_t)(j * p->depth) * p->size);
     }
     if (end > na) {
         int64_t from = begin > na ? begin - na : 0, j = from * p->nr;
         p->type->pack(&p->g->b, p->k0, p->kc, p->j0 + j, smaller((end - na) * p->nr, p->n) - j, p->nr,
-                      p->b + (size_t)(j * p->kc) * p->size);
+                      p->b + (size_t)(j * p->depth) * p->size);
     }
 }
 
@@ -145,8 +162,8 @@ static void multiply_some(void *context, int64_t begin, int64_t end) {
         tw_gemm_finish f = p->finish;
         if (f.d) f.d = (const char *)f.d + (size_t)((p->i0 + i) * f.d_row + (p->j0 + j) * f.d_col) * p->size;
         char *c = (char *)g->c + (size_t)((p->i0 + i) * g->c_row + p->j0 + j) * p->size;
-        p->type->block(smaller(p->m - i, p->task_m), smaller(p->n - j, p->task_n), p->kc, p->a + (size_t)(i * p->kc) * p->size, p->mr,
-                       p->b + (size_t)(j * p->kc) * p->size, c, g->c_row, &f);
+        p->type->block(smaller(p->m - i, p->task_m), smaller(p->n - j, p->task_n), p->kc, p->a + (size_t)(i * p->depth) * p->size, p->mr,
+                       p->b + (size_t)(j * p->depth) * p->size, c, g->c_row, &f);
     }
 }
 
@@ -175,7 +192,7 @@ static void run_block(panels *p, bool pack_b, bool parallel) {
     split_tasks(p, parallel);
     int64_t packs = p->a_panels + p->b_panels, tasks = p->tasks_m * ((p->n + p->task_n - 1) / p->task_n);
     if (parallel) {
-        tw_parallel(packs, smaller(8, packs / (4 * (int64_t)tw_num_threads()) + 1), pack_some, p);
+        if (packs) tw_parallel(packs, smaller(8, packs / (4 * (int64_t)tw_num_threads()) + 1), pack_some, p);
         tw_parallel(tasks, 1, multiply_some, p);
     } else {
         pack_some(p, 0, packs);
@@ -198,14 +215,30 @@ void tw_gemm_pack_a(const tw_gemm_call *g, void *to) {
     }
 }
 
+size_t tw_gemm_packed_b_bytes(const tw_gemm_call *g) {
+    return (size_t)(round_up(g->n, kernels_of(g->dtype)->nr) * g->k) * tw_dtype_size(g->dtype);
+}
+
+void tw_gemm_pack_b(const tw_gemm_call *g, void *to) {
+    const tw_gemm_type *type = kernels_of(g->dtype);
+    char *at = to;
+    for (int64_t k = 0; k < g->k; k += TW_GEMM_KC) {
+        int64_t kc = smaller(g->k - k, TW_GEMM_KC);
+        type->pack(&g->b, k, kc, 0, g->n, type->nr, at);
+        at += (size_t)(round_up(g->n, type->nr) * kc) * tw_dtype_size(g->dtype);
+    }
+}
+
 static bool packed_product(const tw_gemm_call *g) {
     char stack[STACK_BYTES] __attribute__((aligned(64)));
-    const tw_gemm_type *type = kernels_of(g->dtype);
-    panels p = {.g = g, .type = type, .size = tw_dtype_size(g->dtype), .mr = panel_height(g->m, type->mr), .nr = type->nr};
+    bool pairs;
+    const tw_gemm_type *type = kernels_for(g, &pairs);
+    panels p = {.g = g, .type = type, .pairs = pairs, .size = tw_dtype_size(g->dtype), .mr = panel_height(g->m, type->mr), .nr = type->nr};
     bool parallel = tw_num_threads() > 1 && 2.0 * (double)g->m * (double)g->n * (double)g->k > (double)PARALLEL_FLOPS;
     int64_t most_m = round_up(smaller(g->m, MAX_M / p.mr * p.mr), p.mr), most_n = round_up(smaller(g->n, MAX_N), p.nr);
     int64_t most_k = smaller(g->k, TW_GEMM_KC);
-    size_t a_bytes = (size_t)round_up(most_m * most_k * (int64_t)p.size, 64), bytes = a_bytes + (size_t)(most_n * most_k) * p.size;
+    size_t a_bytes = (size_t)round_up(g->packed_a ? 0 : most_m * most_k * (int64_t)p.size, 64);
+    size_t bytes = a_bytes + (g->packed_b ? 64 : (size_t)(most_n * most_k) * p.size);
     char *memory = bytes <= STACK_BYTES ? stack : tw_block_alloc(bytes);
     if (!memory) return false;
     p.a = memory, p.b = memory + a_bytes;
@@ -214,12 +247,14 @@ static bool packed_product(const tw_gemm_call *g) {
         p.k0 = 0;
         do {
             p.kc = smaller(g->k - p.k0, TW_GEMM_KC);
+            p.depth = p.pairs ? (p.kc + 1) / 2 : p.kc;
+            if (g->packed_b) p.b = (char *)(uintptr_t)g->packed_b + (size_t)(p.k0 * most_n) * p.size;
             if (g->packed_a) p.a = (char *)(uintptr_t)g->packed_a + (size_t)(p.k0 * most_m) * p.size;
             p.finish = (tw_gemm_finish){.first = p.k0 == 0, .last = p.k0 + p.kc == g->k, .alpha = g->alpha, .beta = g->beta,
-                                        .d = g->d, .d_row = g->d_row, .d_col = g->d_col};
+                                        .d = g->d, .d_row = g->d_row, .d_col = g->d_col, .subtract = g->subtract};
             for (p.i0 = 0; p.i0 < g->m; p.i0 += most_m) {
                 p.m = smaller(g->m - p.i0, most_m);
-                run_block(&p, p.i0 == 0, parallel);
+                run_block(&p, p.i0 == 0 && !g->packed_b, parallel);
             }
             p.k0 += p.kc;
         } while (p.k0 < g->k);
@@ -231,6 +266,7 @@ static bool packed_product(const tw_gemm_call *g) {
 bool tw_gemm_run(const tw_gemm_call *g) {
     if (g->m == 0 || g->n == 0) return true;
     bool done = false;
+    if (g->subtract || g->packed_b) return packed_product(g);
     if (g->m == 1 && !g->packed_a) {
         if (!vector_product(g, &g->a, &g->b, g->n, &done)) return false;
     } else if (g->n == 1 && g->c_row == 1 && !g->packed_a) {

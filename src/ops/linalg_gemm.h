@@ -15,15 +15,20 @@ typedef struct tw_gemm_call {
     const void *d;
     int64_t d_row, d_col;
     const void *packed_a; /* a as tw_gemm_pack_a left it; NULL: packed on the way */
+    const void *packed_b; /* likewise b, of tw_gemm_pack_b */
+    bool subtract;        /* c -= a @ b instead; alpha is 1, and there is no d */
 } tw_gemm_call;
 bool tw_gemm_run(const tw_gemm_call *g); /* false only for want of memory */
 
 /* The operand whose element (k, j) is data[k * k_stride + j * j_stride]. */
 tw_gemm_operand tw_gemm_matrix(const void *data, tw_dtype dtype, int64_t k_stride, int64_t j_stride);
 /* For products that share a (at most TW_GEMM_MAX_M columns): packs it once. Bytes needed, and the packing. */
-enum { TW_GEMM_MAX_M = 2016 };
+enum { TW_GEMM_MAX_M = 2016, TW_GEMM_MAX_N = 4096 };
 size_t tw_gemm_packed_bytes(const tw_gemm_call *g);
 void tw_gemm_pack_a(const tw_gemm_call *g, void *to);
+/* Likewise for b of at most TW_GEMM_MAX_N columns. */
+size_t tw_gemm_packed_b_bytes(const tw_gemm_call *g);
+void tw_gemm_pack_b(const tw_gemm_call *g, void *to);
 /* Dot product of contiguous float32 or float64 vectors: leaves of 8192 elements, summed as a tree that splits at powers of two. */
 double tw_gemm_dot(int64_t k, const void *x, const void *y, tw_dtype dtype);
 #endif

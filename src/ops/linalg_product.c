@@ -2,6 +2,8 @@
 #include "core/memory.h"
 #include "ops/linalg.h"
 #include "ops/linalg_gemm.h"
+#include "core/threads.h"
+#include "kernels/copy.h"
 #include <complex.h>
 
 #define PLAIN_LOOPS "ops/linalg_plain.h"
@@ -66,6 +68,19 @@ static bool float_product(tw_dtype dtype, const tw_matrix *c, const tw_matrix *a
     return ok;
 }
 
+typedef struct narrowing { const tw_matrix *c; const float *from; tw_dtype dtype; } narrowing;
+
+static void narrow_rows(void *context, int64_t begin, int64_t end) {
+    const narrowing *w = context;
+    const tw_matrix *c = w->c;
+    for (int64_t i = begin; i < end; i++) {
+        uint16_t *to = (uint16_t *)c->data + i * c->row;
+        const float *from = w->from + i * c->cols;
+        if (c->col == 1) tw_cast(c->cols, to, w->dtype, from, TW_FLOAT32);
+        else tw_half_from_float(to, c->col, from, c->cols, w->dtype);
+    }
+}
+
 static bool half_product(tw_dtype dtype, const tw_matrix *c, const tw_matrix *a, const tw_matrix *b, const tw_matrix *d, double alpha,
                          double beta) {
     int64_t n = c->rows * c->cols;
@@ -77,9 +92,8 @@ static bool half_product(tw_dtype dtype, const tw_matrix *c, const tw_matrix *a,
         tw_float_from_half(memory + n + i * c->cols, (const uint16_t *)d->data + i * d->row, d->col, c->cols, dtype);
     }
     bool ok = packed(TW_FLOAT32, dtype, &sum, a, b, d ? &wide : NULL, alpha, beta);
-    for (int64_t i = 0; ok && i < c->rows; i++) {
-        tw_half_from_float((uint16_t *)c->data + i * c->row, c->col, memory + i * c->cols, c->cols, dtype);
-    }
+    narrowing w = {c, memory, dtype};
+    if (ok) tw_parallel(c->rows, 32768 / c->cols + 1, narrow_rows, &w);
     tw_block_free(memory, bytes);
     return ok;
 }

@@ -1,5 +1,6 @@
-/* Factorisations and solvers over LAPACK: Cholesky, LU, inverse, systems of equations. */
+/* Factorisations and solvers: Cholesky, LU, inverse, systems of equations. LU of real matrices is our own (lu.c); the rest is LAPACK's. */
 #include "ops/linalg_solve.h"
+#include "ops/lu.h"
 #include "ops_decl.h"
 #include <stdio.h>
 #include <string.h>
@@ -142,6 +143,31 @@ bool tw__cholesky_solve_run(const tw_arg *a, tw_tensor **outs) {
     return ok;
 }
 
+/* One matrix at a time, real ones by lu.c; the routines of LAPACK are looked for when the first complex one comes. */
+typedef struct lu_calls {
+    const char *op;
+    tw_dtype dtype;
+    tw_lapack_fn getrf, getrs;
+} lu_calls;
+
+static bool lu_factor(lu_calls *f, int m, int n, void *a, int lead, int32_t *pivots, int32_t *info) {
+    *info = 0;
+    if (m == 0 || n == 0) return true;
+    if (tw_lu_takes(f->dtype)) return tw_plu_factor(f->dtype, m, n, a, lead, pivots, info);
+    if (!f->getrf && !(f->getrf = tw_lapack(f->op, "getrf", NULL, f->dtype))) return false;
+    f->getrf(&m, &n, a, &lead, pivots, info);
+    return true;
+}
+
+static bool lu_solve(lu_calls *f, bool adjoint, int n, int columns, const void *lu, int lead, const int32_t *pivots, void *b) {
+    int ignored = 0;
+    if (n == 0 || columns == 0) return true;
+    if (tw_lu_takes(f->dtype)) return tw_plu_solve(f->dtype, adjoint, n, columns, lu, lead, pivots, b, lead);
+    if (!f->getrs && !(f->getrs = tw_lapack(f->op, "getrs", NULL, f->dtype))) return false;
+    f->getrs(adjoint ? "C" : "N", &n, &columns, lu, &lead, pivots, b, &lead, &ignored, (size_t)1);
+    return true;
+}
+
 /* --- LU ------------------------------------------------------------------------------------------------------------------------ */
 
 /* (A, pivot, check_errors) -> (LU, pivots, info) */
@@ -157,12 +183,11 @@ bool tw_linalg_lu_factor_ex_meta(const tw_arg *a, tw_meta *outs) {
 bool tw_linalg_lu_factor_ex_run(const tw_arg *a, tw_tensor **outs) {
     tw_tensor *A = a[0].t, *out = outs[0];
     const int m = (int)tw_rows(A), n = (int)tw_columns(A), least = m < n ? m : n, lead = tw_at_least_one(m);
-    tw_lapack_fn getrf = tw_lapack("linalg.lu_factor", "getrf", NULL, (tw_dtype)A->dtype);
-    if (!getrf || !tw_copy(out, A)) return false;
+    lu_calls calls = {.op = "linalg.lu_factor", .dtype = (tw_dtype)A->dtype};
+    if (!tw_copy(out, A)) return false;
     for (int64_t b = 0; b < tw_matrices(A); b++) {
-        int info = 0;
-        if (least) getrf(&m, &n, tw_matrix_at(out, b, (int64_t)m * n), &lead, (int *)tw_matrix_at(outs[1], b, least), &info);
-        ((int32_t *)tw_data(outs[2]))[b] = info;
+        if (!lu_factor(&calls, m, n, tw_matrix_at(out, b, (int64_t)m * n), lead, tw_matrix_at(outs[1], b, least), (int32_t *)tw_data(outs[2]) + b))
+            return false;
     }
     return report("torch.linalg.lu_factor_ex", "U[%d,%d] is zero and using it on lu_solve would result in a division by zero. If you still want to "
                   "perform the factorization, consider calling linalg.lu(A, pivot) or linalg.lu_factor_ex(A, pivot)", A, outs[2], a[2].i != 0);
@@ -176,16 +201,14 @@ bool tw__lu_solve_meta(const tw_arg *a, tw_meta *out) {
 bool tw__lu_solve_run(const tw_arg *a, tw_tensor **outs) {
     tw_tensor *out = outs[0], *LU = tw_column_major_new(a[0].t), *pivots = tw_contiguous_new(a[1].t, TW_INT32);
     const int n = (int)tw_rows(out), columns = (int)tw_columns(out), lead = tw_at_least_one(n);
-    tw_lapack_fn getrs = tw_lapack("linalg.lu_solve", "getrs", NULL, (tw_dtype)out->dtype);
-    bool ok = LU && pivots && getrs && tw_copy(out, a[2].t);
+    lu_calls calls = {.op = "linalg.lu_solve", .dtype = (tw_dtype)out->dtype};
+    bool ok = LU && pivots && tw_copy(out, a[2].t);
     for (int64_t i = 0; ok && i < pivots->numel; i++) /* LAPACK would swap rows that are not there */
         if (((int32_t *)tw_data(pivots))[i] < 1 || ((int32_t *)tw_data(pivots))[i] > n)
             ok = tw_fail(TW_RUNTIME_ERROR, "Pivots given to lu_solve must all be greater or equal to 1. Did you properly pass the result of lu_factor?");
-    for (int64_t b = 0; ok && n && columns && b < tw_matrices(out); b++) {
-        int info = 0;
-        getrs(a[3].i ? "C" : "N", &n, &columns, tw_matrix_at(LU, b, (int64_t)n * n), &lead, (int *)tw_matrix_at(pivots, b, n),
-              tw_matrix_at(out, b, (int64_t)n * columns), &lead, &info, (size_t)1);
-    }
+    for (int64_t b = 0; ok && n && columns && b < tw_matrices(out); b++)
+        ok = lu_solve(&calls, a[3].i != 0, n, columns, tw_matrix_at(LU, b, (int64_t)n * n), lead, tw_matrix_at(pivots, b, n),
+                      tw_matrix_at(out, b, (int64_t)n * columns));
     tw_release(LU);
     tw_release(pivots);
     return ok;
@@ -223,13 +246,6 @@ bool tw__pivots_order_run(const tw_arg *a, tw_tensor **outs) {
 
 /* --- inverse, solve --------------------------------------------------------------------------------------------------------------- */
 
-/* LU of a column-major matrix in place; whether it can be divided by. */
-static int factor(tw_lapack_fn getrf, void *m, int n, int lead, int *pivots) {
-    int info = 0;
-    if (n) getrf(&n, &n, m, &lead, pivots, &info);
-    return info;
-}
-
 /* (A, check_errors) -> (inverse, info) */
 bool tw_linalg_inv_ex_meta(const tw_arg *a, tw_meta *outs) {
     const tw_tensor *A = a[0].t;
@@ -237,23 +253,27 @@ bool tw_linalg_inv_ex_meta(const tw_arg *a, tw_meta *outs) {
     return tw_matrix_meta(&outs[0], A, (tw_dtype)A->dtype, tw_rows(A), tw_rows(A)) && tw_number_meta(&outs[1], A, TW_INT32);
 }
 
+/* Column-major ones on the diagonal. */
+static void set_identity(void *m, int64_t n, tw_dtype dtype) {
+    const size_t size = tw_dtype_size(dtype);
+    memset(m, 0, (size_t)(n * n) * size);
+    for (int64_t i = 0; i < n; i++) tw_store_scalar((char *)m + (size_t)(i * (n + 1)) * size, dtype, tw_int(1));
+}
+
+/* A X = 1. */
 bool tw_linalg_inv_ex_run(const tw_arg *a, tw_tensor **outs) {
-    tw_tensor *A = a[0].t, *out = outs[0];
-    const tw_dtype dtype = (tw_dtype)A->dtype;
+    tw_tensor *A = a[0].t, *out = outs[0], *LU = tw_column_major_new(A);
     const int n = (int)tw_rows(A), lead = tw_at_least_one(n);
-    const int room = 64 * lead; /* LAPACK's block size is not greater */
-    tw_lapack_fn getrf = tw_lapack("linalg.inv", "getrf", NULL, dtype), getri = getrf ? tw_lapack("linalg.inv", "getri", NULL, dtype) : NULL;
-    int *pivots = tw_calloc((size_t)lead, sizeof *pivots);
-    void *work = pivots ? tw_calloc((size_t)room, tw_dtype_size(dtype)) : NULL;
-    bool ok = getri && work && tw_copy(out, A);
+    lu_calls calls = {.op = "linalg.inv", .dtype = (tw_dtype)A->dtype};
+    int32_t *pivots = LU ? tw_calloc((size_t)lead, sizeof *pivots) : NULL;
+    bool ok = pivots != NULL;
     for (int64_t b = 0; ok && b < tw_matrices(A); b++) {
-        void *m = tw_matrix_at(out, b, (int64_t)n * n);
-        int info = factor(getrf, m, n, lead, pivots);
-        if (!info && n) getri(&n, m, &lead, pivots, work, &room, &info);
-        ((int32_t *)tw_data(outs[1]))[b] = info;
+        void *m = tw_matrix_at(LU, b, (int64_t)n * n), *to = tw_matrix_at(out, b, (int64_t)n * n);
+        if (n) set_identity(to, n, calls.dtype);
+        ok = lu_factor(&calls, n, n, m, lead, pivots, (int32_t *)tw_data(outs[1]) + b) && lu_solve(&calls, false, n, n, m, lead, pivots, to);
     }
+    tw_release(LU);
     tw_free(pivots);
-    tw_free(work);
     return ok && report("linalg.inv", "The diagonal element %d is zero, the inversion could not be completed because the input matrix is "
                         "singular.", A, outs[1], a[1].i != 0);
 }
@@ -267,15 +287,13 @@ bool tw__solve_meta(const tw_arg *a, tw_meta *outs) {
 bool tw__solve_run(const tw_arg *a, tw_tensor **outs) {
     tw_tensor *A = tw_column_major_new(a[0].t), *out = outs[0];
     const int n = (int)tw_rows(out), columns = (int)tw_columns(out), lead = tw_at_least_one(n);
-    tw_lapack_fn getrf = tw_lapack("linalg.solve", "getrf", NULL, (tw_dtype)out->dtype);
-    tw_lapack_fn getrs = getrf ? tw_lapack("linalg.solve", "getrs", NULL, (tw_dtype)out->dtype) : NULL;
-    int *pivots = tw_calloc((size_t)lead, sizeof *pivots);
-    bool ok = A && getrs && pivots && tw_copy(out, a[1].t);
+    lu_calls calls = {.op = "linalg.solve", .dtype = (tw_dtype)out->dtype};
+    int32_t *pivots = tw_calloc((size_t)lead, sizeof *pivots);
+    bool ok = A && pivots && tw_copy(out, a[1].t);
     for (int64_t b = 0; ok && b < tw_matrices(out); b++) {
         void *m = tw_matrix_at(A, b, (int64_t)n * n);
-        int info = factor(getrf, m, n, lead, pivots), ignored = 0;
-        if (n && columns) getrs("N", &n, &columns, m, &lead, pivots, tw_matrix_at(out, b, (int64_t)n * columns), &lead, &ignored, (size_t)1);
-        ((int32_t *)tw_data(outs[1]))[b] = info;
+        ok = lu_factor(&calls, n, n, m, lead, pivots, (int32_t *)tw_data(outs[1]) + b) &&
+             lu_solve(&calls, false, n, columns, m, lead, pivots, tw_matrix_at(out, b, (int64_t)n * columns));
     }
     ok = ok && report("torch.linalg.solve", "The solver failed because the input matrix is singular.", a[0].t, outs[1], a[2].i != 0);
     tw_release(A);

@@ -91,6 +91,7 @@ typedef struct layer {
     bool save;
     char *reserve;
     const char *x, *w;          /* sums from the inputs; weights of the state */
+    char *packed;               /* the same as products read them; NULL where that does not pay */
     char *output, *h, *c, *scratch;
     /* backward */
     const char *dout;
@@ -106,8 +107,18 @@ static bool product(const layer *l, int64_t rows, int64_t n, int64_t k, const ch
                     char *c, int64_t c_row, const char *d, int64_t d_row) {
     const tw_gemm_call g = {.m = rows, .n = n, .k = k, .a = tw_gemm_matrix(state, l->dtype, 1, state_row),
                             .b = tw_gemm_matrix(l->w, l->dtype, k_stride, n_stride), .c = c, .c_row = c_row, .dtype = l->dtype, .alpha = 1,
-                            .beta = 1, .d = d, .d_row = d_row, .d_col = 1};
+                            .beta = 1, .d = d, .d_row = d_row, .d_col = 1, .packed_b = rows > 1 ? l->packed : NULL};
     return tw_gemm_run(&g);
+}
+
+/* The weights are the same at every step: packed once, if there are steps of several rows. *bytes is what to give back. */
+static bool pack_weights(layer *l, int64_t n, int64_t k, int64_t k_stride, int64_t n_stride, size_t *bytes) {
+    const tw_gemm_call g = {.n = n, .k = k, .b = tw_gemm_matrix(l->w, l->dtype, k_stride, n_stride), .dtype = l->dtype};
+    *bytes = l->batch > 1 && l->steps > 1 && n > 0 && n <= TW_GEMM_MAX_N && k > 0 ? tw_gemm_packed_b_bytes(&g) : 0;
+    if (!*bytes) return true;
+    if (!(l->packed = tw_block_alloc(*bytes))) return false;
+    tw_gemm_pack_b(&g, l->packed);
+    return true;
 }
 
 static void forward_rows(void *context, int64_t begin, int64_t end) {
@@ -217,7 +228,10 @@ bool tw__rnn_layer_run(const tw_arg *a, tw_tensor **out) {
         l.c = tw_data(out[2]);
         start_from(l.c, c0, state);
     }
-    const bool ok = run_steps(&l, a[REVERSE].i != 0, true, bias ? tw_data(bias) : NULL);
+    size_t packed;
+    const bool ok = pack_weights(&l, tw_rnn_gates(l.mode) * l.hidden, l.hidden, 1, l.hidden, &packed) &&
+                    run_steps(&l, a[REVERSE].i != 0, true, bias ? tw_data(bias) : NULL);
+    if (l.packed) tw_block_free(l.packed, packed);
     if (bytes) tw_block_free(l.scratch, bytes);
     return ok;
 }
@@ -235,7 +249,9 @@ bool tw__rnn_layer_backward_run(const tw_arg *a, tw_tensor **out) {
         start_from(l.c, optional(&a[2]), state);
     }
     if (l.mode == TW_RNN_GRU) l.dsums = tw_data(out[1]);
-    const bool ok = run_steps(&l, a[9].i == 0, false, NULL);
+    size_t packed;
+    const bool ok = pack_weights(&l, l.hidden, tw_rnn_gates(l.mode) * l.hidden, l.hidden, 1, &packed) && run_steps(&l, a[9].i == 0, false, NULL);
+    if (l.packed) tw_block_free(l.packed, packed);
     if (bytes) tw_block_free(l.scratch, bytes);
     return ok;
 }

@@ -1,0 +1,123 @@
+/* Recursion by halves, so that most of the work is products of large matrices (S. Toledo, "Locality of reference in LU decomposition with
+ * partial pivoting", SIAM J. Matrix Anal. Appl. 18, 1997). */
+#include "ops/lu.h"
+#include "core/threads.h"
+#include "kernels/lu.h"
+#include "ops/linalg_gemm.h"
+
+static int wide(tw_dtype dtype) { return dtype == TW_FLOAT64; }
+
+static void *at(tw_dtype dtype, const void *p, int64_t elements) {
+    return (char *)(uintptr_t)p + elements * (int64_t)tw_dtype_size(dtype);
+}
+
+/* Half of n, in whole blocks. */
+static int64_t half_of(int64_t n, int64_t block) { return (n / 2 + block - 1) / block * block; }
+
+/* c (m x n) -= a (m x k, element (i, p) at a[i * row + p * column]) times b (k x n). Columns of b and c are contiguous; columns of the
+ * product are rows of what the kernels see. */
+static bool subtract_product(tw_dtype dtype, int64_t m, int64_t n, int64_t k, const void *a, int64_t row, int64_t column, const void *b, int64_t b_lead,
+                             void *c, int64_t c_lead) {
+    const tw_gemm_call g = {.m = n, .n = m, .k = k, .a = tw_gemm_matrix(b, dtype, 1, b_lead), .b = tw_gemm_matrix(a, dtype, column, row), .c = c,
+                            .c_row = c_lead, .dtype = dtype, .alpha = 1, .subtract = true};
+    return m == 0 || k == 0 || tw_gemm_run(&g);
+}
+
+/* --- triangles ---------------------------------------------------------------------------------------------------- */
+
+typedef struct triangle {
+    tw_dtype dtype;
+    bool lower, unit;
+    int64_t n, columns, row, column, lead;
+    const void *t;
+    void *b;
+} triangle;
+
+static void substitute_columns(void *context, int64_t begin, int64_t end) {
+    const triangle *s = context;
+    for (int64_t c = begin; c < end; c += TW_LU_COLUMNS) {
+        const int64_t now = end - c < TW_LU_COLUMNS ? end - c : TW_LU_COLUMNS;
+        tw_lu()->substitute[wide(s->dtype)](s->n, now, s->t, s->row, s->column, s->lower, s->unit, at(s->dtype, s->b, c * s->lead), s->lead);
+    }
+}
+
+static bool solve(triangle s) {
+    if (s.n <= TW_LU_BLOCK) {
+        enum { GRAIN = 8 * TW_LU_COLUMNS };
+        if (s.n) tw_parallel(s.columns, GRAIN, substitute_columns, &s);
+        return true;
+    }
+    const int64_t half = half_of(s.n, TW_LU_BLOCK);
+    triangle upper_left = s, lower_right = s;
+    upper_left.n = half;
+    lower_right.n = s.n - half;
+    lower_right.t = at(s.dtype, s.t, half * (s.row + s.column));
+    lower_right.b = at(s.dtype, s.b, half);
+    if (s.lower)
+        return solve(upper_left) &&
+               subtract_product(s.dtype, s.n - half, s.columns, half, at(s.dtype, s.t, half * s.row), s.row, s.column, s.b, s.lead, lower_right.b, s.lead) &&
+               solve(lower_right);
+    return solve(lower_right) &&
+           subtract_product(s.dtype, half, s.columns, s.n - half, at(s.dtype, s.t, half * s.column), s.row, s.column, lower_right.b, s.lead, s.b, s.lead) &&
+           solve(upper_left);
+}
+
+bool tw_triangle_solve(tw_dtype dtype, bool lower, bool unit, int64_t n, int64_t columns, const void *t, int64_t row, int64_t column, void *b,
+                       int64_t b_lead) {
+    return columns == 0 || solve((triangle){dtype, lower, unit, n, columns, row, column, b_lead, t, b});
+}
+
+/* --- exchanges of rows --------------------------------------------------------------------------------------------- */
+
+typedef struct exchange {
+    tw_dtype dtype;
+    void *a;
+    int64_t lead, count;
+    const int32_t *pivots;
+    bool back;
+} exchange;
+
+static void exchange_columns(void *context, int64_t begin, int64_t end) {
+    const exchange *x = context;
+    tw_lu()->swap[wide(x->dtype)](end - begin, at(x->dtype, x->a, begin * x->lead), x->lead, 0, x->count, x->pivots, x->back);
+}
+
+static void exchange_rows(tw_dtype dtype, int64_t columns, void *a, int64_t lead, int64_t count, const int32_t *pivots, bool back) {
+    exchange x = {dtype, a, lead, count, pivots, back};
+    if (columns && count) tw_parallel(columns, 16384 / count + 1, exchange_columns, &x);
+}
+
+/* --- LU -------------------------------------------------------------------------------------------------------------- */
+
+bool tw_plu_factor(tw_dtype dtype, int64_t m, int64_t n, void *a, int64_t lead, int32_t *pivots, int32_t *info) {
+    if (n <= TW_LU_PANEL) {
+        *info = (int32_t)tw_lu()->panel[wide(dtype)](m, n, a, lead, pivots);
+        return true;
+    }
+    const int64_t least = m < n ? m : n, left = least <= TW_LU_PANEL ? least : half_of(least, TW_LU_PANEL), right = n - left;
+    void *beside = at(dtype, a, left * lead), *below = at(dtype, beside, left);
+    int32_t later = 0;
+    if (!tw_plu_factor(dtype, m, left, a, lead, pivots, info)) return false;
+    exchange_rows(dtype, right, beside, lead, left, pivots, false);
+    if (!tw_triangle_solve(dtype, true, true, left, right, a, 1, lead, beside, lead)) return false;
+    if (m == left) return true;
+    if (!subtract_product(dtype, m - left, right, left, at(dtype, a, left), 1, lead, beside, lead, below, lead) ||
+        !tw_plu_factor(dtype, m - left, right, below, lead, pivots + left, &later)) return false;
+    if (!*info && later) *info = later + (int32_t)left;
+    exchange_rows(dtype, left, at(dtype, a, left), lead, least - left, pivots + left, false);
+    for (int64_t i = left; i < least; i++) pivots[i] += (int32_t)left;
+    return true;
+}
+
+bool tw_plu_solve(tw_dtype dtype, bool transposed, int64_t n, int64_t columns, const void *lu, int64_t lead, const int32_t *pivots, void *b,
+                 int64_t b_lead) {
+    if (transposed) {
+        if (!tw_triangle_solve(dtype, true, false, n, columns, lu, lead, 1, b, b_lead) ||
+            !tw_triangle_solve(dtype, false, true, n, columns, lu, lead, 1, b, b_lead)) return false;
+        exchange_rows(dtype, columns, b, b_lead, n, pivots, true);
+        return true;
+    }
+    exchange_rows(dtype, columns, b, b_lead, n, pivots, false);
+    return tw_triangle_solve(dtype, true, true, n, columns, lu, 1, lead, b, b_lead) &&
+           tw_triangle_solve(dtype, false, false, n, columns, lu, 1, lead, b, b_lead);
+}
