@@ -2,7 +2,7 @@
 #include "ext/ext.h"
 #include "op_ids.h"
 
-enum { MAX_INDICES = 64 };
+enum { MAX_INDICES = TW_MAX_DIMS };
 
 typedef struct walk {
     tw_tensor *t;                    /* the view so far; owned unless it is the tensor itself */

@@ -121,6 +121,10 @@ void tw_like_strides(const tw_tensor *t, int64_t *strides) {
     }
 }
 
+bool tw_check_listed_dims(int ndim) {
+    return ndim <= TW_LISTED_DIMS || tw_fail(TW_RUNTIME_ERROR, "only tensors with up to %d dims are supported", TW_LISTED_DIMS);
+}
+
 bool tw_wrap_dim(int64_t *dim, int ndim) {
     const int64_t n = ndim > 0 ? ndim : 1;
     if (*dim < -n || *dim >= n)

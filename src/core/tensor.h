@@ -7,7 +7,7 @@
 #include "core/error.h"
 #include "core/storage.h"
 
-enum { TW_INLINE_DIMS = 5, TW_MAX_DIMS = 64 };
+enum { TW_INLINE_DIMS = 5, TW_MAX_DIMS = 128 /* of a tensor; operators over lists of dimensions refuse more than TW_LISTED_DIMS */, TW_LISTED_DIMS = 64 };
 
 enum { /* tensor flags */
     TW_CONJ = 1,        /* lazy conjugate: elements are to be read as their conjugates */
@@ -82,4 +82,5 @@ bool tw_share_version(tw_tensor *view, tw_tensor *base);
 
 /* Wraps a dimension of a tensor with ndim dimensions; IndexError with PyTorch's text when out of range. 0-d counts as 1-d. */
 bool tw_wrap_dim(int64_t *dim, int ndim);
+bool tw_check_listed_dims(int ndim); /* PyTorch keeps lists of dimensions as bits of 64: an error for a tensor with more */
 #endif

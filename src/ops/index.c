@@ -7,6 +7,7 @@
 #include "ops/copy.h"
 #include "ops/iterate.h"
 #include "ops/mask.h"
+#include <stddef.h>
 #include <string.h>
 
 bool tw_index_Tensor_meta(const tw_arg *a, tw_meta *out);
@@ -27,8 +28,8 @@ typedef struct item {
 
 typedef struct plan {
     int n;                                 /* items, one per dimension of self (the rest: not indexed) */
-    item items[TW_MAX_DIMS];
     int kdims, ndim, at;                   /* dims of the broadcast indices; of the result; where the former begin in it */
+    item items[TW_MAX_DIMS];               /* what precedes is cleared */
     int64_t ksizes[TW_MAX_DIMS], sizes[TW_MAX_DIMS];
     int rest[TW_MAX_DIMS];                 /* result dim -> dim of self, -1 for index dims */
 } plan;
@@ -125,7 +126,7 @@ static bool broadcast_items(plan *p) {
 }
 
 /* Order of the result's dims: indices stay in place when they are neighbours, else they come first. */
-static void lay_out(plan *p, const tw_tensor *self) {
+static bool lay_out(plan *p, const tw_tensor *self) {
     int first = -1, last = -1, count = 0, r = 0;
     for (int i = 0; i < p->n; i++) {
         if (!p->items[i].indexed) continue;
@@ -133,6 +134,8 @@ static void lay_out(plan *p, const tw_tensor *self) {
         last = i;
         count++;
     }
+    if (self->ndim - count + p->kdims > TW_MAX_DIMS)
+        return tw_fail(TW_RUNTIME_ERROR, "tensors have at most %d dimensions, got %d", TW_MAX_DIMS, self->ndim - count + p->kdims);
     bool adjacent = count && last - first + 1 == count;
     p->at = adjacent ? first : 0;
     for (int d = 0; d < self->ndim; d++) {
@@ -142,6 +145,7 @@ static void lay_out(plan *p, const tw_tensor *self) {
         p->sizes[r++] = self->sizes[d];
     }
     p->ndim = r;
+    return true;
 }
 
 static bool check_empty(const plan *p, const tw_tensor *self) {
@@ -156,21 +160,19 @@ static bool check_empty(const plan *p, const tw_tensor *self) {
 
 static bool make_plan(plan *p, const tw_arg *a, bool shapes_only) {
     const tw_tensor *self = a[0].t;
-    memset(p, 0, sizeof *p);
+    memset(p, 0, offsetof(plan, items));
     if (a[1].n == 0) return tw_fail(TW_INDEX_ERROR, "at least one index must be provided");
     if (a[1].n > self->ndim) return too_many(self);
     for (int i = 0; i < a[1].n; i++)
         if (!add_item(p, self, a[1].ts[i], shapes_only)) return false;
-    if (!broadcast_items(p)) return false;
-    lay_out(p, self);
-    return check_empty(p, self);
+    return broadcast_items(p) && lay_out(p, self) && check_empty(p, self);
 }
 
 /* --- meta ----------------------------------------------------------------------------------------------------------- */
 
 /* Result strides: TensorIterator's order over self (0 where indexed) and the indices (0 elsewhere). */
 static void result_strides(const plan *p, const tw_tensor *self, int64_t *out) {
-    int64_t table[TW_MAX_DIMS + 1][TW_MAX_DIMS] = {{0}};
+    int64_t table[TW_MAX_DIMS + 1][TW_MAX_DIMS]; /* large: only the rows in use are set */
     const int64_t *rows[TW_MAX_DIMS + 1];
     int n = 1, perm[TW_MAX_DIMS];
     bool identity = true;
@@ -178,6 +180,7 @@ static void result_strides(const plan *p, const tw_tensor *self, int64_t *out) {
     for (int i = 0; i < p->n; i++) {
         const item *it = &p->items[i];
         if (!it->indexed) continue;
+        memset(table[n], 0, sizeof(int64_t) * (size_t)p->ndim);
         for (int d = 0; d < it->ndim; d++)
             table[n][p->at + p->kdims - it->ndim + d] = item_size(it, d) == 1 ? 0 : item_stride(it, d) * 8;
         n++;

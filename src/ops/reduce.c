@@ -6,6 +6,7 @@
 #include "ops/reduce_engine.h"
 #include "ops/view.h"
 #include <math.h>
+#include <stddef.h>
 #include <string.h>
 
 const tw_reduce tw_reduce_sum = {"sum", TW_RULE_SUM, TW_R_SUM, "sum_cpu"};
@@ -28,19 +29,21 @@ typedef struct call {
     const tw_tensor *in;
     tw_dtype wanted;                  /* dtype=, or TW_DTYPE_NONE */
     tw_dtype cast, dtype;             /* of accumulation, of (first) result */
-    bool reduced[TW_MAX_DIMS], keepdim, has_dim;
+    bool keepdim, has_dim;
     const int64_t *dims;              /* as given; for error texts */
     int ndims;
     double correction;
     int nouts, ndim;
-    int64_t sizes[TW_MAX_DIMS];
     tw_tensor *target[2];             /* where results go */
     tw_reducer_kind kernel;
     double count;                     /* elements per result */
     tw_dtype class_dtype;
+    bool reduced[TW_MAX_DIMS]; /* what precedes is cleared */
+    int64_t sizes[TW_MAX_DIMS];
 } call;
 
 bool tw_reduce_dims(const int64_t *dims, int64_t n, int ndim, bool *reduced) {
+    if (n && !tw_check_listed_dims(ndim)) return false;
     bool only = false; /* a tensor of no dimensions lets itself be reduced over dimension 0 */
     if (ndim == 0) reduced = &only;
     memset(reduced, n == 0, sizeof(bool) * (size_t)(ndim ? ndim : 1));
@@ -56,6 +59,7 @@ bool tw_reduce_dims(const int64_t *dims, int64_t n, int ndim, bool *reduced) {
 /* --- reading the arguments -------------------------------------------------------------------------------------- */
 
 static bool read_dim(call *c, const tw_arg *a) {
+    if (c->row->rule == TW_RULE_BOOL && !tw_check_listed_dims(c->in->ndim)) return false;
     c->has_dim = a->tag == TW_ARG_INT || (a->tag == TW_ARG_INTS && a->n > 0);
     if (!c->has_dim && a->tag == TW_ARG_INTS && c->row->rule == TW_RULE_BOOL) { /* any and all over no dimensions keep them all */
         memset(c->reduced, 0, sizeof c->reduced);
@@ -253,9 +257,11 @@ static bool elsewhere(const tw_op *op, const tw_arg *args, tw_device device, tw_
 }
 
 bool tw_reduce_run(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
-    call c = {.nouts = op->nouts};
+    call c;
     tw_tensor *made[2] = {NULL, NULL};
     bool ok = false;
+    memset(&c, 0, offsetof(call, reduced));
+    c.nouts = op->nouts;
     if (!read_args(&c, op, args)) return false;
     bool dtype_first = op->reduce->rule == TW_RULE_INDEX;
     if ((dtype_first && !find_dtypes(&c)) || !check_empty(&c) || (!dtype_first && !find_dtypes(&c))) return false;

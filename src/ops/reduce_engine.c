@@ -4,6 +4,7 @@
 #include "core/memory.h"
 #include "core/threads.h"
 #include "kernels/copy.h"
+#include <stddef.h>
 #include <string.h>
 
 enum { BLOCK = 2048, LEVELS = 50 }; /* bytes of accumulators in a column block; depth of the tree */
@@ -15,10 +16,10 @@ typedef struct walk {
     size_t size, in_size;             /* bytes of an element of the class, of the input */
     bool direct;                      /* elements need no conversion */
     int nk, nr;                       /* kept and reduced dims, fastest first */
-    int64_t ksize[TW_MAX_DIMS], kin[TW_MAX_DIMS], kout[TW_MAX_DIMS]; /* kin in bytes, kout in elements */
-    int64_t rsize[TW_MAX_DIMS], rin[TW_MAX_DIMS];
     int64_t nred, nout, leaves;
     char *partials;
+    int64_t ksize[TW_MAX_DIMS], kin[TW_MAX_DIMS], kout[TW_MAX_DIMS]; /* kin in bytes, kout in elements; what precedes is cleared */
+    int64_t rsize[TW_MAX_DIMS], rin[TW_MAX_DIMS];
 } walk;
 
 tw_reduce_class tw_reduce_class_of(tw_dtype d) {
@@ -381,7 +382,9 @@ static void geometry(walk *w) {
 }
 
 bool tw_reduce_execute(const tw_reduction_plan *plan) {
-    walk w = {.plan = plan};
+    walk w;
+    memset(&w, 0, offsetof(walk, ksize));
+    w.plan = plan;
     tw_reduce_class c = plan->truth ? TW_RC_BOOL : tw_reduce_class_of(plan->cast);
     w.k = &tw_reducers()->table[plan->kernel][c];
     w.dtype = tw_reduce_class_dtype(c);

@@ -138,6 +138,7 @@ bool tw_cumprod_run(const tw_arg *a, tw_tensor **outs) { return run_scan(a, outs
 static bool flipped_dims(const tw_arg *a, bool *flip) {
     const tw_arg *dims = &a[1];
     int ndim = a[0].t->ndim;
+    if (!tw_check_listed_dims(ndim)) return false;
     memset(flip, 0, sizeof(bool) * TW_MAX_DIMS);
     for (int i = 0; i < dims->n; i++) {
         int64_t d = dims->ints[i];

@@ -254,6 +254,7 @@ bool tw_squeeze_dim_view(const tw_arg *a, tw_view *v) {
 
 bool tw_squeeze_dims_view(const tw_arg *a, tw_view *v) {
     bool chosen[TW_MAX_DIMS] = {false};
+    if (!tw_check_listed_dims(a[0].t->ndim)) return false;
     for (int i = 0; i < a[1].n; i++) {
         int64_t d = a[1].ints[i];
         if (!tw_wrap_dim(&d, a[0].t->ndim)) return false;
