@@ -10,6 +10,7 @@
 #include "kernels/maxima.h"
 #include "kernels/normalize.h"
 #include "kernels/number.h"
+#include "kernels/order.h"
 #include "kernels/random.h"
 #include "kernels/reduce.h"
 #include "kernels/rnn.h"
@@ -38,6 +39,7 @@ TW_FAMILY(gemm)
 TW_FAMILY(lu)
 TW_FAMILY(maxima)
 TW_FAMILY(normalize)
+TW_FAMILY(order)
 TW_FAMILY(random)
 TW_FAMILY(reducers)
 TW_FAMILY(rnn)

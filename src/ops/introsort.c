@@ -3,8 +3,11 @@
  * D. R. Musser, Introspective sorting and selection algorithms, 1997, with the median of the second, the middle and the last
  * element as pivot, runs of 16 left to insertion, heaps by Floyd's bottom-up sifting), so that equal elements fall alike. */
 #include "ops/introsort.h"
+#include "core/threads.h"
+#include "kernels/order.h"
 
-enum { RUN = 16 };
+enum { RUN = 16, BLOCK = 64, PIECES = 64, FEW = 32768 }; /* PIECES for threads, unless there are FEW */
+static int depth_limit(int64_t n) { return 2 * (63 - __builtin_clzll((uint64_t)n)); }
 
 /* --- keys --------------------------------------------------------------------------------------------------------------- */
 
@@ -31,132 +34,95 @@ uint64_t tw_key_of(const char *p, tw_dtype d) {
     }
 }
 
-/* --- pieces ------------------------------------------------------------------------------------------------------------- */
+/* --- of each kind ------------------------------------------------------------------------------------------------------ */
 
-static inline void swap(tw_keyed *a, tw_keyed *b) {
-    tw_keyed t = *a;
-    *a = *b;
-    *b = t;
+#define ITEM tw_keyed
+#define KEY(x) ((x).key)
+#define NAME(name) name
+#include "ops/introsort_type.h"
+#undef ITEM
+#undef KEY
+#undef NAME
+#define ITEM uint64_t
+#define KEY(x) ((x) >> 32)
+#define NAME(name) name##_packed
+#include "ops/introsort_type.h"
+#undef KEY
+#undef NAME
+#define KEY(x) (x)
+#define NAME(name) name##_whole
+#include "ops/introsort_type.h"
+
+void tw_smallest_of_keys(const uint32_t *key, int64_t n, int64_t k, uint64_t *x) {
+    tw_order()->pack(k, key, 0, x);
+    make_heap_packed(x, k);
+    for (int64_t i = k; (i += tw_order()->below(n - i, key + i, (uint32_t)(x[0] >> 32))) < n; i++)
+        sift_packed(x, 0, k, (uint64_t)key[i] << 32 | (uint32_t)i);
+    heap_sort_packed(x, k);
 }
 
-/* The last element of [.., last] moves down to its place; something not greater stands before it. */
-static void sink_unguarded(tw_keyed *last) {
-    tw_keyed v = *last;
-    for (; v.key < last[-1].key; last--) *last = last[-1];
-    *last = v;
-}
+/* --- keys of rows ------------------------------------------------------------------------------------------------------- */
 
-static void insertion(tw_keyed *x, int64_t n) {
-    for (int64_t i = 1; i < n; i++) {
-        if (x[i].key >= x[0].key) {
-            sink_unguarded(x + i);
-            continue;
-        }
-        tw_keyed v = x[i];
-        for (int64_t j = i; j > 0; j--) x[j] = x[j - 1];
-        x[0] = v;
-    }
-}
-
-/* The median of the second, the middle and the last element comes first and is the pivot. Where the upper part begins. */
-static int64_t partition(tw_keyed *x, int64_t n) {
-    tw_keyed *a = x + 1, *b = x + n / 2, *c = x + n - 1, *median;
-    if (a->key < b->key) median = b->key < c->key ? b : a->key < c->key ? c : a;
-    else median = a->key < c->key ? a : b->key < c->key ? c : b;
-    swap(x, median);
-    const uint64_t pivot = x->key;
-    int64_t i = 1, j = n;
-    for (;;) {
-        while (x[i].key < pivot) i++;
-        do j--; while (pivot < x[j].key);
-        if (i >= j) return i;
-        swap(x + i++, x + j);
-    }
-}
-
-/* A max-heap x[0..n) with a hole: the larger child moves up all the way down, then v rises from there, to `top` at most. */
-static void sift(tw_keyed *x, int64_t hole, int64_t n, tw_keyed v) {
-    const int64_t top = hole;
-    int64_t child = hole;
-    while (child < (n - 1) / 2) {
-        child = 2 * child + 2;
-        if (x[child].key < x[child - 1].key) child--;
-        x[hole] = x[child];
-        hole = child;
-    }
-    if (n % 2 == 0 && child == (n - 2) / 2) {
-        child = 2 * child + 1;
-        x[hole] = x[child];
-        hole = child;
-    }
-    for (int64_t parent; hole > top && x[parent = (hole - 1) / 2].key < v.key; hole = parent) x[hole] = x[parent];
-    x[hole] = v;
-}
-
-/* The k smallest of n, as a heap. */
-static void heap_select(tw_keyed *x, int64_t n, int64_t k) {
-    for (int64_t i = k / 2 - 1; i >= 0; i--) sift(x, i, k, x[i]);
-    for (int64_t i = k; i < n; i++) {
-        if (x[i].key >= x[0].key) continue;
-        tw_keyed v = x[i];
-        x[i] = x[0];
-        sift(x, 0, k, v);
-    }
-}
-
-static void heap_sort(tw_keyed *x, int64_t n) {
-    for (n--; n > 0; n--) {
-        tw_keyed v = x[n];
-        x[n] = x[0];
-        sift(x, 0, n, v);
-    }
-}
-
-/* --- whole ones --------------------------------------------------------------------------------------------------------- */
-
-static int depth_limit(int64_t n) { return 2 * (63 - __builtin_clzll((uint64_t)n)); }
-
-static void loop(tw_keyed *x, int64_t n, int depth) {
-    while (n > RUN) {
-        if (depth-- == 0) {
-            heap_select(x, n, n);
-            heap_sort(x, n);
-            return;
-        }
-        int64_t cut = partition(x, n);
-        loop(x + cut, n - cut, depth);
-        n = cut;
-    }
-}
-
-void tw_introsort(tw_keyed *x, int64_t n) {
-    if (n < 2) return;
-    loop(x, n, depth_limit(n));
-    insertion(x, n < RUN ? n : RUN);
-    for (int64_t i = RUN; i < n; i++) sink_unguarded(x + i);
-}
-
-/* What would stand at place nth in order stands there, nothing greater before it and nothing smaller after. */
-static void introselect(tw_keyed *x, int64_t n, int64_t nth) {
-    for (int depth = depth_limit(n); n > 3; depth--) {
-        if (depth == 0) {
-            heap_select(x, n, nth + 1);
-            swap(x, x + nth);
-            return;
-        }
-        int64_t cut = partition(x, n);
-        if (cut <= nth) x += cut, nth -= cut, n -= cut;
-        else n = cut;
-    }
-    insertion(x, n);
-}
-
-void tw_smallest_first(tw_keyed *x, int64_t n, int64_t k, bool sorted) {
-    if (k * 64 <= n) { /* in order whatever `sorted` says */
-        heap_select(x, n, k);
-        heap_sort(x, k);
+void tw_keys32_of(int64_t n, const char *from, int64_t stride, tw_dtype d, uint32_t flip, uint32_t *to) {
+    enum { AT_ONCE = 1024 };
+    union { float f[AT_ONCE]; int32_t i[AT_ONCE]; } buffer;
+    if ((d == TW_FLOAT32 || d == TW_INT32) && stride == 4) {
+        if (d == TW_INT32) tw_order()->keys_int(n, (const int32_t *)(const void *)from, flip, to);
+        else tw_order()->keys_float(n, (const float *)(const void *)from, flip, to);
         return;
     }
-    introselect(x, n, k - 1);
-    if (sorted) tw_introsort(x, k - 1);
+    if (!tw_is_float(d) && d != TW_INT32) {
+        for (int64_t i = 0; i < n; i++) to[i] = (uint32_t)tw_key_of(from + i * stride, d) ^ flip;
+        return;
+    }
+    for (int64_t at = 0; at < n; at += AT_ONCE) {
+        const int64_t many = n - at < AT_ONCE ? n - at : AT_ONCE;
+        for (int64_t i = 0; i < many; i++) {
+            const char *p = from + (at + i) * stride;
+            if (d == TW_INT32) buffer.i[i] = *(const int32_t *)(const void *)p;
+            else if (d == TW_FLOAT32) buffer.f[i] = *(const float *)(const void *)p;
+            else buffer.f[i] = d == TW_FLOAT16 ? tw_half_to_float(*(const uint16_t *)(const void *)p) : tw_bfloat_to_float(*(const uint16_t *)(const void *)p);
+        }
+        if (d == TW_INT32) tw_order()->keys_int(many, buffer.i, flip, to + at);
+        else tw_order()->keys_float(many, buffer.f, flip, to + at);
+    }
+}
+
+/* The least of n numbers of int64 if all lie within 2^32 of it. */
+static bool narrow(const char *from, int64_t n, int64_t stride, int64_t *least) {
+    int64_t most = INT64_MIN;
+    *least = INT64_MAX;
+    if (stride == 8) {
+        tw_order()->range_long(n, (const int64_t *)(const void *)from, least, &most);
+    } else {
+        for (int64_t i = 0; i < n; i++) {
+            const int64_t v = *(const int64_t *)(const void *)(from + i * stride);
+            *least = v < *least ? v : *least;
+            most = v > most ? v : most;
+        }
+    }
+    return (uint64_t)most - (uint64_t)*least <= UINT32_MAX;
+}
+
+bool tw_pack(int64_t n, const char *from, int64_t stride, tw_dtype d, bool descending, uint64_t *to) {
+    enum { AT_ONCE = 2048 };
+    uint32_t key[AT_ONCE];
+    const uint32_t flip = descending ? UINT32_MAX : 0;
+    int64_t least = 0;
+    if (n > UINT32_MAX || d == TW_FLOAT64 || (d == TW_INT64 && !narrow(from, n, stride, &least))) return false;
+    if (d == TW_INT64 && stride == 8) {
+        tw_order()->pack_long(n, (const int64_t *)(const void *)from, least, flip, 0, to);
+        return true;
+    }
+    for (int64_t at = 0; at < n; at += AT_ONCE) {
+        const int64_t many = n - at < AT_ONCE ? n - at : AT_ONCE;
+        if (d == TW_INT64) {
+            for (int64_t i = 0; i < many; i++)
+                key[i] = (uint32_t)((uint64_t)*(const int64_t *)(const void *)(from + (at + i) * stride) - (uint64_t)least) ^ flip;
+        } else {
+            tw_keys32_of(many, from + at * stride, stride, d, flip, key);
+        }
+        tw_order()->pack(many, key, (uint32_t)at, to + at);
+    }
+    return true;
 }

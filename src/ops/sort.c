@@ -1,9 +1,12 @@
 /* sort: every row becomes keys whose unsigned order is the wanted one, with their places; those are sorted, stably if asked, else as
  * Note [Equal elements] has it. */
+#include "core/error.h"
 #include "core/memory.h"
+#include "core/threads.h"
 #include "ops/copy.h"
-#include "ops/introsort.h"
 #include "ops/op.h"
+#include "ops/radix.h"
+#include <stdatomic.h>
 #include <string.h>
 
 bool tw_sort_stable_meta(const tw_arg *a, tw_meta *outs);
@@ -45,21 +48,6 @@ static tw_keyed *merge_sort(tw_keyed *x, int64_t n, tw_keyed *scratch) {
     return x;
 }
 
-/* Byte by byte, lowest first; bytes that are all the same are skipped. */
-static tw_keyed *radix_sort(tw_keyed *x, int64_t n, tw_keyed *scratch) {
-    for (int shift = 0; shift < 64; shift += 8) {
-        int64_t count[257] = {0};
-        for (int64_t i = 0; i < n; i++) count[(x[i].key >> shift & 255) + 1]++;
-        if (count[(x[0].key >> shift & 255) + 1] == n) continue;
-        for (int b = 0; b < 256; b++) count[b + 1] += count[b];
-        for (int64_t i = 0; i < n; i++) scratch[count[x[i].key >> shift & 255]++] = x[i];
-        tw_keyed *swap = x;
-        x = scratch;
-        scratch = swap;
-    }
-    return x;
-}
-
 /* --- the op: (self, stable, dim, descending) --------------------------------------------------------------------------------- */
 
 bool tw_sort_stable_meta(const tw_arg *a, tw_meta *outs) {
@@ -74,22 +62,6 @@ bool tw_sort_stable_meta(const tw_arg *a, tw_meta *outs) {
     return true;
 }
 
-static void sort_row(const char *from, int64_t from_stride, int64_t n, tw_dtype dtype, bool descending, bool stable, tw_keyed *x, tw_keyed *scratch,
-                     char *values, int64_t values_stride, char *indices, int64_t indices_stride) {
-    size_t size = tw_dtype_size(dtype);
-    for (int64_t i = 0; i < n; i++) {
-        uint64_t key = tw_key_of(from + i * from_stride, dtype);
-        x[i] = (tw_keyed){descending ? ~key : key, i};
-    }
-    tw_keyed *sorted = x;
-    if (!stable) tw_introsort(x, n);
-    else sorted = n > 1024 ? radix_sort(x, n, scratch) : merge_sort(x, n, scratch);
-    for (int64_t i = 0; i < n; i++) {
-        memcpy(values + i * values_stride, from + sorted[i].at * from_stride, size);
-        memcpy(indices + i * indices_stride, &sorted[i].at, 8);
-    }
-}
-
 /* What PyTorch sorts stably: on demand, and long vectors of integers upwards, by radix. */
 static bool is_stable(const tw_arg *a) {
     const tw_tensor *self = a[0].t;
@@ -98,35 +70,101 @@ static bool is_stable(const tw_arg *a) {
            self->numel < INT32_MAX;
 }
 
+/* Rows to sort: bytes from element to element. */
+typedef struct sorting {
+    const tw_tensor *self, *values, *indices;
+    int64_t dim, n, size, from_step, value_step, index_step;
+    tw_dtype dtype;
+    bool descending, stable;
+    atomic_bool starved;   /* a thread found no memory */
+} sorting;
+
+typedef struct row { const sorting *s; const char *from; char *values, *indices; const uint64_t *packed; const tw_keyed *keyed; } row;
+
+#define COPY(SIZE) \
+    for (int64_t i = begin; i < end; i++) { \
+        const int64_t at = r->packed ? (int64_t)(uint32_t)r->packed[i] : r->keyed[i].at; \
+        memcpy(r->values + i * s->value_step, r->from + at * s->from_step, SIZE); \
+        memcpy(r->indices + i * s->index_step, &at, 8); \
+    } \
+    return
+
+/* Elements and places in the order found. */
+static void write_range(void *context, int64_t begin, int64_t end) {
+    const row *r = context;
+    const sorting *s = r->s;
+    switch (s->size) {
+    case 1: COPY(1);
+    case 2: COPY(2);
+    case 4: COPY(4);
+    default: COPY(8);
+    }
+}
+
+/* x: 16 bytes for each element, of which a packed sort takes half. */
+static bool sort_row(row *r, uint64_t *x) {
+    const sorting *s = r->s;
+    const int64_t n = s->n;
+    tw_keyed *wide = NULL;
+    if (tw_pack(n, r->from, s->from_step, s->dtype, s->descending, x)) {
+        r->packed = x;
+        if (!s->stable) tw_introsort_packed(x, n);
+        else if (n <= 2048) tw_introsort_whole(x, n);
+        else r->packed = tw_radix_sort_packed(x, n, x + n);
+    } else {
+        if (!(wide = tw_block_alloc(sizeof *wide * 2 * (size_t)n))) return false;
+        for (int64_t i = 0; i < n; i++) {
+            const uint64_t key = tw_key_of(r->from + i * s->from_step, s->dtype);
+            wide[i] = (tw_keyed){s->descending ? ~key : key, i};
+        }
+        r->keyed = wide;
+        if (!s->stable) tw_introsort(wide, n);
+        else r->keyed = n > 1024 ? tw_radix_sort(wide, n, wide + n) : merge_sort(wide, n, wide + n);
+    }
+    tw_parallel(n, 65536, write_range, r);
+    tw_block_free(wide, wide ? sizeof *wide * 2 * (size_t)n : 0);
+    return true;
+}
+
+static void sort_rows(void *context, int64_t begin, int64_t end) {
+    sorting *s = context;
+    const size_t bytes = sizeof(uint64_t) * 2 * (size_t)s->n;
+    uint64_t *x = tw_block_alloc(bytes);
+    bool ok = x != NULL;
+    for (int64_t i = begin; ok && i < end; i++) {
+        row r = {s, tw_data(s->self), tw_data(s->values), tw_data(s->indices), NULL, NULL};
+        int64_t rest = i;
+        for (int d = s->self->ndim - 1; d >= 0; d--) {
+            if (d == s->dim) continue;
+            const int64_t c = rest % s->self->sizes[d];
+            rest /= s->self->sizes[d];
+            r.from += c * s->self->strides[d] * s->size;
+            r.values += c * s->values->strides[d] * s->size;
+            r.indices += c * s->indices->strides[d] * 8;
+        }
+        ok = sort_row(&r, x);
+    }
+    if (!ok) atomic_store(&s->starved, true);
+    tw_block_free(x, x ? bytes : 0);
+}
+
 bool tw_sort_stable_run(const tw_arg *a, tw_tensor **outs) {
     tw_tensor *self = a[0].t, *values = outs[0], *indices = outs[1], *copy = NULL;
-    int64_t dim = a[2].i, counters[TW_MAX_DIMS] = {0}, size = (int64_t)tw_dtype_size((tw_dtype)self->dtype);
-    bool descending = a[3].i != 0;
+    int64_t dim = a[2].i;
     if (self->numel == 0) return true;
     if (!tw_wrap_dim(&dim, self->ndim)) return false;
-    int64_t n = self->ndim ? self->sizes[dim] : 1;
     if (self->storage == values->storage && !(copy = tw_clone_new(self, TW_DTYPE_NONE, TW_CONTIGUOUS_FORMAT))) return false;
     if (copy) self = copy;
-    tw_keyed *x = tw_malloc(sizeof(tw_keyed) * 2 * (size_t)n);
-    if (!x) {
-        tw_release(copy);
-        return false;
+    sorting s = {.self = self, .values = values, .indices = indices, .dim = dim, .n = self->ndim ? self->sizes[dim] : 1,
+                 .size = (int64_t)tw_dtype_size((tw_dtype)self->dtype), .dtype = (tw_dtype)self->dtype, .descending = a[3].i != 0, .stable = is_stable(a)};
+    if (self->ndim) {
+        s.from_step = self->strides[dim] * s.size;
+        s.value_step = values->strides[dim] * s.size;
+        s.index_step = indices->strides[dim] * 8;
     }
-    const char *p = tw_data(self);
-    char *v = tw_data(values), *ix = tw_data(indices);
-    for (int64_t rows = self->numel / n; rows > 0; rows--) {
-        sort_row(p, self->ndim ? self->strides[dim] * size : 0, n, (tw_dtype)self->dtype, descending, is_stable(a), x, x + n, v,
-                 self->ndim ? values->strides[dim] * size : 0, ix, self->ndim ? indices->strides[dim] * 8 : 0);
-        for (int d = self->ndim - 1; d >= 0; d--) {
-            if (d == dim) continue;
-            p += self->strides[d] * size, v += values->strides[d] * size, ix += indices->strides[d] * 8;
-            if (++counters[d] < self->sizes[d]) break;
-            p -= self->strides[d] * size * counters[d], v -= values->strides[d] * size * counters[d];
-            ix -= indices->strides[d] * 8 * counters[d];
-            counters[d] = 0;
-        }
-    }
-    tw_free(x);
+    const int64_t rows = self->numel / s.n;
+    if (rows == 1) sort_rows(&s, 0, 1);
+    else tw_parallel(rows, 1 + 4096 / s.n, sort_rows, &s);
     tw_release(copy);
-    return true;
+    return !atomic_load(&s.starved) || tw_fail_memory((size_t)s.n * 16);
 }

@@ -1,8 +1,11 @@
 /* topk: the k largest or smallest elements of every row. */
+#include "core/error.h"
 #include "core/memory.h"
+#include "core/threads.h"
 #include "ops/introsort.h"
 #include "ops/op.h"
 #include "ops/topk.h"
+#include <stdatomic.h>
 #include <string.h>
 
 bool tw_topk_meta(const tw_arg *a, tw_meta *outs);
@@ -22,39 +25,71 @@ bool tw_topk_meta(const tw_arg *a, tw_meta *outs) {
            tw_meta_set(&outs[1], TW_INT64, self->device, sizes, self->ndim);
 }
 
-bool tw_topk_into(const tw_tensor *self, int64_t k, int64_t dim, bool largest, bool sorted, tw_tensor *values, tw_tensor *indices) {
-    const int64_t size = (int64_t)tw_dtype_size((tw_dtype)self->dtype), n = self->ndim ? self->sizes[dim] : 1;
-    const int64_t step = self->ndim ? self->strides[dim] * size : 0;
-    int64_t counters[TW_MAX_DIMS] = {0};
-    if (indices->numel == 0) return true;
-    const int64_t value_step = values && self->ndim ? values->strides[dim] * size : 0, index_step = self->ndim ? indices->strides[dim] * 8 : 0;
-    tw_keyed *x = tw_malloc(sizeof *x * (size_t)n);
-    if (!x) return false;
-    const char *p = tw_data(self);
-    char *v = values ? tw_data(values) : NULL, *ix = tw_data(indices);
-    for (int64_t rows = indices->numel / k; rows > 0; rows--) {
-        for (int64_t i = 0; i < n; i++) {
-            uint64_t key = tw_key_of(p + i * step, (tw_dtype)self->dtype);
-            x[i] = (tw_keyed){largest ? ~key : key, i};
+/* Rows to select from: bytes from element to element. */
+typedef struct selecting {
+    const tw_tensor *self, *values, *indices;
+    int64_t dim, n, k, size, from_step, value_step, index_step;
+    tw_dtype dtype;
+    bool largest, sorted;
+    atomic_bool starved;   /* a thread found no memory */
+} selecting;
+
+/* x: 16 bytes for each element. */
+static void select_row(const selecting *s, const char *from, char *values, char *indices, uint64_t *x) {
+    uint32_t *key = (uint32_t *)(x + s->n);
+    tw_keyed *wide = NULL;
+    if (s->size <= 4 && tw_few_of(s->k, s->n) && s->n <= UINT32_MAX) {
+        tw_keys32_of(s->n, from, s->from_step, s->dtype, s->largest ? UINT32_MAX : 0, key);
+        tw_smallest_of_keys(key, s->n, s->k, x);
+    } else if (tw_pack(s->n, from, s->from_step, s->dtype, s->largest, x)) {
+        tw_smallest_first_packed(x, s->n, s->k, s->sorted);
+    } else {
+        wide = (tw_keyed *)x;
+        for (int64_t i = 0; i < s->n; i++) {
+            const uint64_t key64 = tw_key_of(from + i * s->from_step, s->dtype);
+            wide[i] = (tw_keyed){s->largest ? ~key64 : key64, i};
         }
-        tw_smallest_first(x, n, k, sorted);
-        for (int64_t i = 0; i < k; i++) {
-            if (v) memcpy(v + i * value_step, p + x[i].at * step, (size_t)size);
-            memcpy(ix + i * index_step, &x[i].at, 8);
-        }
-        for (int d = self->ndim - 1; d >= 0; d--) {
-            if (d == dim) continue;
-            const int64_t vs = values ? values->strides[d] * size : 0, is = indices->strides[d] * 8;
-            p += self->strides[d] * size, ix += is;
-            if (v) v += vs;
-            if (++counters[d] < self->sizes[d]) break;
-            p -= self->strides[d] * size * counters[d], ix -= is * counters[d];
-            if (v) v -= vs * counters[d];
-            counters[d] = 0;
-        }
+        tw_smallest_first(wide, s->n, s->k, s->sorted);
     }
-    tw_free(x);
-    return true;
+    for (int64_t i = 0; i < s->k; i++) {
+        const int64_t at = wide ? wide[i].at : (int64_t)(uint32_t)x[i];
+        if (values) memcpy(values + i * s->value_step, from + at * s->from_step, (size_t)s->size);
+        memcpy(indices + i * s->index_step, &at, 8);
+    }
+}
+
+static void select_rows(void *context, int64_t begin, int64_t end) {
+    selecting *s = context;
+    uint64_t *x = tw_block_alloc(16 * (size_t)s->n);
+    if (!x) atomic_store(&s->starved, true);
+    for (int64_t i = begin; x && i < end; i++) {
+        const char *from = tw_data(s->self);
+        char *values = s->values ? tw_data(s->values) : NULL, *indices = tw_data(s->indices);
+        int64_t rest = i;
+        for (int d = s->self->ndim - 1; d >= 0; d--) {
+            if (d == s->dim) continue;
+            const int64_t c = rest % s->self->sizes[d];
+            rest /= s->self->sizes[d];
+            from += c * s->self->strides[d] * s->size;
+            if (values) values += c * s->values->strides[d] * s->size;
+            indices += c * s->indices->strides[d] * 8;
+        }
+        select_row(s, from, values, indices, x);
+    }
+    tw_block_free(x, x ? 16 * (size_t)s->n : 0);
+}
+
+bool tw_topk_into(const tw_tensor *self, int64_t k, int64_t dim, bool largest, bool sorted, tw_tensor *values, tw_tensor *indices) {
+    if (indices->numel == 0) return true;
+    selecting s = {.self = self, .values = values, .indices = indices, .dim = dim, .n = self->ndim ? self->sizes[dim] : 1, .k = k,
+                   .size = (int64_t)tw_dtype_size((tw_dtype)self->dtype), .dtype = (tw_dtype)self->dtype, .largest = largest, .sorted = sorted};
+    if (self->ndim) {
+        s.from_step = self->strides[dim] * s.size;
+        s.value_step = values ? values->strides[dim] * s.size : 0;
+        s.index_step = indices->strides[dim] * 8;
+    }
+    tw_parallel(indices->numel / k, 1 + 16384 / s.n, select_rows, &s);
+    return !atomic_load(&s.starved) || tw_fail_memory((size_t)s.n * 16);
 }
 
 bool tw_topk_run(const tw_arg *a, tw_tensor **outs) {
