@@ -109,7 +109,7 @@ bool tw_pack(int64_t n, const char *from, int64_t stride, tw_dtype d, bool desce
     uint32_t key[AT_ONCE];
     const uint32_t flip = descending ? UINT32_MAX : 0;
     int64_t least = 0;
-    if (n > UINT32_MAX || d == TW_FLOAT64 || (d == TW_INT64 && !narrow(from, n, stride, &least))) return false;
+    if (n > UINT32_MAX || (d == TW_INT64 ? !narrow(from, n, stride, &least) : tw_dtype_size(d) == 8)) return false;
     if (d == TW_INT64 && stride == 8) {
         tw_order()->pack_long(n, (const int64_t *)(const void *)from, least, flip, 0, to);
         return true;

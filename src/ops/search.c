@@ -6,6 +6,7 @@
 #include "ops/index.h"
 #include "ops/introsort.h"
 #include "ops/make.h"
+#include "ops/range.h"
 #include "ops_decl.h"
 #include <math.h>
 #include <string.h>
@@ -152,6 +153,37 @@ bool tw_searchsorted_Scalar_run(const tw_arg *a, tw_tensor **outs) {
 
 /* --- bincount --------------------------------------------------------------------------------------------------------------- */
 
+/* Parts of the numbers have counts of their own, two tables each: equal neighbours would wait for each other's sum. */
+enum { COUNT_PARTS = 4 };
+typedef struct counting { const int64_t *index; int64_t numel, n, *tables; } counting;
+
+static void count_parts(void *context, int64_t begin, int64_t end) {
+    const counting *c = context;
+    for (int64_t part = begin; part < end; part++) {
+        int64_t *even = c->tables + 2 * part * c->n, *odd = even + c->n, i = c->numel * part / COUNT_PARTS;
+        const int64_t last = c->numel * (part + 1) / COUNT_PARTS;
+        for (; i + 2 <= last; i += 2) {
+            even[c->index[i]]++;
+            odd[c->index[i + 1]]++;
+        }
+        if (i < last) even[c->index[i]]++;
+    }
+}
+
+static bool count_into(int64_t numel, const int64_t *index, int64_t n, int64_t *count) {
+    if (numel < 16384 || n > numel / 32) {
+        for (int64_t i = 0; i < numel; i++) count[index[i]]++;
+        return true;
+    }
+    counting c = {index, numel, n, tw_calloc((size_t)n, 2 * COUNT_PARTS * sizeof(int64_t))};
+    if (!c.tables) return false;
+    tw_parallel(COUNT_PARTS, 1, count_parts, &c);
+    for (int t = 0; t < 2 * COUNT_PARTS; t++)
+        for (int64_t i = 0; i < n; i++) count[i] += c.tables[t * n + i];
+    tw_free(c.tables);
+    return true;
+}
+
 bool tw_bincount_run(const tw_arg *a, tw_tensor **outs) {
     tw_tensor *self = a[0].t, *weights = a[1].tag == TW_ARG_TENSOR ? a[1].t : NULL, *at = NULL, *by = NULL, *made = NULL;
     int64_t n = a[2].i;
@@ -167,18 +199,21 @@ bool tw_bincount_run(const tw_arg *a, tw_tensor **outs) {
     at = tw_contiguous_new(self, TW_INT64);
     if (!at || (weights && !(by = tw_contiguous_new(weights, dtype)))) goto done;
     const int64_t *index = self->numel ? tw_data(at) : NULL;
-    for (int64_t i = 0; i < self->numel; i++) {
-        if (index[i] < 0) {
-            tw_fail(TW_RUNTIME_ERROR, "bincount only supports 1-d non-negative integral inputs.");
-            goto done;
-        }
-        if (index[i] >= n) n = index[i] + 1;
+    int64_t least = 0, range = 0;
+    if (self->numel && (!tw_range_of(at, &least, &range) || least < 0)) {
+        tw_fail(TW_RUNTIME_ERROR, "bincount only supports 1-d non-negative integral inputs.");
+        goto done;
     }
+    if (n < least + range) n = least + range;
     if (!(made = tw_empty_new(&n, 1, dtype, self->device)) || !tw_fill(made, tw_int(0))) goto done;
-    for (int64_t i = 0; i < self->numel; i++) {
-        if (dtype == TW_INT64) ((int64_t *)tw_data(made))[index[i]]++;
-        else if (dtype == TW_FLOAT32) ((float *)tw_data(made))[index[i]] += ((float *)tw_data(by))[i];
-        else ((double *)tw_data(made))[index[i]] += ((double *)tw_data(by))[i];
+    if (dtype == TW_INT64) {
+        if (n) ok = count_into(self->numel, index, n, tw_data(made));
+        if (n && !ok) goto done;
+    } else {
+        for (int64_t i = 0; i < self->numel; i++) {
+            if (dtype == TW_FLOAT32) ((float *)tw_data(made))[index[i]] += ((float *)tw_data(by))[i];
+            else ((double *)tw_data(made))[index[i]] += ((double *)tw_data(by))[i];
+        }
     }
     ok = tw_hand_over(made, &outs[0]);
     made = NULL;

@@ -1,10 +1,13 @@
 /* _unique2, unique_dim, unique_consecutive: an order of the elements (or of the slices along a dimension), and a walk along it. */
 #include "core/error.h"
 #include "core/memory.h"
+#include "core/threads.h"
+#include "kernels/compact.h"
 #include "op_ids.h"
 #include "ops/copy.h"
 #include "ops/index.h"
-#include "ops/introsort.h"
+#include "ops/radix.h"
+#include "ops/range.h"
 #include "ops_decl.h"
 #include <string.h>
 
@@ -96,65 +99,191 @@ static tw_tensor *values_new(tw_tensor *self, const int64_t *dim, const int64_t 
     return out;
 }
 
+/* Tensors for inverse and counts, empty where not asked for. */
+static tw_tensor *inverse_new(tw_tensor *self, const int64_t *dim, int64_t n, bool wanted) {
+    const int64_t none = 0;
+    if (!wanted) return tw_empty_new(&none, 1, TW_INT64, self->device);
+    return dim ? tw_empty_new(&n, 1, TW_INT64, self->device) : tw_empty_new(self->sizes, self->ndim, TW_INT64, self->device);
+}
+static tw_tensor *counts_new(tw_tensor *self, int64_t kept, bool wanted) {
+    const int64_t none = 0;
+    return tw_empty_new(wanted ? &kept : &none, 1, TW_INT64, self->device);
+}
+
+/* Owns all three, of which any may be NULL. */
+static bool hand_over(tw_tensor *values, tw_tensor *which, tw_tensor *count, tw_tensor **outs) {
+    tw_tensor *made[3] = {values, which, count};
+    bool ok = values && which && count;
+    for (int i = 0; i < 3; i++) {
+        if (ok) ok = tw_hand_over(made[i], &outs[i]);
+        else tw_release(made[i]);
+    }
+    return ok;
+}
+
 /* (values, inverse, counts) of items in the order at[0..n); equal neighbours are one. */
 static bool finish(tw_tensor *self, const int64_t *dim, const items *s, const int64_t *at, bool inverse, bool counts, tw_tensor **outs) {
-    const int64_t none = 0;
     int64_t kept = 0, *first = tw_calloc((size_t)s->n + 1, sizeof *first), *many = first ? tw_calloc((size_t)s->n + 1, sizeof *many) : NULL;
-    tw_tensor *which = NULL, *count = NULL, *values = NULL;
-    bool ok = false;
-    if (!many) goto done;
-    if (!inverse) which = tw_empty_new(&none, 1, TW_INT64, self->device);
-    else if (dim) which = tw_empty_new(&s->n, 1, TW_INT64, self->device);
-    else which = tw_empty_new(self->sizes, self->ndim, TW_INT64, self->device);
-    if (!which) goto done;
-    for (int64_t i = 0; i < s->n; i++) {
+    tw_tensor *which = many ? inverse_new(self, dim, s->n, inverse) : NULL, *count = NULL, *values = NULL;
+    for (int64_t i = 0; which && i < s->n; i++) {
         if (i == 0 || !equal(s, at[i - 1], at[i])) first[kept++] = at[i];
         many[kept - 1]++;
         if (inverse) ((int64_t *)tw_data(which))[at[i]] = kept - 1;
     }
-    count = tw_empty_new(counts ? &kept : &none, 1, TW_INT64, self->device);
-    if (!count) goto done;
-    if (count->numel) memcpy(tw_data(count), many, sizeof(int64_t) * (size_t)kept);
-    if (!(values = values_new(self, dim, first, kept))) goto done;
-    ok = tw_hand_over(values, &outs[0]);
-    values = NULL;
-    ok = ok && tw_hand_over(tw_retain(which), &outs[1]) && tw_hand_over(tw_retain(count), &outs[2]);
-done:
+    if (which && (count = counts_new(self, kept, counts))) {
+        if (count->numel) memcpy(tw_data(count), many, sizeof(int64_t) * (size_t)kept);
+        values = values_new(self, dim, first, kept);
+    }
     tw_free(first);
     tw_free(many);
-    tw_release(which);
-    tw_release(count);
-    tw_release(values);
+    return hand_over(values, which, count, outs);
+}
+
+/* The order of slices, by merging, without `ordered` as they stand. NULL and an error for want of memory. */
+static int64_t *order_new(const items *s, bool ordered) {
+    int64_t *at = tw_calloc((size_t)s->n + 1, sizeof *at), *spare = NULL;
+    if (!at) return NULL;
+    for (int64_t i = 0; i < s->n; i++) at[i] = i;
+    if (!ordered) return at;
+    if (!(spare = tw_calloc((size_t)s->n + 1, sizeof *spare))) {
+        tw_free(at);
+        return NULL;
+    }
+    merge(s, at, spare, s->n);
+    tw_free(spare);
+    return at;
+}
+
+static bool known(const char *name, const tw_tensor *self) {
+    if (!tw_is_complex((tw_dtype)self->dtype) && (!tw_is_float((tw_dtype)self->dtype) || tw_dtypes[self->dtype].computes)) return true;
+    return tw_fail(TW_NOT_IMPLEMENTED_ERROR, "\"%s\" not implemented for '%s'", name, tw_dtypes[self->dtype].type_name);
+}
+
+/* --- single elements ----------------------------------------------------------------------------------------------------- */
+
+/* Elements in order, packed or keyed. */
+typedef struct order { const uint64_t *packed; tw_keyed *keyed; bool floats; size_t bytes; void *block; } order;
+
+static uint64_t key_at(const order *o, int64_t i) { return o->packed ? o->packed[i] >> 32 : o->keyed[i].key; }
+/* NaN, whose key is the greatest, is unequal to itself. */
+static bool is_new(const order *o, int64_t i) {
+    return i == 0 || key_at(o, i) != key_at(o, i - 1) || (o->floats && key_at(o, i) == (o->packed ? UINT32_MAX : UINT64_MAX));
+}
+static int64_t place_at(const order *o, int64_t i) { return o->packed ? (int64_t)(uint32_t)o->packed[i] : o->keyed[i].at; }
+
+/* Equal integers are the same in any order; which zero of -0 and 0 stands for both is up to the library's sort. */
+static bool order_of(const tw_tensor *plain, order *o) {
+    const tw_dtype d = (tw_dtype)plain->dtype;
+    const int64_t n = plain->numel, size = (int64_t)tw_dtype_size(d);
+    uint64_t *x = tw_block_alloc(o->bytes = 16 * (size_t)n);
+    if (!(o->block = x)) return false;
+    if (tw_pack(n, tw_data(plain), size, d, false, x)) {
+        o->packed = x;
+        if (tw_is_float(d)) tw_introsort_packed(x, n);
+        else o->packed = tw_radix_sort_packed(x, n, x + n);
+        return true;
+    }
+    o->keyed = (tw_keyed *)x;
+    for (int64_t i = 0; i < n; i++) o->keyed[i] = (tw_keyed){tw_key_of((const char *)tw_data(plain) + i * size, d), i};
+    tw_introsort(o->keyed, n);
+    return true;
+}
+
+static bool unique_sorted(tw_tensor *self, tw_tensor *plain, bool inverse, bool counts, tw_tensor **outs) {
+    order o = {.floats = tw_is_float((tw_dtype)plain->dtype)};
+    const size_t size = tw_dtype_size((tw_dtype)plain->dtype);
+    const int64_t n = plain->numel;
+    tw_tensor *which = inverse_new(self, NULL, n, inverse), *count = NULL, *values = NULL;
+    if (which && order_of(plain, &o)) {
+        int64_t kept = 0;
+        for (int64_t i = 0; i < n; i++) kept += is_new(&o, i);
+        values = tw_empty_new(&kept, 1, (tw_dtype)plain->dtype, self->device);
+        count = counts_new(self, kept, counts);
+        int64_t *many = counts && count && kept ? tw_data(count) : NULL, *to = inverse && n ? tw_data(which) : NULL, k = -1, begin = 0;
+        for (int64_t i = 0; values && count && i < n; i++) {
+            const int64_t at = place_at(&o, i);
+            if (is_new(&o, i)) {
+                if (many && k >= 0) many[k] = i - begin;
+                begin = i;
+                memcpy((char *)tw_data(values) + (size_t)++k * size, (const char *)tw_data(plain) + (size_t)at * size, size);
+            }
+            if (to) to[at] = k;
+        }
+        if (many) many[k] = n - begin;
+    }
+    tw_block_free(o.block, o.block ? o.bytes : 0);
+    return hand_over(values, which, count, outs);
+}
+
+/* Integers of a small range are marked, or counted, where they stand in it. */
+typedef struct marking { const char *from; tw_dtype dtype; int64_t least; uint8_t *seen; } marking;
+
+static int64_t number_at(const char *from, int64_t i, tw_dtype d) {
+    switch (d) {
+    case TW_BOOL: case TW_UINT8: return ((const uint8_t *)from)[i];
+    case TW_INT8: return ((const int8_t *)from)[i];
+    case TW_INT16: return ((const int16_t *)(const void *)from)[i];
+    case TW_INT32: return ((const int32_t *)(const void *)from)[i];
+    default: return ((const int64_t *)(const void *)from)[i];
+    }
+}
+
+/* Threads may mark the same number: all write 1. */
+static void mark(void *context, int64_t begin, int64_t end) {
+    const marking *m = context;
+    if (m->dtype == TW_INT64) {
+        const int64_t *x = (const int64_t *)(const void *)m->from;
+        for (int64_t i = begin; i < end; i++) __atomic_store_n(m->seen + (x[i] - m->least), 1, __ATOMIC_RELAXED);
+        return;
+    }
+    for (int64_t i = begin; i < end; i++) __atomic_store_n(m->seen + (number_at(m->from, i, m->dtype) - m->least), 1, __ATOMIC_RELAXED);
+}
+
+static bool unique_of_range(tw_tensor *self, tw_tensor *plain, int64_t least, int64_t range, bool inverse, bool counts, tw_tensor **outs) {
+    const tw_dtype d = (tw_dtype)plain->dtype;
+    const int64_t n = plain->numel;
+    const size_t rank_bytes = sizeof(int64_t) * (size_t)range;
+    marking m = {tw_data(plain), d, least, tw_block_alloc((size_t)range)};
+    int64_t *rank = inverse || counts ? tw_block_alloc(rank_bytes) : NULL;
+    tw_tensor *which = inverse_new(self, NULL, n, inverse), *count = NULL, *values = NULL, *numbers = NULL;
+    if (!m.seen || !which || ((inverse || counts) && !rank)) goto done;
+    memset(m.seen, 0, (size_t)range);
+    tw_parallel(n, 65536, mark, &m);
+    const int64_t kept = tw_compact()->count(range, m.seen);
+    numbers = tw_empty_new(&kept, 1, TW_INT64, self->device);
+    count = numbers ? counts_new(self, kept, counts) : NULL;
+    if (!count) goto done;
+    tw_compact()->places(range, m.seen, kept, least, tw_data(numbers));
+    for (int64_t k = 0; rank && k < kept; k++) rank[((int64_t *)tw_data(numbers))[k] - least] = k;
+    if (counts) memset(tw_data(count), 0, sizeof(int64_t) * (size_t)kept);
+    for (int64_t i = 0; rank && i < n; i++) {
+        const int64_t k = rank[number_at(m.from, i, d) - least];
+        if (inverse) ((int64_t *)tw_data(which))[i] = k;
+        if (counts) ((int64_t *)tw_data(count))[k]++;
+    }
+    values = tw_contiguous_new(numbers, d);
+done:
+    tw_block_free(m.seen, m.seen ? (size_t)range : 0);
+    tw_block_free(rank, rank ? rank_bytes : 0);
+    tw_release(numbers);
+    return hand_over(values, which, count, outs);
+}
+
+static bool unique_elements(tw_tensor *self, bool inverse, bool counts, tw_tensor **outs) {
+    tw_tensor *plain = known("unique", self) ? tw_contiguous_new(self, (tw_dtype)self->dtype) : NULL;
+    int64_t least, range;
+    if (!plain) return false;
+    const bool small = plain->numel && tw_range_of(plain, &least, &range) && range <= 4096 + 4 * plain->numel;
+    const bool ok = small ? unique_of_range(self, plain, least, range, inverse, counts, outs) : unique_sorted(self, plain, inverse, counts, outs);
+    tw_release(plain);
     return ok;
 }
 
-/* The order of the items, without `ordered` as they stand. NULL and an error for want of memory. */
-static int64_t *order_new(const items *s, bool ordered) {
-    int64_t *at = tw_calloc((size_t)s->n + 1, sizeof *at), *spare = NULL;
-    tw_keyed *x = NULL;
-    if (!at) return NULL;
-    if (ordered && s->width == 1 && !(x = tw_calloc((size_t)s->n + 1, sizeof *x))) goto fail;
-    if (ordered && !x && !(spare = tw_calloc((size_t)s->n + 1, sizeof *spare))) goto fail;
-    for (int64_t i = 0; i < s->n; i++) {
-        at[i] = i;
-        if (x) x[i] = (tw_keyed){s->key[i], i};
-    }
-    if (x) tw_introsort(x, s->n);
-    for (int64_t i = 0; x && i < s->n; i++) at[i] = x[i].at;
-    if (spare) merge(s, at, spare, s->n);
-    tw_free(x);
-    tw_free(spare);
-    return at;
-fail:
-    tw_free(at);
-    return NULL;
-}
+/* --- the ops ------------------------------------------------------------------------------------------------------------- */
 
 static bool unique(tw_tensor *self, const int64_t *dim, bool ordered, bool inverse, bool counts, tw_tensor **outs) {
     items s = {0};
-    if (tw_is_complex((tw_dtype)self->dtype) || (tw_is_float((tw_dtype)self->dtype) && !tw_dtypes[self->dtype].computes))
-        return tw_fail(TW_NOT_IMPLEMENTED_ERROR, "\"%s\" not implemented for '%s'", dim && ordered ? "unique_dim" : "unique",
-                       tw_dtypes[self->dtype].type_name);
+    if (!known(dim && ordered ? "unique_dim" : "unique", self)) return false;
     int64_t *at = take_items(self, dim, &s) ? order_new(&s, ordered) : NULL;
     bool ok = at && finish(self, dim, &s, at, inverse, counts, outs);
     tw_free(s.key);
@@ -162,7 +291,7 @@ static bool unique(tw_tensor *self, const int64_t *dim, bool ordered, bool inver
     return ok;
 }
 
-bool tw__unique2_run(const tw_arg *a, tw_tensor **outs) { return unique(a[0].t, NULL, true, a[2].i != 0, a[3].i != 0, outs); }
+bool tw__unique2_run(const tw_arg *a, tw_tensor **outs) { return unique_elements(a[0].t, a[2].i != 0, a[3].i != 0, outs); }
 
 static bool check_dim(const tw_tensor *self, int64_t *dim) {
     if (!tw_wrap_dim(dim, self->ndim)) return false;
