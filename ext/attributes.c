@@ -73,7 +73,7 @@ GET(grad_fn) {
     if (tw_error()) return tw_py_raise();
     return tw_py_node(node);
 }
-GET(output_nr) { UNUSED; return PyLong_FromLong(t->autograd ? (long)t->autograd->output_number + (long)t->autograd->piece : 0); }
+GET(output_nr) { UNUSED; return PyLong_FromLong(t->autograd ? (long)t->autograd->output_number : 0); }
 GET(base) { UNUSED; return tw_py_wrap_borrowed(t->flags & TW_IS_VIEW ? t->base : NULL); }
 GET(retains_grad) { UNUSED; return PyBool_FromLong(t->autograd && t->autograd->retains_grad); }
 GET(data) { UNUSED; return tw_py_wrap(tw_data_alias_new(t)); }

@@ -224,32 +224,6 @@ static PyObject *detach_dual(PyObject *m, PyObject *o) {
     return tw_py_wrap(out);
 }
 
-/* _pieces(tuple of views, kind): split's and unbind's results; gives the tuple back. */
-static PyObject *pieces(PyObject *m, PyObject *args) {
-    static const char *const nodes[] = {"SplitBackward0", "SplitWithSizesBackward0", "UnbindBackward0"};
-    PyObject *tuple;
-    int kind;
-    (void)m;
-    if (!PyArg_ParseTuple(args, "O!i:_pieces", &PyTuple_Type, &tuple, &kind)) return NULL;
-    if (kind < 0 || kind > 2) {
-        PyErr_SetString(PyExc_ValueError, "_pieces(): unknown kind");
-        return NULL;
-    }
-    int n = (int)PyTuple_GET_SIZE(tuple);
-    tw_tensor **t = PyMem_Malloc((size_t)(n + 1) * sizeof *t);
-    if (!t) return PyErr_NoMemory();
-    bool ok = true;
-    for (int i = 0; ok && i < n; i++) {
-        ok = tw_py_is_tensor(PyTuple_GET_ITEM(tuple, i));
-        if (ok) t[i] = tw_py_tensor_of(PyTuple_GET_ITEM(tuple, i));
-    }
-    if (ok) tw_mark_pieces(t, n, nodes[kind]);
-    else PyErr_SetString(PyExc_TypeError, "_pieces(): expected a tuple of tensors");
-    PyMem_Free(t);
-    if (!ok) return NULL;
-    TW_PY_RETURN_NEW(tuple);
-}
-
 /* --- batching --- */
 
 static PyObject *vmap_enter(PyObject *m, PyObject *args) {
@@ -301,7 +275,6 @@ static PyMethodDef functions[] = {
     {"_make_dual", make_dual, METH_VARARGS, NULL},
     {"_unpack_dual", unpack_dual, METH_VARARGS, NULL},
     {"_detach_dual", detach_dual, METH_O, NULL},
-    {"_pieces", pieces, METH_VARARGS, NULL},
     {"_vmap_enter", vmap_enter, METH_VARARGS, NULL},
     {"_vmap_exit", vmap_exit, METH_NOARGS, NULL},
     {"_add_batch_dim", add_batch_dim, METH_VARARGS, NULL},

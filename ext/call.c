@@ -114,7 +114,7 @@ static PyObject *list_result(tw_list *list) {
 
 PyObject *tw_py_outs(const tw_op *op, tw_tensor **outs) {
     if (op->nouts == 0) Py_RETURN_NONE;
-    if (op->flags & TW_OP_LIST) return list_result((tw_list *)(void *)outs[0]);
+    if (op->flags & TW_OP_LIST) return list_result(tw_list_of(outs[0]));
     if (op->nouts == 1) return tw_py_wrap(outs[0]);
     PyTypeObject *type = op->out_names ? struct_type(op) : NULL;
     PyObject *result = type ? PyStructSequence_New(type) : PyErr_Occurred() ? NULL : PyTuple_New(op->nouts);
@@ -136,9 +136,28 @@ PyObject *tw_py_outs(const tw_op *op, tw_tensor **outs) {
     return result;
 }
 
+/* out= of an op whose result is a list: a list or tuple of tensors; None comes back. */
+static PyObject *run_out_list(tw_py_parse *p) {
+    PyObject *fast = (PyList_Check(p->out) || PyTuple_Check(p->out)) ? PySequence_Fast(p->out, "out") : NULL;
+    const Py_ssize_t n = fast ? PySequence_Fast_GET_SIZE(fast) : 0;
+    tw_tensor **outs = PyMem_Malloc(((size_t)n + 1) * sizeof *outs);
+    bool ok = fast && outs;
+    for (Py_ssize_t i = 0; ok && i < n; i++) {
+        PyObject *o = PySequence_Fast_GET_ITEM(fast, i);
+        if ((ok = tw_py_is_tensor(o))) outs[i] = tw_py_tensor_of(o);
+    }
+    if (!ok) PyErr_Format(PyExc_TypeError, "%s(): argument 'out' must be tuple of Tensors, not %s", p->name, Py_TYPE(p->out)->tp_name);
+    else if (!(ok = tw_call_out_list(p->op, p->args, outs, n))) tw_py_raise();
+    Py_XDECREF(fast);
+    PyMem_Free(outs);
+    if (!ok) return NULL;
+    Py_RETURN_NONE;
+}
+
 static PyObject *run_out(tw_py_parse *p) {
     const tw_op *op = p->op;
     tw_tensor *outs[TW_MAX_OUTS] = {NULL};
+    if (op->flags & TW_OP_LIST) return run_out_list(p);
     if (op->nouts == 1) {
         if (!tw_py_is_tensor(p->out)) {
             PyErr_Format(PyExc_TypeError, "%s(): argument 'out' must be Tensor, not %s", p->name, Py_TYPE(p->out)->tp_name);

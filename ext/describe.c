@@ -101,7 +101,7 @@ static int put_signature(text *t, const tw_py_parse *p, const tw_op *op, bool ta
         if (param->has_default) put_default(t, param);
     }
     if (takes_out) {
-        put(t, "%s%s%s out = None", count ? ", " : "", star ? "" : "*, ", op->nouts > 1 ? "tuple of Tensors" : "Tensor");
+        put(t, "%s%s%s out = None", count ? ", " : "", star ? "" : "*, ", op->nouts > 1 || op->flags & TW_OP_LIST ? "tuple of Tensors" : "Tensor");
         count++;
     }
     if (tw_py_is_factory(op)) {

@@ -102,18 +102,19 @@ static PyObject *register_prehook(PyObject *o, PyObject *hook) { return tw_py_no
 /* node(*grads): its gradients. */
 static PyObject *call(PyObject *o, PyObject *args, PyObject *kw) {
     tw_node *n = of(o);
-    tw_tensor *g[32] = {NULL}, *gin[64] = {NULL};
-    Py_ssize_t given = PyTuple_GET_SIZE(args);
+    const Py_ssize_t given = PyTuple_GET_SIZE(args), expected = n->nouts ? n->nouts : 1;
     (void)kw;
-    if (given > 32 || n->nedges > 64 || given != (n->nouts ? n->nouts : 1)) {
-        PyErr_Format(PyExc_TypeError, "%s expected %d arguments, got %zd instead", Py_TYPE(o)->tp_name, (int)n->nouts, given);
+    if (given != expected) {
+        PyErr_Format(PyExc_TypeError, "%s expected %zd arguments, got %zd instead", Py_TYPE(o)->tp_name, expected, given);
         return NULL;
     }
+    tw_tensor **g = PyMem_Calloc((size_t)(given + n->nedges), sizeof *g), **gin = g + given;
+    if (!g) return PyErr_NoMemory();
     for (Py_ssize_t i = 0; i < given; i++)
         if (tw_py_is_tensor(PyTuple_GET_ITEM(args, i))) g[i] = tw_py_tensor_of(PyTuple_GET_ITEM(args, i));
-    if (!tw_node_apply(n, g, ~UINT64_C(0), gin)) return tw_py_raise();
-    PyObject *tuple = tw_py_tensors_tuple(gin, n->nedges);
+    PyObject *tuple = tw_node_apply(n, g, ~UINT64_C(0), gin) ? tw_py_tensors_tuple(gin, n->nedges) : tw_py_raise();
     for (int i = 0; i < n->nedges; i++) tw_release(gin[i]);
+    PyMem_Free(g);
     if (tuple && n->nedges == 1) {
         PyObject *only = PyTuple_GET_ITEM(tuple, 0);
         Py_INCREF(only);

@@ -52,7 +52,7 @@ def body(op, numbers, inplace):
         return f"{array}\n    return !tw_failed() && tw_call_inplace(&tw_ops[TW_OP_{op.c}], args);"
     if op.gives_list:
         return (f"{array}\n    tw_tensor *out = NULL;\n    if (tw_failed() || !tw_call(&tw_ops[TW_OP_{op.c}], args, &out)) return NULL;\n"
-                "    return (tw_list *)out;")
+                "    return tw_list_of(out);")
     if len(op.schema.results) == 1:
         return (f"{array}\n    tw_tensor *out = NULL;\n    if (tw_failed() || !tw_call(&tw_ops[TW_OP_{op.c}], args, &out)) return NULL;\n"
                 "    return out;")

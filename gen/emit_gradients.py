@@ -88,7 +88,7 @@ class Gradients:
             return
         diff = differentiable_results(op)
         names = self.names(op)
-        several = len(diff) > 1
+        several = len(diff) > 1 or op.gives_list
         for i in diff:
             value = Value("tensor", f"tw_a_tensor(g[{i}])", zero=several)
             names[f"grad_{op.result_names[i]}"] = names[f"grad_result{i}"] = value
@@ -108,6 +108,8 @@ class Gradients:
                            f"\"the gradient of '{op.key}' with respect to '{p.name}' is not implemented\");", "        goto done;", "    }"]
                 continue
             saves[op.params.index(p)] = self.save_mask(op, reads)
+            if op.gives_list and saves[op.params.index(p)] >> 16:
+                self.error(op, column, f"the gradient of '{op.key}' cannot read its result, which is a list")
             blocks += lines
             slots = max(slots, most)
         self.saves[op.key] = saves
@@ -142,6 +144,8 @@ class Gradients:
             return lines + [f"        gin[{edge}] = tw_f_zeros(&node->inputs[{edge}]);", "        if (tw_failed()) goto done;", "    }"], set(), 0
         edges = {q.name: f"(&node->inputs[{edge_of(op, q)}])" for q in op.tensor_params if not q.type.is_list and not q.number_too}
         emitter = Emitter(self.index, op, names, edges, self.arrays)
+        if op.gives_list:  # the gradients of all pieces
+            emitter.names = {**names, "grad": Value("tensors", emitter.slot("tw_f_gradients(node, g)").c)}
         fused = self.fuse(op, p, node) if op.kind == "elementwise" else None
         if fused:
             emitter.indent += "    "
@@ -198,6 +202,8 @@ class Gradients:
         if op.native_jvp:
             self.jvps.add(op.key)
             return
+        if op.gives_list:
+            return  # a view of several: the tangents are those pieces of the tangent (jvp.c)
         given = [op.derivative(p.name)[1] for p in op.tensor_params if op.has_gradient(p.name)]
         if all(text == "zero" for text in given) and not op.linear and not any(c.startswith("jvp.") for c in op.formulas):
             self.jvps.add(op.key)  # no tangent at all

@@ -31,7 +31,9 @@ def emit_op_ids(ops):
 def functions_of(op):
     """(field, prototype) of the C functions that an op's kind and columns name."""
     out = []
-    if op.kind == "view":
+    if op.kind == "view" and op.gives_list:
+        out.append(("pieces", f"bool tw_{op.c}_pieces(const tw_arg *a, tw_pieces *out);"))
+    elif op.kind == "view":
         out.append(("view", f"bool tw_{op.c}_view(const tw_arg *a, tw_view *out);"))
     if op.kind == "kernel":
         if "dynamic" not in op.flags:

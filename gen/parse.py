@@ -281,7 +281,7 @@ def split_top(text):
 
 def parse_param(text):
     """One parameter; ValueError says what is wrong."""
-    m = re.fullmatch(r"\s*([\w?\[\]]+(?:\([a-z|!>\- ]*\))?[?\[\]\d]*)\s+(\w+)\s*(?:=(.*))?", text.strip(), re.S)
+    m = re.fullmatch(r"\s*([\w?\[\]]+(?:\([a-z|!>*\- ]*\))?[?\[\]\d]*)\s+(\w+)\s*(?:=(.*))?", text.strip(), re.S)
     type_ = parse_type(m.group(1)) if m else None
     if not type_:
         raise ValueError(f"cannot read parameter '{text.strip()}'")
@@ -324,7 +324,7 @@ def parse_results(text):
     parts = split_top(text[1:-1]) if text.startswith("(") else [text]
     results = []
     for part in parts:
-        m = re.fullmatch(r"(\S+?(?:\([a-z|!>\- ]*\))?\S*?)(?:\s+(\w+))?", part.strip())
+        m = re.fullmatch(r"(\S+?(?:\([a-z|!>*\- ]*\))?\S*?)(?:\s+(\w+))?", part.strip())
         if not m or not parse_type(m.group(1)):
             raise ValueError(f"cannot read result '{part.strip()}'")
         results.append(m.group(2))

@@ -1,5 +1,6 @@
 """Names of the torch namespace that are rarely needed at once: types, settings, functions in Python."""
 
+import functools
 import math
 
 import tallow
@@ -8,6 +9,8 @@ from tallow._utils import public_module
 from tallow.overrides import handle_torch_function, has_torch_function
 
 inf, nan, pi, e, newaxis = math.inf, math.nan, math.pi, math.e, None
+
+_OPS = _C._VariableFunctions
 
 is_grad_enabled = _C.is_grad_enabled
 is_inference_mode_enabled = _C.is_inference_mode_enabled
@@ -246,39 +249,9 @@ def _sequence(tensors):
 
 def split(tensor, split_size_or_sections, dim=0):
     """Views of split_size (or of the listed sizes) along dim."""
-    if has_torch_function((tensor,)):
+    if type(tensor) is not Tensor and has_torch_function((tensor,)):
         return handle_torch_function(split, (tensor,), tensor, split_size_or_sections, dim=dim)
-    ndim = tensor.dim()
-    if ndim == 0:
-        raise RuntimeError("split expects at least a 1-dimensional tensor")
-    if not -ndim <= dim < ndim:
-        raise IndexError(f"Dimension out of range (expected to be in range of [{-ndim}, {ndim - 1}], but got {dim})")
-    size = tensor.size(dim)
-    if isinstance(split_size_or_sections, int):
-        step = split_size_or_sections
-        if step < 0:
-            raise RuntimeError(f"split expects split_size be non-negative, but got split_size={step}")
-        if step == 0 and size != 0:
-            raise RuntimeError(f"split_size can only be 0 if dimension size is 0, but got dimension size of {size}")
-        count = max(1, -(-size // step)) if step else 1
-        sections = [step] * (count - 1) + [size - step * (count - 1)]
-    else:
-        sections = list(split_size_or_sections)
-        if any(s < 0 for s in sections):
-            raise RuntimeError(
-                f"split_with_sizes expects split_sizes have only non-negative entries, but got split_sizes={sections}"
-            )
-        if sum(sections) != size:
-            raise RuntimeError(
-                f"split_with_sizes expects split_sizes to sum exactly to {size} (input tensor's size at dimension "
-                f"{dim}), but got split_sizes={sections}"
-            )
-    starts, total = [], 0
-    for section in sections:
-        starts.append(total)
-        total += section
-    views = tuple(tensor.narrow(dim, start, section) for start, section in zip(starts, sections))
-    return _C._pieces(views, 0 if isinstance(split_size_or_sections, int) else 1)
+    return tensor.split(split_size_or_sections, dim)
 
 
 def broadcast_shapes(*shapes):
@@ -302,112 +275,66 @@ def broadcast_shapes(*shapes):
     return tallow.Size(result)
 
 
+def _of_tensors(function):
+    """A function of *tensors that subclasses of Tensor may take over."""
+
+    @functools.wraps(function)
+    def call(*tensors, **kwargs):
+        if has_torch_function(tensors):
+            return handle_torch_function(call, tensors, *tensors, **kwargs)
+        return function(*tensors, **kwargs)
+
+    return call
+
+
+@_of_tensors
 def broadcast_tensors(*tensors):
     """The tensors, expanded to one shape."""
-    tensors = _sequence(tensors)
-    if has_torch_function(tensors):
-        return handle_torch_function(broadcast_tensors, tensors, *tensors)
-    result = []
-    for t in tensors:
-        for i, (a, b) in enumerate(zip(reversed(result), reversed(t.shape))):
-            if a != b and a != 1 and b != 1:
-                raise RuntimeError(
-                    f"The size of tensor a ({a}) must match the size of tensor b ({b}) at non-singleton dimension "
-                    f"{max(len(result), t.dim()) - 1 - i}"
-                )
-        result = list(broadcast_shapes(tuple(result), tuple(t.shape)))
-    return tuple(t.expand(result) for t in tensors)
+    return _OPS.broadcast_tensors(_sequence(tensors))
 
 
+@_of_tensors
 def meshgrid(*tensors, indexing=None):
     """Coordinate grids."""
     tensors = _sequence(tensors)
-    if has_torch_function(tensors):
-        return handle_torch_function(meshgrid, tensors, *tensors, indexing=indexing)
-    if indexing is None:
-        import warnings
-
-        warnings.warn(
-            "torch.meshgrid: in an upcoming release, it will be required to pass the indexing argument.", stacklevel=2
-        )
-        indexing = "ij"
-    if indexing not in ("ij", "xy"):
-        raise RuntimeError(
-            f'torch.meshgrid: indexing must be one of "xy" or "ij", but received: {indexing}'
-        )
-    if not tensors:
-        raise RuntimeError("meshgrid expects a non-empty TensorList")
-    order = list(tensors)
-    swap = indexing == "xy" and len(order) >= 2
-    if swap:
-        order[:2] = order[1::-1]
-    shape = [t.numel() for t in order]
-    grids = []
-    for i, t in enumerate(order):
-        if t.dim() > 1:
-            raise RuntimeError(f"torch.meshgrid: Expected 0D or 1D tensor in the tensor list but got: {t}")
-        grids.append(t.reshape([-1 if j == i else 1 for j in range(len(order))]).expand(shape))
-    if swap:
-        grids[:2] = grids[1::-1]
-    return tuple(grids)
+    return _OPS.meshgrid(tensors) if indexing is None else _OPS.meshgrid(tensors, indexing=indexing)
 
 
-def _each(function, tensors):
-    tensors = _sequence(tensors)
-    return function(tensors[0]) if len(tensors) == 1 else tuple(map(function, tensors))
-
-
+@_of_tensors
 def atleast_1d(*tensors):
     """0-d tensors as vectors."""
-    return _each(lambda t: t.reshape(1) if t.dim() == 0 else t, tensors)
+    return _OPS.atleast_1d(tensors[0] if len(tensors) == 1 else tensors)
 
 
+@_of_tensors
 def atleast_2d(*tensors):
     """Tensors as matrices at least."""
-    return _each(
-        lambda t: t.reshape(1, 1) if t.dim() == 0 else t.unsqueeze(0) if t.dim() == 1 else t, tensors
-    )
+    return _OPS.atleast_2d(tensors[0] if len(tensors) == 1 else tensors)
 
 
+@_of_tensors
 def atleast_3d(*tensors):
     """Tensors with three dimensions at least."""
-
-    def lift(t):
-        if t.dim() == 0:
-            return t.reshape(1, 1, 1)
-        if t.dim() == 1:
-            return t.unsqueeze(0).unsqueeze(-1)
-        return t.unsqueeze(-1) if t.dim() == 2 else t
-
-    return _each(lift, tensors)
+    return _OPS.atleast_3d(tensors[0] if len(tensors) == 1 else tensors)
 
 
+@_of_tensors
 def block_diag(*tensors):
     """The matrix with the given matrices along its diagonal."""
-    blocks = [atleast_2d(t) for t in tensors] or [tallow.empty(1, 0)]
-    columns = sum(b.size(1) for b in blocks)
-    rows, before = [], 0
-    for b in blocks:
-        left = b.new_zeros(b.size(0), before)
-        before += b.size(1)
-        rows.append(tallow.cat([left, b, b.new_zeros(b.size(0), columns - before)], 1))
-    return tallow.cat(rows, 0)
+    return _OPS.block_diag(tensors)
 
 
+@_of_tensors
 def cartesian_prod(*tensors):
     """All combinations of one element of each vector."""
-    tensors = _sequence(tensors)
-    if len(tensors) == 1:
-        return tensors[0]
-    return tallow.stack([g.reshape(-1) for g in meshgrid(*tensors, indexing="ij")], -1)
+    return _OPS.cartesian_prod(_sequence(tensors))
 
 
 def chain_matmul(*matrices, out=None):
     """The product of several matrices."""
-    result = matrices[0]
-    for m in matrices[1:]:
-        result = result @ m
-    return result if out is None else out.copy_(result)
+    if has_torch_function(matrices):
+        return handle_torch_function(chain_matmul, matrices, *matrices)
+    return _OPS.chain_matmul(matrices, out=out)
 
 
 def tensordot(a, b, dims=2, out=None):

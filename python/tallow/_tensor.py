@@ -61,16 +61,11 @@ class Tensor(_TensorBase):
 
         backward(self, gradient, retain_graph, create_graph, inputs=inputs)
 
-    def split(self, split_size, dim=0):
-        """Views of split_size (or of the listed sizes) along dim."""
-        return _torch().split(self, split_size, dim)
-
     def nonzero(self, *, as_tuple=False):
         """Places of the elements that are not zero: one row each, or a tuple of one tensor per dimension."""
         if not as_tuple:
             return _TensorBase.nonzero(self)
-        places = _TensorBase.nonzero(self if self.dim() else self.unsqueeze(0))
-        return tuple(places[:, d] for d in range(places.size(1)))
+        return self.nonzero_numpy()
 
     def norm(self, p="fro", dim=None, keepdim=False, dtype=None):
         """The p-norm of all elements, or along dim."""
@@ -151,7 +146,7 @@ def _method(name):
 
 # Methods written in _composite, used where the table has none of that name.
 COMPOSITE = (
-    "equal allclose unbind chunk split_with_sizes numel is_nonzero tensor_split hsplit vsplit"
+    "equal allclose numel is_nonzero"
 ).split()
 for _name in COMPOSITE:
     if not hasattr(_TensorBase, _name):

@@ -19,6 +19,8 @@ bool tw_call(const tw_op *op, const tw_arg *args, tw_tensor **outs);
 bool tw_call_inplace(const tw_op *op, const tw_arg *args);
 /* Results go to outs[] (all non-NULL), resized and cast by PyTorch's out= rule; refused when gradients are wanted. */
 bool tw_call_out(const tw_op *op, const tw_arg *args, tw_tensor **outs);
+/* The same where the result is a list. */
+bool tw_call_out_list(const tw_op *op, const tw_arg *args, tw_tensor *const *outs, int64_t n);
 
 /* Shorthands for generated gradients and composites: boxed call with one result, owned; NULL on failure. Any NULL/failed argument
  * (while an error is pending) makes the call return NULL. */
@@ -44,9 +46,6 @@ static inline bool tw_requires_grad(const tw_tensor *t) {
 }
 /* Marks `view` as a view of t (its base, or t's base). Used for views that are not recorded by tw_call; mode as tw_tensor.view_mode. */
 void tw_set_base(tw_tensor *view, tw_tensor *t, uint8_t mode);
-/* The pieces of one tensor (split, unbind): views that must not be written to while grad mode is on. node: the name of the one node that
- * PyTorch gives them ("SplitBackward0"), a literal. */
-void tw_mark_pieces(tw_tensor *const *pieces, int n, const char *node);
 /* Rebases: t (perhaps a view) was overwritten with result `output` of the node, whose edge 0 is t's old history. */
 bool tw_rebase_history(tw_tensor *t, tw_node *node, uint32_t output);
 /* In-place checks of PyTorch ("a leaf Variable that requires grad ..."); wants: the operation will be recorded. */

@@ -23,7 +23,7 @@ typedef struct record {
 } record;
 
 typedef struct capture { int input; uint32_t output; int32_t next; uint64_t levels; } capture;
-typedef struct frame { int32_t record; uint32_t edge; } frame;
+typedef struct frame { int32_t record; int32_t edge; } frame;
 
 typedef struct task {
     record *records;

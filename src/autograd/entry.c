@@ -87,7 +87,7 @@ static int64_t *copy_words(tw_arg *to, const tw_arg *from, int64_t *room) {
 
 /* A node of op with its edges and saved arguments; its results are saved by finish(). self: what to save in the place of
  * args[0], whose elements will be overwritten; NULL: args[0]. Owned; NULL on failure. */
-static tw_node *record(const tw_op *op, const tw_arg *args, uint32_t mask, tw_tensor *self) {
+static tw_node *record(const tw_op *op, const tw_arg *args, uint32_t mask, tw_tensor *self, int nouts) {
     int nedges = 0, nsaved = 0, words = 0;
     for (int i = 0; i < op->nparams; i++) {
         bool list = op->params[i].type == TW_TYPE_TENSORS;
@@ -97,7 +97,7 @@ static tw_node *record(const tw_op *op, const tw_arg *args, uint32_t mask, tw_te
         else words += words_of(&args[i]);
     }
     nsaved += __builtin_popcount(mask >> 16);
-    tw_node *n = tw_node_make(0, nedges, op->nouts, op->nparams, nsaved, words);
+    tw_node *n = tw_node_make(0, nedges, nouts, op->nparams, nsaved, words);
     if (!n) return NULL;
     n->op = op;
     n->name = op->node;
@@ -163,7 +163,7 @@ static bool any_batched(const tw_op *op, const tw_arg *args) {
 }
 
 static void release_all(const tw_op *op, tw_tensor **outs) {
-    if (op->flags & TW_OP_LIST) tw_list_release((tw_list *)(void *)outs[0]);
+    if (op->flags & TW_OP_LIST) tw_list_release(tw_list_of(outs[0]));
     for (int i = 0; i < op->nouts; i++) {
         if (!(op->flags & TW_OP_LIST)) tw_release(outs[i]);
         outs[i] = NULL;
@@ -190,11 +190,25 @@ static bool run_below(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
     return tw_run(op, args, outs);
 }
 
+/* One node for all items of a list, whose number is known only when they are made. */
+static bool list_recorded(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
+    const uint32_t mask = save_mask(op, args);
+    if (!run_below(op, args, outs)) return false;
+    tw_list *list = tw_list_of(outs[0]);
+    tw_node *n = record(op, args, mask, NULL, (int)list->n);
+    bool ok = n && finish(n, mask, list->items);
+    for (int i = 0; ok && i < list->n; i++) ok = tw_set_history(list->items[i], n, (uint32_t)i);
+    tw_node_release(n);
+    if (!ok) release_all(op, outs);
+    return ok;
+}
+
 static bool call_recorded(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
+    if (op->flags & TW_OP_LIST) return list_recorded(op, args, outs);
     uint32_t mask = save_mask(op, args);
     tw_tensor *geometry = NULL;
     if ((op->flags & TW_OP_GEOMETRY) && (mask & 1) && !(geometry = tw_data_alias_new(args[0].t))) return false;
-    tw_node *n = record(op, args, mask, geometry);
+    tw_node *n = record(op, args, mask, geometry, op->nouts);
     tw_release(geometry);
     if (!n) return false;
     bool ok = run_below(op, args, outs) && finish(n, mask, outs);
@@ -205,13 +219,22 @@ static bool call_recorded(const tw_op *op, const tw_arg *args, tw_tensor **outs)
     return ok;
 }
 
+/* Makes the results of a view what they are, views: where there are several, PyTorch refuses writes to them while grad mode is on. */
+static void set_bases(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
+    tw_tensor *base = args[0].t;
+    const bool quiet_mode = tw_mode & TW_MODE_NO_GRAD, list = op->flags & TW_OP_LIST;
+    const int64_t n = list ? tw_list_of(outs[0])->n : 1;
+    tw_tensor **views = list ? tw_list_of(outs[0])->items : outs;
+    for (int64_t i = 0; i < n; i++)
+        if (views[i]->storage == base->storage) tw_set_base(views[i], base, quiet_mode ? 1 : list ? 2 : 0);
+}
+
 static bool call_graph(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
     if (op->kind == TW_KIND_COMPOSITE && !op->grad) return run_composite(op, args, outs);
     bool wants = op->differentiable && !(tw_mode & TW_MODE_NO_GRAD) && any_requires(op, args);
     bool ok = wants ? call_recorded(op, args, outs) : run_below(op, args, outs);
     if (!ok || op->kind != TW_KIND_VIEW || (op->flags & TW_OP_FRESH)) return ok;
-    if (outs[0]->storage != args[0].t->storage || (tw_mode & TW_MODE_INFERENCE)) return true;
-    tw_set_base(outs[0], args[0].t, tw_mode & TW_MODE_NO_GRAD ? 1 : 0);
+    if (!(tw_mode & TW_MODE_INFERENCE)) set_bases(op, args, outs);
     return true;
 }
 
@@ -226,6 +249,15 @@ bool tw_call(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
     return ok;
 }
 
+static void mark_inference(const tw_op *op, tw_tensor **outs) {
+    const bool list = op->flags & TW_OP_LIST;
+    const int64_t n = list ? tw_list_of(outs[0])->n : op->nouts;
+    for (int64_t i = 0; i < n; i++) {
+        tw_tensor *t = list ? tw_list_of(outs[0])->items[i] : outs[i];
+        if (t) t->flags |= TW_INFERENCE;
+    }
+}
+
 static bool call(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
     if ((tw_mode & TW_MODE_AUTOCAST) && op->autocast && !(op->flags & TW_OP_INPLACE)) return tw_call_autocast(op, args, outs);
     if (op->flags & TW_OP_INPLACE) {
@@ -235,9 +267,7 @@ static bool call(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
     }
     if (!(tw_mode & (TW_MODE_FORWARD | TW_MODE_INFERENCE))) return call_graph(op, args, outs);
     if (!call_graph(op, args, outs)) return false;
-    if (tw_mode & TW_MODE_INFERENCE)
-        for (int i = 0; i < op->nouts && !(op->flags & TW_OP_LIST); i++)
-            if (outs[i]) outs[i]->flags |= TW_INFERENCE;
+    if (tw_mode & TW_MODE_INFERENCE) mark_inference(op, outs);
     if (!(tw_mode & TW_MODE_FORWARD) || (op->kind == TW_KIND_COMPOSITE && !op->grad)) return true;
     if (tw_jvp_outs(op, args, outs)) return true;
     release_all(op, outs);
@@ -364,7 +394,7 @@ static bool call_inplace(const tw_op *op, const tw_arg *args) {
         tw_mode = mode;
         if (!before) return false;
     }
-    if (wants && !(n = record(op, args, mask, before))) goto done;
+    if (wants && !(n = record(op, args, mask, before, op->nouts))) goto done;
     if (op->kind == TW_KIND_VIEW) {
         ok = view_inplace(op, args, n);
         goto done;
@@ -387,14 +417,17 @@ static bool refuse_out(const tw_op *op) {
                    "arguments requires grad.", op->base);
 }
 
+/* Copies a result to where it is wanted. */
+static bool put_out(const tw_op *op, const tw_arg *args, tw_tensor *out, tw_tensor *made) {
+    return tw_check_out(op, args, out, (tw_dtype)made->dtype, made->device) && tw_fit_out(out, made->sizes, made->ndim) && tw_copy(out, made);
+}
+
 static bool composite_out(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
     tw_tensor *made[TW_MAX_OUTS] = {NULL};
     if (!tw_call(op, args, made)) return false;
     bool ok = true;
-    for (int i = 0; ok && i < op->nouts; i++) {
-        if (!outs[i] || !made[i]) continue;
-        ok = tw_check_out(op, args, outs[i], (tw_dtype)made[i]->dtype, made[i]->device) && tw_fit_out(outs[i], made[i]->sizes, made[i]->ndim) && tw_copy(outs[i], made[i]);
-    }
+    for (int i = 0; ok && i < op->nouts; i++)
+        if (outs[i] && made[i]) ok = put_out(op, args, outs[i], made[i]);
     release_all(op, made);
     return ok;
 }
@@ -421,5 +454,31 @@ static bool call_out(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
     bool ok = op->kind == TW_KIND_COMPOSITE ? composite_out(op, args, outs) : run_below(op, args, outs);
     for (int i = 0; ok && i < op->nouts; i++)
         if (outs[i]) tw_bump_version(outs[i]);
+    return ok;
+}
+
+bool tw_call_out_list(const tw_op *op, const tw_arg *args, tw_tensor *const *outs, int64_t n) {
+    tw_tensor *made[TW_MAX_OUTS] = {NULL};
+    if (tw_failed()) return false;
+    for (int i = 0; !(tw_mode & TW_MODE_NO_GRAD) && i < op->nparams; i++)
+        if (wants_param(&args[i])) return refuse_out(op);
+    for (int64_t i = 0; i < n; i++) {
+        if (!(tw_mode & TW_MODE_NO_GRAD) && tw_requires_grad(outs[i])) return refuse_out(op);
+        if (!tw_version_ready(outs[i])) return false;
+    }
+    if (!tw_call(op, args, made)) return false;
+    const tw_list *list = tw_list_of(made[0]);
+    bool ok = list->n == n;
+    if (!ok) {
+        char name[64];
+        snprintf(name, sizeof name, "%s", op->name);
+        for (char *dot; (dot = strchr(name, '.'));) *dot = '_';
+        tw_fail(TW_RUNTIME_ERROR, "%s_out() expected an out= argument of size %lld, got size %lld", name, (long long)list->n, (long long)n);
+    }
+    for (int64_t i = 0; ok && i < n; i++) {
+        ok = put_out(op, args, outs[i], list->items[i]);
+        if (ok) tw_bump_version(outs[i]);
+    }
+    release_all(op, made);
     return ok;
 }

@@ -177,6 +177,8 @@ tw_tensor *tw_f_take(tw_arg *slot) {
 void tw_f_release(tw_arg *slots, int n) {
     for (int i = 0; i < n; i++) {
         if (is_tensor(slots[i])) tw_release(slots[i].t);
+        for (int k = 0; slots[i].tag == TW_ARG_TENSORS && k < slots[i].n; k++) tw_release(slots[i].ts[k]);
+        if (slots[i].tag == TW_ARG_TENSORS) tw_free((void *)slots[i].ts); /* only lists of tw_f_gradients are in slots */
         slots[i] = TW_A_NONE;
     }
 }
@@ -202,6 +204,21 @@ static tw_tensor *zeros(const int64_t *sizes, int ndim, tw_dtype dtype, tw_devic
 
 tw_tensor *tw_f_zeros(const tw_input_meta *like) {
     return zeros(input_sizes(like), like->ndim, (tw_dtype)like->dtype, like->device);
+}
+
+tw_arg tw_f_gradients(const tw_node *n, tw_tensor *const *g) {
+    const int64_t strides[TW_MAX_DIMS] = {0};
+    tw_tensor **all = tw_calloc((size_t)n->nouts + 1, sizeof *all), *zero = NULL;
+    tw_arg list = tw_a_tensors(all, all ? n->nouts : 0);
+    for (int i = 0; i < list.n; i++) {
+        const tw_input_meta *m = &n->outputs[i];
+        if (!g[i] && !zero) zero = tw_scalar_new(tw_int(0), (tw_dtype)m->dtype, m->device); /* one number, shown in every shape */
+        all[i] = g[i] ? tw_retain(g[i]) : zero ? tw_alias_new(zero, input_sizes(m), strides, m->ndim, 0, (tw_dtype)m->dtype) : NULL;
+    }
+    tw_release(zero);
+    if (!tw_failed()) return list;
+    tw_f_release(&list, 1);
+    return TW_A_NONE;
 }
 
 /* --- shapes --- */

@@ -35,6 +35,7 @@ tw_tensor *tw_f_take(tw_arg *slot);        /* gives the slot's tensor away; NULL
 tw_tensor *tw_f_keep(tw_arg x);            /* of a borrowed value */
 void tw_f_release(tw_arg *slots, int n);   /* empties them */
 tw_tensor *tw_f_zeros(const struct tw_input_meta *like);
+tw_arg tw_f_gradients(const struct tw_node *n, tw_tensor *const *g); /* of all results, as a list; zeros for those without */
 
 tw_arg tw_f_input_shape(const struct tw_input_meta *m);
 int64_t tw_f_input_numel(const struct tw_input_meta *m);

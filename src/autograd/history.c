@@ -110,17 +110,6 @@ void tw_set_base(tw_tensor *view, tw_tensor *t, uint8_t mode) {
     view->flags |= TW_IS_VIEW;
 }
 
-void tw_mark_pieces(tw_tensor *const *pieces, int n, const char *node) {
-    for (int i = 0; i < n; i++) {
-        tw_autograd *a = pieces[i]->autograd;
-        if (!(pieces[i]->flags & TW_IS_VIEW) || !pieces[i]->base) continue;
-        if (!pieces[i]->view_mode) pieces[i]->view_mode = 2;
-        if (!a) continue; /* and so no grad_fn */
-        a->piece = (uint32_t)i;
-        if (a->grad_fn && a->grad_fn->op && a->grad_fn->op->kind == TW_KIND_VIEW) a->grad_fn->name = node;
-    }
-}
-
 /* --- writes --- */
 
 /* A view whose grad_fn is of before a write to its base. */
@@ -133,7 +122,7 @@ static bool outdated(const tw_tensor *t) {
 static bool refuse_view(const tw_tensor *t, const char *event, const char *mode_event) {
     char from[256];
     const tw_autograd *a = t->autograd;
-    if (a && a->grad_fn) snprintf(from, sizeof from, "Output %u of %s is a view and %s.", a->piece + a->output_number, tw_forward_name(a->grad_fn), event);
+    if (a && a->grad_fn) snprintf(from, sizeof from, "Output %u of %s is a view and %s.", a->output_number, tw_forward_name(a->grad_fn), event);
     else snprintf(from, sizeof from, "A view was created in no_grad mode and %s with grad mode enabled.", mode_event);
     return tw_fail(TW_RUNTIME_ERROR, "%s %s", from,
                    t->view_mode == 2

@@ -295,15 +295,25 @@ static tw_tensor *shape_tangent(tw_tensor *tangent, const tw_tensor *like) {
     return whole;
 }
 
+/* Gives a result its tangent, if it can have one: whole numbers have none. */
+static bool give_tangent(tw_tensor *out, tw_tensor **tangent, uint64_t id) {
+    if (!*tangent || !out || !(tw_is_float((tw_dtype)out->dtype) || tw_is_complex((tw_dtype)out->dtype))) return true;
+    *tangent = shape_tangent(*tangent, out);
+    return *tangent && set_tangent(out, id, *tangent) && tell_saved(out, id, *tangent);
+}
+
 static bool outs_at(const tw_op *op, const tw_arg *args, int k, tw_tensor **outs) {
     tw_tensor *tout[TW_MAX_OUTS] = {NULL};
-    bool ok = tangents(op, args, levels[k].id, outs, tout);
+    const uint64_t id = levels[k].id;
+    bool ok = tangents(op, args, id, outs, tout);
+    if (op->flags & TW_OP_LIST) {
+        tw_list *list = tw_list_of(outs[0]), *given = tw_list_of(tout[0]);
+        for (int64_t i = 0; ok && given && i < list->n; i++) ok = give_tangent(list->items[i], &given->items[i], id);
+        tw_list_release(given);
+        return ok;
+    }
     for (int i = 0; i < op->nouts; i++) {
-        /* whole numbers have no tangent */
-        if (ok && tout[i] && outs[i] && (tw_is_float((tw_dtype)outs[i]->dtype) || tw_is_complex((tw_dtype)outs[i]->dtype))) {
-            tout[i] = shape_tangent(tout[i], outs[i]);
-            ok = tout[i] && set_tangent(outs[i], levels[k].id, tout[i]) && tell_saved(outs[i], levels[k].id, tout[i]);
-        }
+        ok = ok && give_tangent(outs[i], &tout[i], id);
         tw_release(tout[i]);
     }
     return ok;

@@ -21,14 +21,15 @@ tw_node *tw_node_make(uint8_t kind, int nedges, int nouts, int nargs, int nsaved
     size_t bytes = sizeof(tw_node) + (size_t)nedges * (sizeof(tw_edge) + sizeof(tw_input_meta)) +
                    (size_t)nouts * sizeof(tw_input_meta) + (size_t)nargs * sizeof(tw_arg) + (size_t)nsaved * sizeof(tw_saved) +
                    (size_t)nints * sizeof(int64_t);
+    if (bytes > UINT32_MAX) return tw_fail_null(TW_RUNTIME_ERROR, "a node of the graph with %d edges and %d results is too large", nedges, nouts);
     tw_node *n = tw_small_alloc(bytes);
     if (!n) return NULL;
     memset(n, 0, bytes);
     atomic_init(&n->refs, 1);
     n->kind = kind;
-    n->nedges = (uint16_t)nedges;
-    n->nouts = (uint16_t)nouts;
-    n->nsaved = (uint16_t)nsaved;
+    n->nedges = nedges;
+    n->nouts = nouts;
+    n->nsaved = nsaved;
     n->bytes = (uint32_t)bytes;
     n->sequence = next_sequence++;
     char *p = (char *)(n + 1);

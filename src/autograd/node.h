@@ -40,13 +40,13 @@ struct tw_node {
     atomic_uint refs;
     uint8_t kind;               /* 0 op, 1 accumulate (leaf), 2 custom (Python Function or C callback), 3 rebase/copy of slices, 4 error */
     bool released;              /* saved values are gone */
-    uint16_t nedges, nouts;
+    int32_t nedges, nouts;
     const tw_op *op;            /* kind 0 */
     uint64_t sequence;          /* newer nodes run first */
     tw_edge *edges;             /* nedges, in the order of tensor parameters (lists spread) */
     tw_arg *args;               /* op->nparams: copies of non-tensor arguments; tensors sit in saved */
     tw_saved *saved;            /* one per saved tensor */
-    uint16_t nsaved;
+    int32_t nsaved;
     struct tw_input_meta *inputs;  /* per edge: dtype, device, sizes of the forward input: gradients are cast and summed to these */
     struct tw_input_meta *outputs; /* per result: for missing gradients (zeros) and checks */
     tw_tensor *variable;        /* kind 1: the leaf (borrowed: the leaf's autograd data owns the node, the node holds a weak ref) */
@@ -73,7 +73,6 @@ typedef struct tw_autograd {
     tw_node *accumulate;        /* the leaf's AccumulateGrad node, weak: it lives as long as some graph or hook holds it */
     uint32_t output_number;
     bool retains_grad;
-    uint32_t piece;             /* which of the several results; its node is its own, but counts as theirs together */
     struct tw_tangents *tangents; /* forward mode (jvp.h); NULL: none at any level */
     struct tw_batch *batch;     /* vmap */
     uint64_t born;              /* vmap: levels inside which it was made to require grad (bit level % 64) */

@@ -3,9 +3,24 @@
 #include "op_ids.h"
 #include <string.h>
 
+/* Takes the list over. */
+static bool copy_all(tw_list *list, tw_tensor **outs) {
+    bool ok = true;
+    for (int64_t i = 0; ok && i < list->n; i++) {
+        tw_tensor *copy = tw_call1(TW_OP_clone, 2, (const tw_arg[]){tw_a_tensor(list->items[i]), tw_a_int(TW_CONTIGUOUS_FORMAT)});
+        tw_release(list->items[i]);
+        list->items[i] = copy;
+        ok = copy != NULL;
+    }
+    if (ok) outs[0] = tw_list_result(list);
+    else tw_list_release(list);
+    return ok;
+}
+
 bool tw_twin_copy(const tw_op *view, const tw_arg *args, tw_tensor **outs) {
     tw_tensor *v = NULL;
     if (!tw_call(view, args, &v)) return false;
+    if (view->flags & TW_OP_LIST) return copy_all(tw_list_of(v), outs);
     outs[0] = tw_call1(TW_OP_clone, 2, (const tw_arg[]){tw_a_tensor(v), tw_a_int(TW_CONTIGUOUS_FORMAT)});
     tw_release(v);
     return outs[0] != NULL;

@@ -138,6 +138,16 @@ static bool run_one(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
 static bool run_view(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
     tw_tensor *self = args[0].t;
     tw_batch b = *batch_of(self);
+    if (op->pieces) {
+        tw_list *list = tw_pieces_new(op, args);
+        for (int64_t i = 0; list && i < list->n; i++) {
+            if (set_batch(list->items[i], &b)) continue;
+            tw_list_release(list);
+            return false;
+        }
+        outs[0] = tw_list_result(list);
+        return list != NULL;
+    }
     outs[0] = tw_view_new(op, args);
     if (!outs[0]) return false;
     int64_t from = (int64_t)tw_dtype_size((tw_dtype)self->dtype), to = (int64_t)tw_dtype_size((tw_dtype)outs[0]->dtype);
@@ -340,15 +350,49 @@ static bool run_looped(const tw_op *op, const tw_arg *args, int level, int64_t s
     return ok;
 }
 
+/* t with its batch at dim 0; without one, repeated. */
+static tw_tensor *lead(tw_tensor *t, int level, int64_t size) {
+    int64_t sizes[TW_MAX_DIMS + 1], strides[TW_MAX_DIMS + 1];
+    if (find_level(batch_of(t), level) >= 0) return expose(t, level, 0);
+    if (t->ndim == TW_MAX_DIMS) return tw_fail_null(TW_RUNTIME_ERROR, "vmap: too many dimensions");
+    sizes[0] = size;
+    strides[0] = 0;
+    for (int d = 0; d < t->ndim; d++) { sizes[d + 1] = t->sizes[d]; strides[d + 1] = t->strides[d]; }
+    return alias(t, sizes, strides, t->ndim + 1, batch_of(t));
+}
+
+static tw_tensor **lead_all(const tw_arg *a, int level, int64_t size) {
+    tw_tensor **list = tw_calloc((size_t)a->n + 1, sizeof *list);
+    bool ok = list != NULL;
+    for (int j = 0; ok && j < a->n; j++) ok = !a->ts[j] || (list[j] = lead(a->ts[j], level, size));
+    if (ok) return list;
+    for (int j = 0; list && j < a->n; j++) tw_release(list[j]);
+    tw_free(list);
+    return NULL;
+}
+
+/* Items that mean something else with one dimension more: cat refuses the 0-d and leaves out empty vectors. */
+static bool odd_items(const tw_arg *a) {
+    for (int j = 0; j < a->n; j++)
+        if (a->ts[j] && (a->ts[j]->ndim == 0 || (a->ts[j]->ndim == 1 && a->ts[j]->numel == 0))) return true;
+    return false;
+}
+
 /* A rule of the table: args with the batch at dim 0. native: all of them, and dims move on by one. */
 static bool run_ruled(const tw_op *op, const tw_arg *args, int level, int64_t size, tw_tensor **outs) {
     tw_arg full[TW_MAX_ARGS];
-    tw_tensor *made[TW_MAX_ARGS] = {NULL}, *inner[TW_MAX_OUTS] = {NULL};
+    tw_tensor *made[TW_MAX_ARGS] = {NULL}, *inner[TW_MAX_OUTS] = {NULL}, **lists[TW_MAX_ARGS] = {NULL};
     uint64_t batched = 0;
     bool ok = true, native = !op->batch;
+    for (int i = 0; i < op->nparams; i++)
+        if (args[i].tag == TW_ARG_TENSORS && (!native || odd_items(&args[i]))) return run_looped(op, args, level, size, outs);
     for (int i = 0; ok && i < op->nparams; i++) {
         full[i] = args[i];
-        if (args[i].tag == TW_ARG_TENSORS) return run_looped(op, args, level, size, outs);
+        if (args[i].tag == TW_ARG_TENSORS) {
+            ok = (lists[i] = lead_all(&args[i], level, size)) != NULL;
+            full[i] = tw_a_tensors(lists[i], args[i].n);
+            continue;
+        }
         if (args[i].tag != TW_ARG_TENSOR) {
             if (native && strcmp(op->params[i].name, "dim") == 0 && args[i].tag == TW_ARG_INT && args[i].i >= 0) full[i].i++;
             continue;
@@ -358,11 +402,7 @@ static bool run_ruled(const tw_op *op, const tw_arg *args, int level, int64_t si
             made[i] = expose(t, level, 0);
             batched |= (uint64_t)1 << i;
         } else if (native) {
-            int64_t sizes[TW_MAX_DIMS], strides[TW_MAX_DIMS];
-            sizes[0] = size;
-            strides[0] = 0;
-            for (int d = 0; d < t->ndim; d++) { sizes[d + 1] = t->sizes[d]; strides[d + 1] = t->strides[d]; }
-            made[i] = alias(t, sizes, strides, t->ndim + 1, batch_of(t));
+            made[i] = lead(t, level, size);
         } else {
             made[i] = tw_retain(t);
         }
@@ -375,7 +415,11 @@ static bool run_ruled(const tw_op *op, const tw_arg *args, int level, int64_t si
         if (ok) ok = (outs[i] = hide_first(inner[i], level)) != NULL;
         else tw_release(inner[i]);
     }
-    for (int i = 0; i < op->nparams; i++) tw_release(made[i]);
+    for (int i = 0; i < op->nparams; i++) {
+        tw_release(made[i]);
+        for (int j = 0; lists[i] && j < args[i].n; j++) tw_release(lists[i][j]);
+        tw_free(lists[i]);
+    }
     return ok;
 }
 

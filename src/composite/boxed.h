@@ -63,6 +63,15 @@ static inline bool tw_pool_give(tw_pool *p, tw_tensor **out, tw_tensor *t) {
     return tw_pool_done(p, out, 1);
 }
 static inline bool tw_give(tw_tensor **out, tw_tensor *owned) { return (*out = owned) != NULL; }
+/* Ends a composite whose result is a list, which it owns. */
+static inline bool tw_give_list(tw_tensor **outs, tw_list *list) {
+    if (list && !tw_failed()) {
+        outs[0] = tw_list_result(list);
+        return true;
+    }
+    tw_list_release(list);
+    return false;
+}
 static inline tw_tensor *tw_optional(const tw_arg *a) { return a->tag == TW_ARG_TENSOR ? a->t : NULL; }
 /* The last two dimensions swapped, or the only ones. */
 static inline tw_tensor *tw_swapped(tw_pool *p, tw_tensor *t) {

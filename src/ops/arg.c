@@ -27,6 +27,7 @@ tw_scalar tw_a_to_scalar(const tw_arg *a) {
 }
 
 tw_list *tw_list_new(int64_t n) {
+    if (n < 0 || n > INT32_MAX) return tw_fail_null(TW_RUNTIME_ERROR, "a list of %lld tensors is too long", (long long)n);
     tw_list *list = tw_calloc(1, sizeof *list + (size_t)n * sizeof *list->items);
     if (list) list->n = n;
     return list;

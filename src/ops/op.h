@@ -46,6 +46,15 @@ typedef struct tw_view {
 
 typedef bool (*tw_meta_fn)(const tw_arg *args, tw_meta *outs);
 typedef bool (*tw_view_fn)(const tw_arg *args, tw_view *out);
+
+/* Views of args[0] that share it out along one dimension; op functions of kind `view` whose result is a Tensor[] fill it. */
+typedef struct tw_pieces {
+    int dim;
+    bool drop;              /* unbind: every piece is one index of the dimension, which goes */
+    int64_t n, step;        /* n pieces of step indices each; the last one has what is left, which may be less */
+    const int64_t *lengths; /* of each piece, where they differ; else NULL */
+} tw_pieces;
+typedef bool (*tw_pieces_fn)(const tw_arg *args, tw_pieces *out);
 typedef bool (*tw_composite_fn)(const tw_arg *args, tw_tensor **outs); /* owned results */
 
 struct tw_node;
@@ -74,6 +83,8 @@ typedef enum tw_autocast { TW_AUTOCAST_NONE, TW_AUTOCAST_LOWER, TW_AUTOCAST_FLOA
 typedef struct tw_list { int64_t n; tw_tensor *items[]; } tw_list;
 tw_list *tw_list_new(int64_t n);        /* n NULL items; NULL and an error on failure */
 void tw_list_release(tw_list *list);    /* releases the items too; NULL is legal */
+static inline tw_list *tw_list_of(tw_tensor *out) { return (tw_list *)(void *)out; } /* outs[0] of an op with TW_OP_LIST */
+static inline tw_tensor *tw_list_result(tw_list *list) { return (tw_tensor *)(void *)list; }
 
 typedef enum tw_out_rule { /* dtypes that out= may have */
     TW_OUT_EXACT, /* the result's */
@@ -95,6 +106,7 @@ typedef struct tw_op {
     const struct tw_ew *ew;
     const struct tw_reduce *reduce;
     tw_view_fn view;
+    tw_pieces_fn pieces;     /* of a view that is several */
     tw_meta_fn meta;
     tw_run_fn run;           /* the CPU's */
     tw_composite_fn composite;

@@ -245,7 +245,7 @@ static bool run_kind(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
     case TW_KIND_REDUCE:
         if (on_device(args)) return run_elsewhere(op, args, outs);
         return tw_reduce_run(op, args, outs);
-    case TW_KIND_VIEW: return (outs[0] = tw_view_new(op, args)) != NULL;
+    case TW_KIND_VIEW: return (outs[0] = op->pieces ? tw_list_result(tw_pieces_new(op, args)) : tw_view_new(op, args)) != NULL;
     case TW_KIND_KERNEL:
         if (op->flags & TW_OP_DYNAMIC) return run_dynamic(op, args, outs);
         return !(op->flags & TW_OP_INPLACE) && has_flags(op, args) ? run_resolved(op, args, outs) : run_kernel(op, args, outs);

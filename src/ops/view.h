@@ -5,6 +5,8 @@
 
 /* The view of args[0].t; owned, shares storage and version. */
 tw_tensor *tw_view_new(const tw_op *op, const tw_arg *args);
+/* The pieces of args[0].t (pieces.c); owned. */
+tw_list *tw_pieces_new(const tw_op *op, const tw_arg *args);
 /* Strides that show a tensor under other sizes without moving data; false if there are none. */
 bool tw_view_strides(const tw_tensor *t, const int64_t *sizes, int ndim, int64_t *strides);
 /* Replaces one -1; PyTorch's error when the sizes do not fit numel. */

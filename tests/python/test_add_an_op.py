@@ -40,15 +40,25 @@ def test_the_elementwise_op_is_everywhere(generated):
         assert f'{{"{space}", "{name}"' in read["bindings.c"]
 
 
-def test_the_kernel_op_compiles(generated, tmp_path):
+def compiles(text, generated, folder):
     compiler = shutil.which("cc") or shutil.which("gcc")
     if not compiler:
         pytest.skip("needs a C compiler")
-    source = tmp_path / "restart_sum.c"
-    source.write_text(blocks("c")[0])
+    source = folder / "op.c"
+    source.write_text(text)
     result = subprocess.run([compiler, "-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", f"-I{ROOT}/include", f"-I{ROOT}/src",
-                             f"-I{generated}", "-c", str(source), "-o", str(tmp_path / "restart_sum.o")], capture_output=True, text=True)
+                             f"-I{generated}", "-c", str(source), "-o", str(folder / "op.o")], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
+
+
+def test_the_op_with_a_list_compiles(generated, tmp_path):
+    compiles('#include "core/error.h"\n#include "ops/op.h"\n#include "ops_decl.h"\n' + blocks("c")[1], generated, tmp_path)
+    assert ".pieces = tw_halves_pieces" in (generated / "ops_table.c").read_text()
+    assert "int64_t tw_halves(tw_tensor *self, int64_t dim, tw_tensor **outs, int64_t room);" in (generated / "ops.h").read_text()
+
+
+def test_the_kernel_op_compiles(generated, tmp_path):
+    compiles(blocks("c")[0], generated, tmp_path)
     table = (generated / "ops_table.c").read_text()
     assert ".meta = tw_restart_sum_meta" in table and ".run = tw_restart_sum_run" in table
 

@@ -50,7 +50,7 @@ def expect(test, key):
         pytest.xfail(KNOWN[test, key])
 
 
-HOST_ONLY = ("batch_sizes",)  # parameters that are read on the host whatever the device
+HOST_ONLY = ("batch_sizes", "tensor_indices_or_sections")  # parameters that are read on the host whatever the device
 
 
 def on_meta(value):
