@@ -121,6 +121,7 @@ typedef struct walk {
     char *big, *small;
     tw_dtype index_dtype, dtype;
     int64_t limit, by;                                /* size and stride of big along dim */
+    int64_t rows;
     bool scatter;
     tw_scatter_mode mode;
     int64_t bad;                                      /* a bad index was seen: bad_index */
@@ -167,32 +168,45 @@ static bool walk_chunk(walk *w, int64_t n, int64_t c, const char *index, char *b
     return true;
 }
 
-static void walk_rows(void *context, int64_t begin, int64_t end) {
-    walk *w = context;
-    int last = w->ndim - 1;
-    for (int64_t r = begin; r < end; r++) {
-        const char *index = w->index;
-        char *big = w->big, *small = w->small;
-        int64_t rest = r;
-        for (int d = last - 1; d >= 0; d--) {
-            int64_t c = rest % w->sizes[d];
-            rest /= w->sizes[d];
-            index += c * w->index_stride[d];
-            big += c * w->big_stride[d];
-            small += c * w->small_stride[d];
-        }
-        for (int64_t c = 0; c < w->sizes[last]; c += CHUNK) {
-            int64_t n = w->sizes[last] - c < CHUNK ? w->sizes[last] - c : CHUNK;
-            if (!walk_chunk(w, n, c, index, big, small)) return;
-        }
+/* Columns [from, to) of row r. */
+static bool walk_row(walk *w, int64_t r, int64_t from, int64_t to) {
+    const char *index = w->index;
+    char *big = w->big, *small = w->small;
+    for (int d = w->ndim - 2; d >= 0; d--) {
+        int64_t c = r % w->sizes[d];
+        r /= w->sizes[d];
+        index += c * w->index_stride[d];
+        big += c * w->big_stride[d];
+        small += c * w->small_stride[d];
     }
+    for (int64_t c = from; c < to; c += CHUNK)
+        if (!walk_chunk(w, to - c < CHUNK ? to - c : CHUNK, c, index, big, small)) return false;
+    return true;
 }
 
+static void walk_rows(void *context, int64_t begin, int64_t end) {
+    walk *w = context;
+    for (int64_t r = begin; r < end; r++)
+        if (!walk_row(w, r, 0, w->sizes[w->ndim - 1])) return;
+}
+
+static void walk_columns(void *context, int64_t begin, int64_t end) {
+    walk *w = context;
+    for (int64_t r = 0; r < w->rows; r++)
+        if (!walk_row(w, r, begin, end)) return;
+}
+
+/* Threads may scatter where they never meet: the coordinates but that along dim are those of the index. */
 static bool walk_all(walk *w, int64_t numel) {
     if (numel == 0) return true;
-    int64_t columns = w->sizes[w->ndim - 1], rows = numel / columns;
-    if (w->scatter) walk_rows(w, 0, rows);
-    else tw_parallel(rows, 1 + 8192 / columns, walk_rows, w);
+    const int last = w->ndim - 1;
+    const int64_t columns = w->sizes[last];
+    bool apart = true;
+    for (int d = 0; d < w->ndim; d++) apart = apart && (d == w->dim || w->sizes[d] == 1 || w->big_stride[d] != 0);
+    w->rows = numel / columns;
+    if (!w->scatter || (apart && w->dim == last)) tw_parallel(w->rows, 1 + 8192 / columns, walk_rows, w);
+    else if (apart && numel >= 16384 && columns >= 64) tw_parallel(columns, columns / 8 < 32 ? 32 : columns / 8, walk_columns, w);
+    else walk_rows(w, 0, w->rows);
     if (!w->bad) return true;
     return tw_fail(TW_RUNTIME_ERROR, "index %lld is out of bounds for dimension %d with size %lld", (long long)w->bad_index, w->dim,
                    (long long)w->limit);
