@@ -104,12 +104,13 @@ static bool narrow(const char *from, int64_t n, int64_t stride, int64_t *least) 
     return (uint64_t)most - (uint64_t)*least <= UINT32_MAX;
 }
 
-bool tw_pack(int64_t n, const char *from, int64_t stride, tw_dtype d, bool descending, uint64_t *to) {
+bool tw_pack(int64_t n, const char *from, int64_t stride, tw_dtype d, bool descending, uint64_t *to, int64_t *offset) {
     enum { AT_ONCE = 2048 };
     uint32_t key[AT_ONCE];
     const uint32_t flip = descending ? UINT32_MAX : 0;
-    int64_t least = 0;
+    int64_t least = d == TW_INT8 ? INT8_MIN : d == TW_INT16 ? INT16_MIN : d == TW_INT32 ? INT32_MIN : 0;
     if (n > UINT32_MAX || (d == TW_INT64 ? !narrow(from, n, stride, &least) : tw_dtype_size(d) == 8)) return false;
+    *offset = least;
     if (d == TW_INT64 && stride == 8) {
         tw_order()->pack_long(n, (const int64_t *)(const void *)from, least, flip, 0, to);
         return true;

@@ -31,6 +31,6 @@ void tw_smallest_of_keys(const uint32_t *key, int64_t n, int64_t k, uint64_t *x)
 
 /* Keys of 32 bits, for dtypes of up to 4 bytes. flip: 0, or all ones to turn the order round. */
 void tw_keys32_of(int64_t n, const char *from, int64_t stride, tw_dtype d, uint32_t flip, uint32_t *to);
-/* n elements `stride` bytes apart as packed items; false if 32 bits do not tell them apart. */
-bool tw_pack(int64_t n, const char *from, int64_t stride, tw_dtype d, bool descending, uint64_t *to);
+/* n elements `stride` bytes apart as packed items; false if 32 bits do not tell them apart. An integer is its key plus *offset. */
+bool tw_pack(int64_t n, const char *from, int64_t stride, tw_dtype d, bool descending, uint64_t *to, int64_t *offset);
 #endif

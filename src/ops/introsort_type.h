@@ -6,13 +6,22 @@ static inline void NAME(swap)(ITEM *a, ITEM *b) {
     *b = t;
 }
 
+/* Up to RUN items, stably, as by insertion, but without its branches: each goes where as many stand before it as are less. */
 static void NAME(insertion)(ITEM *x, int64_t n) {
-    for (int64_t i = 1; i < n; i++) {
-        const ITEM v = x[i];
-        int64_t j = i;
-        for (; j > 0 && KEY(v) < KEY(x[j - 1]); j--) x[j] = x[j - 1];
-        x[j] = v;
+    ITEM sorted[RUN];
+    int8_t place[RUN];
+    for (int i = 0; i < n; i++) {
+        const uint64_t key = KEY(x[i]);
+        int8_t less = 0;
+        for (int j = 0; j < i; j++) {
+            const int8_t after = key < KEY(x[j]);
+            place[j] = (int8_t)(place[j] + after);
+            less = (int8_t)(less + after);
+        }
+        place[i] = (int8_t)(i - less);
     }
+    for (int i = 0; i < n; i++) sorted[place[i]] = x[i];
+    for (int i = 0; i < n; i++) x[i] = sorted[i];
 }
 
 /* Notes which of n items from the left stay not (key >= pivot), or from the right (key <= pivot), by their distances; without branches. */

@@ -2,7 +2,7 @@
 #include "core/threads.h"
 #include <string.h>
 
-enum { DIGIT = 11, DIGITS = 1 << DIGIT, PARTS = 8, MANY = 65536 }; /* many items are counted and moved in parts, by threads */
+enum { DIGIT = 8, DIGITS = 1 << DIGIT, PARTS = 8, MANY = 32768, LINE = 8 }; /* many items are counted and moved in parts, by threads */
 
 typedef struct pass {
     const uint64_t *from;
@@ -24,12 +24,34 @@ static void count_parts(void *context, int64_t begin, int64_t end) {
     }
 }
 
+/* Few items lie in the cache wherever they go. Many are gathered in lines of the cache, one for each digit: where digits occur equally often,
+ * their places are powers of two apart, and would drive each other out of it. */
+static void move_few(const pass *p, int64_t *next) {
+    const uint64_t mask = (1ull << p->bits) - 1;
+    for (int64_t i = 0; i < p->n; i++) p->to[next[p->from[i] >> p->shift & mask]++] = p->from[i];
+}
+
 static void move_parts(void *context, int64_t begin, int64_t end) {
     const pass *p = context;
     const uint64_t mask = (1ull << p->bits) - 1;
     for (int64_t part = begin; part < end; part++) {
-        int64_t *next = p->count[part];
-        for (int64_t i = part_begin(p, part); i < part_begin(p, part + 1); i++) p->to[next[p->from[i] >> p->shift & mask]++] = p->from[i];
+        uint64_t line[DIGITS][LINE] __attribute__((aligned(64)));
+        int64_t *next = p->count[part], start[DIGITS];
+        memcpy(start, next, sizeof(int64_t) << p->bits);
+        for (int64_t i = part_begin(p, part); i < part_begin(p, part + 1); i++) {
+            const uint64_t item = p->from[i];
+            const size_t d = item >> p->shift & mask;
+            const int64_t at = next[d]++;
+            line[d][at % LINE] = item;
+            if (at % LINE < LINE - 1) continue;
+            const int64_t first = at - (LINE - 1);
+            if (first >= start[d]) memcpy(p->to + first, line[d], sizeof line[d]);
+            else memcpy(p->to + start[d], line[d] + start[d] % LINE, sizeof(uint64_t) * (size_t)(at + 1 - start[d]));
+        }
+        for (size_t d = 0; d <= mask; d++) {
+            const int64_t first = next[d] / LINE * LINE > start[d] ? next[d] / LINE * LINE : start[d];
+            memcpy(p->to + first, line[d] + first % LINE, sizeof(uint64_t) * (size_t)(next[d] - first));
+        }
     }
 }
 
@@ -57,7 +79,8 @@ uint64_t *tw_radix_sort_packed(uint64_t *x, int64_t n, uint64_t *spare) {
         if (p.shift + p.bits > 64) p.bits = 64 - p.shift;
         tw_parallel(p.parts, 1, count_parts, &p);
         place(&p);
-        tw_parallel(p.parts, 1, move_parts, &p);
+        if (p.parts == 1) move_few(&p, count[0]);
+        else tw_parallel(p.parts, 1, move_parts, &p);
         spare = x;
         x = p.to;
     }

@@ -79,20 +79,55 @@ typedef struct sorting {
     atomic_bool starved;   /* a thread found no memory */
 } sorting;
 
-typedef struct row { const sorting *s; const char *from; char *values, *indices; const uint64_t *packed; const tw_keyed *keyed; } row;
+typedef struct row {
+    const sorting *s;
+    const char *from;
+    char *values, *indices;
+    const uint64_t *packed;
+    const tw_keyed *keyed;
+    int64_t offset;        /* of packed integers */
+} row;
 
-#define COPY(SIZE) \
+#define WRITE(PLACE, ...) \
     for (int64_t i = begin; i < end; i++) { \
-        const int64_t at = r->packed ? (int64_t)(uint32_t)r->packed[i] : r->keyed[i].at; \
-        memcpy(r->values + i * s->value_step, r->from + at * s->from_step, SIZE); \
+        const int64_t at = PLACE; \
+        char *to = r->values + i * s->value_step; \
+        __VA_ARGS__ \
         memcpy(r->indices + i * s->index_step, &at, 8); \
     } \
     return
+#define COPY(SIZE) \
+    if (r->packed) { WRITE((int64_t)(uint32_t)r->packed[i], memcpy(to, r->from + at * s->from_step, SIZE);); } \
+    WRITE(r->keyed[i].at, memcpy(to, r->from + at * s->from_step, SIZE);)
+/* Integers are made of their keys, as what lies all about memory would have to be waited for. */
+#define MAKE(T) WRITE((int64_t)(uint32_t)r->packed[i], const T v = (T)((int64_t)(r->packed[i] >> 32 ^ flip) + r->offset); memcpy(to, &v, sizeof v);)
+
+/* Floats likewise, but for the zeros and NaNs that share a key. */
+static void write_floats(const row *r, uint32_t flip, int64_t begin, int64_t end) {
+    const sorting *s = r->s;
+    WRITE((int64_t)(uint32_t)r->packed[i],
+        const uint32_t key = (uint32_t)(r->packed[i] >> 32) ^ flip;
+        uint32_t bits = key >> 31 ? key ^ 1u << 31 : ~key;
+        if (bits == 0 || key == UINT32_MAX) memcpy(&bits, r->from + at * s->from_step, 4);
+        memcpy(to, &bits, 4);
+    );
+}
 
 /* Elements and places in the order found. */
 static void write_range(void *context, int64_t begin, int64_t end) {
     const row *r = context;
     const sorting *s = r->s;
+    const uint32_t flip = s->descending ? UINT32_MAX : 0;
+    if (r->packed) {
+        switch (s->dtype) {
+        case TW_BOOL: case TW_UINT8: case TW_INT8: MAKE(uint8_t);
+        case TW_INT16: case TW_UINT16: MAKE(uint16_t);
+        case TW_INT32: case TW_UINT32: MAKE(uint32_t);
+        case TW_INT64: MAKE(int64_t);
+        case TW_FLOAT32: write_floats(r, flip, begin, end); return;
+        default: break;
+        }
+    }
     switch (s->size) {
     case 1: COPY(1);
     case 2: COPY(2);
@@ -101,16 +136,35 @@ static void write_range(void *context, int64_t begin, int64_t end) {
     }
 }
 
+/* No two neighbours of n sorted items have the same key. */
+static bool all_differ(const uint64_t *x, int64_t n) {
+    uint64_t same = 0;
+    for (int64_t i = 1; i < n; i++) same |= x[i] >> 32 == x[i - 1] >> 32;
+    return !same;
+}
+
+static bool pack(row *r, uint64_t *x) {
+    return tw_pack(r->s->n, r->from, r->s->from_step, r->s->dtype, r->s->descending, x, &r->offset);
+}
+
 /* x: 16 bytes for each element, of which a packed sort takes half. */
 static bool sort_row(row *r, uint64_t *x) {
     const sorting *s = r->s;
     const int64_t n = s->n;
     tw_keyed *wide = NULL;
-    if (tw_pack(n, r->from, s->from_step, s->dtype, s->descending, x)) {
+    if (pack(r, x)) {
+        /* Without equal elements there is one order only, which passes find sooner. */
+        const bool try = !s->stable && n >= 256 && n <= 2048;
         r->packed = x;
-        if (!s->stable) tw_introsort_packed(x, n);
-        else if (n <= 2048) tw_introsort_whole(x, n);
-        else r->packed = tw_radix_sort_packed(x, n, x + n);
+        if (s->stable || try) {
+            if (n < 256) tw_introsort_whole(x, n);
+            else r->packed = tw_radix_sort_packed(x, n, x + n);
+        }
+        if (!s->stable && (!try || !all_differ(r->packed, n))) {
+            if (try) pack(r, x);
+            r->packed = x;
+            tw_introsort_packed(x, n);
+        }
     } else {
         if (!(wide = tw_block_alloc(sizeof *wide * 2 * (size_t)n))) return false;
         for (int64_t i = 0; i < n; i++) {
@@ -132,7 +186,7 @@ static void sort_rows(void *context, int64_t begin, int64_t end) {
     uint64_t *x = tw_block_alloc(bytes);
     bool ok = x != NULL;
     for (int64_t i = begin; ok && i < end; i++) {
-        row r = {s, tw_data(s->self), tw_data(s->values), tw_data(s->indices), NULL, NULL};
+        row r = {.s = s, .from = tw_data(s->self), .values = tw_data(s->values), .indices = tw_data(s->indices)};
         int64_t rest = i;
         for (int d = s->self->ndim - 1; d >= 0; d--) {
             if (d == s->dim) continue;

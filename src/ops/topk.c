@@ -38,10 +38,11 @@ typedef struct selecting {
 static void select_row(const selecting *s, const char *from, char *values, char *indices, uint64_t *x) {
     uint32_t *key = (uint32_t *)(x + s->n);
     tw_keyed *wide = NULL;
+    int64_t offset;
     if (s->size <= 4 && tw_few_of(s->k, s->n) && s->n <= UINT32_MAX) {
         tw_keys32_of(s->n, from, s->from_step, s->dtype, s->largest ? UINT32_MAX : 0, key);
         tw_smallest_of_keys(key, s->n, s->k, x);
-    } else if (tw_pack(s->n, from, s->from_step, s->dtype, s->largest, x)) {
+    } else if (tw_pack(s->n, from, s->from_step, s->dtype, s->largest, x, &offset)) {
         tw_smallest_first_packed(x, s->n, s->k, s->sorted);
     } else {
         wide = (tw_keyed *)x;

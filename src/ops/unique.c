@@ -177,7 +177,8 @@ static bool order_of(const tw_tensor *plain, order *o) {
     const int64_t n = plain->numel, size = (int64_t)tw_dtype_size(d);
     uint64_t *x = tw_block_alloc(o->bytes = 16 * (size_t)n);
     if (!(o->block = x)) return false;
-    if (tw_pack(n, tw_data(plain), size, d, false, x)) {
+    int64_t offset;
+    if (tw_pack(n, tw_data(plain), size, d, false, x, &offset)) {
         o->packed = x;
         if (tw_is_float(d)) tw_introsort_packed(x, n);
         else o->packed = tw_radix_sort_packed(x, n, x + n);
