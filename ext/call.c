@@ -299,6 +299,21 @@ static PyObject *get_doc(PyObject *o, void *closure) {
     if (!doc) Py_RETURN_NONE;
     return PyUnicode_FromString(doc);
 }
+/* Parameters, for inspect.signature(), of methods whose overloads agree in their names. */
+static PyObject *get_text_signature(PyObject *o, void *closure) {
+    const tw_binding *b = ((callable *)o)->binding;
+    (void)closure;
+    const tw_op *first = &tw_ops[b->ops[0]];
+    for (int k = 1; k < b->nops; k++) {
+        const tw_op *op = &tw_ops[b->ops[k]];
+        bool same = op->nparams == first->nparams;
+        for (int i = 0; same && i < op->nparams; i++) same = strcmp(op->params[i].name, first->params[i].name) == 0;
+        if (!same) Py_RETURN_NONE;
+    }
+    for (int i = 0; i < first->nparams; i++)
+        if (strcmp(first->params[i].name, "from") == 0) Py_RETURN_NONE; /* uniform_: no name that Python could write */
+    return tw_py_text_signature(first);
+}
 static PyObject *get_module(PyObject *o, void *closure) {
     (void)o, (void)closure;
     Py_RETURN_NONE;
@@ -337,6 +352,7 @@ static PyGetSetDef method_getset[] = {
     {"__qualname__", get_qualname, NULL, NULL, NULL},
     {"__doc__", get_doc, NULL, NULL, NULL},
     {"__objclass__", get_objclass, NULL, NULL, NULL},
+    {"__text_signature__", get_text_signature, NULL, NULL, NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 static PyMethodDef callable_methods[] = {

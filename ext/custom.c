@@ -464,7 +464,7 @@ static PyGetSetDef function_getset[] = {
 };
 static PyTypeObject function_type = {
     PyVarObject_HEAD_INIT(NULL, 0)
-    .tp_name = "torch._C._FunctionBase", .tp_basicsize = sizeof(function),
+    .tp_name = "torch._C._FunctionBase", .tp_doc = "_FunctionBase(*args, **kwargs)\n--\n\n", .tp_basicsize = sizeof(function),
     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC, .tp_new = function_new, .tp_dealloc = function_dealloc,
     .tp_traverse = function_traverse, .tp_clear = function_clear, .tp_methods = function_methods, .tp_getset = function_getset,
     .tp_dictoffset = offsetof(function, dict), .tp_weaklistoffset = offsetof(function, weak),

@@ -1,5 +1,6 @@
 /* "received an invalid combination of arguments": what was given against what each overload takes. */
 #include "ext/parse.h"
+#include <math.h>
 
 typedef struct text { char *at; size_t used, room; } text;
 
@@ -81,6 +82,26 @@ static void put_default(text *t, const tw_param *param) {
         break;
     default: put(t, "None");
     }
+}
+
+PyObject *tw_py_text_signature(const tw_op *op) {
+    text t = {NULL, 0, 0};
+    bool star = false;
+    put(&t, "($self");
+    for (int i = 0; i < op->nparams; i++) {
+        const tw_param *param = &op->params[i];
+        if (i == op->self) continue;
+        if (param->keyword_only && !star) put(&t, ", *");
+        star |= param->keyword_only;
+        put(&t, ", %s", param->name);
+        if (!param->has_default) continue;
+        if (param->fallback.tag == TW_ARG_FLOAT && !isfinite(param->fallback.d)) put(&t, "=None");
+        else put_default(&t, param);
+    }
+    put(&t, ")");
+    PyObject *o = t.at ? PyUnicode_FromString(t.at) : PyErr_NoMemory();
+    PyMem_Free(t.at);
+    return o;
 }
 
 /* numbers: bit per parameter to be shown as taking a number. */

@@ -155,7 +155,8 @@ static PyObject *to_dlpack(PyObject *module, PyObject *o) {
 }
 
 static PyMethodDef functions[] = {
-    {"from_dlpack", (PyCFunction)(void (*)(void))from_dlpack, METH_VARARGS | METH_KEYWORDS, NULL},
+    {"from_dlpack", (PyCFunction)(void (*)(void))from_dlpack, METH_VARARGS | METH_KEYWORDS,
+     "from_dlpack(ext_tensor, *, device=None, copy=None)\n--\n\nA tensor over the memory of another library's array."},
     {"to_dlpack", to_dlpack, METH_O, NULL},
     {NULL, NULL, 0, NULL},
 };

@@ -5,7 +5,7 @@ import math
 
 import tallow
 from tallow import Tensor, _C
-from tallow._utils import public_module
+from tallow._utils import chosen_by_flag, public_module
 from tallow.overrides import handle_torch_function, has_torch_function
 
 inf, nan, pi, e, newaxis = math.inf, math.nan, math.pi, math.e, None
@@ -418,6 +418,7 @@ def cdist(x1, x2, p=2.0, compute_mode="use_mm_for_euclid_dist_if_necessary"):
     return _C._nn.cdist(x1, x2, p, modes.index(compute_mode))
 
 
+@chosen_by_flag
 def unique(input, sorted=True, return_inverse=False, return_counts=False, dim=None):
     """The distinct elements, in order; with inverse and counts where asked."""
     if has_torch_function((input,)):
@@ -437,6 +438,7 @@ def _with(values, *others):
     return (values, *wanted) if wanted else values
 
 
+@chosen_by_flag
 def unique_consecutive(input, return_inverse=False, return_counts=False, dim=None):
     """The elements without repetitions of their predecessor."""
     if has_torch_function((input,)):

@@ -95,6 +95,16 @@ def _parse_to(*args, **kwargs):
     return device, dtype, non_blocking, memory_format
 
 
+def _any_arguments(*args, **kwargs):
+    pass
+
+
+def chosen_by_flag(function):
+    """Of functions that PyTorch picks by a flag among their arguments: inspect.signature() says no more of them than (*args, **kwargs)."""
+    function.__wrapped__ = _any_arguments
+    return function
+
+
 def public_module(name):
     """PyTorch's name of a module: tallow.nn → torch.nn."""
     return "torch" + name[6:] if name == "tallow" or name.startswith("tallow.") else name

@@ -10,7 +10,7 @@ __getattr__, __dir__ = _getters(__name__)
 class ScriptModule:
     """Nothing is one: script() gives back the module that it is given."""
 
-    def __new__(cls, *args, **kwargs):
+    def __init__(self):
         raise _refuse("jit.ScriptModule")
 
 

@@ -425,7 +425,7 @@ static bool run_ruled(const tw_op *op, const tw_arg *args, int level, int64_t si
 
 /* Kernel ops that work element by element on one tensor. */
 static bool pointwise(const tw_op *op) {
-    static const char *const names[] = {"clone", "_to_copy", "copy_", "fill_", "zero_", "zeros_like", "ones_like", "empty_like",
+    static const char *const names[] = {"clone", "_to_copy", "copy_", "fill_", "zero_", "zeros_like", "empty_like",
                                         "full_like", "masked_fill.Scalar", "fill_.Scalar"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(op->name, names[i]) == 0) return true;

@@ -88,8 +88,6 @@ bool tw_empty_like_meta(const tw_arg *a, tw_meta *out) { return tw_make_like_met
 bool tw_empty_like_run(const tw_arg *a, tw_tensor **out) { (void)a; return nothing(out); }
 bool tw_zeros_like_meta(const tw_arg *a, tw_meta *out) { return tw_make_like_meta(a[0].t, a + 1, out); }
 bool tw_zeros_like_run(const tw_arg *a, tw_tensor **out) { return tw_zeros_run(a, out); }
-bool tw_ones_like_meta(const tw_arg *a, tw_meta *out) { return tw_make_like_meta(a[0].t, a + 1, out); }
-bool tw_ones_like_run(const tw_arg *a, tw_tensor **out) { return tw_ones_run(a, out); }
 bool tw_full_like_meta(const tw_arg *a, tw_meta *out) { return tw_make_like_meta(a[0].t, a + 2, out); }
 bool tw_full_like_run(const tw_arg *a, tw_tensor **out) { return tw_full_run(a, out); }
 
@@ -100,8 +98,6 @@ bool tw_new_empty_meta(const tw_arg *a, tw_meta *out) { return new_meta(a, a + 2
 bool tw_new_empty_run(const tw_arg *a, tw_tensor **out) { (void)a; return nothing(out); }
 bool tw_new_zeros_meta(const tw_arg *a, tw_meta *out) { return new_meta(a, a + 2, out); }
 bool tw_new_zeros_run(const tw_arg *a, tw_tensor **out) { return tw_zeros_run(a, out); }
-bool tw_new_ones_meta(const tw_arg *a, tw_meta *out) { return new_meta(a, a + 2, out); }
-bool tw_new_ones_run(const tw_arg *a, tw_tensor **out) { return tw_ones_run(a, out); }
 bool tw_new_full_meta(const tw_arg *a, tw_meta *out) { return new_meta(a, a + 3, out); }
 bool tw_new_full_run(const tw_arg *a, tw_tensor **out) { return tw_fill(out[0], tw_a_to_scalar(&a[2])); }
 

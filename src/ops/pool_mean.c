@@ -63,10 +63,8 @@ static bool gather_run(const tw_tensor *x, int dims, const tw_arg *a, bool has_d
     return read_call(&c, x, dims, a, has_divisor) && mean_run(&c, false, x, out[0]);
 }
 
-bool tw_avg_pool1d_meta(const tw_arg *a, tw_meta *out) { return mean_meta(a[0].t, 1, a + 1, false, out); }
 bool tw_avg_pool2d_meta(const tw_arg *a, tw_meta *out) { return mean_meta(a[0].t, 2, a + 1, true, out); }
 bool tw_avg_pool3d_meta(const tw_arg *a, tw_meta *out) { return mean_meta(a[0].t, 3, a + 1, true, out); }
-bool tw_avg_pool1d_run(const tw_arg *a, tw_tensor **out) { return gather_run(a[0].t, 1, a + 1, false, out); }
 bool tw_avg_pool2d_run(const tw_arg *a, tw_tensor **out) { return gather_run(a[0].t, 2, a + 1, true, out); }
 bool tw_avg_pool3d_run(const tw_arg *a, tw_tensor **out) { return gather_run(a[0].t, 3, a + 1, true, out); }
 

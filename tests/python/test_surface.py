@@ -196,3 +196,22 @@ def test_nodes():
     y = x * 2
     assert isinstance(y.grad_fn, node) and isinstance(Same.apply(y).grad_fn, node) and isinstance(y.grad_fn.next_functions[0][0], node)
     assert not isinstance(x, node) and not isinstance(3, node) and not isinstance(torch.nn.Linear(1, 1), node)
+
+
+def test_signatures_of_what_python_cannot_see():
+    """Methods and functions in C say their parameters; functions that PyTorch picks by a flag say no more than PyTorch's."""
+    import inspect
+
+    def names(thing):
+        return list(inspect.signature(thing).parameters)
+
+    assert names(torch.Tensor.split) == ["self", "split_size", "dim"]
+    assert names(torch.Tensor.chunk) == ["self", "chunks", "dim"]
+    assert names(torch.Tensor.register_hook) == names(torch.Tensor.register_post_accumulate_grad_hook) == ["self", "hook"]
+    for function in (torch.unique, torch.unique_consecutive, torch.nn.functional.max_pool2d, torch.autograd.Function):
+        assert names(function) == ["args", "kwargs"]
+    assert torch.nn.functional.max_pool1d(torch.ones(1, 1, 4), 2, return_indices=True)[1].tolist() == [[[0, 2]]]
+    for name in dir(torch.Tensor):  # none of the texts is malformed
+        method = getattr(torch.Tensor, name)
+        if type(method).__name__ == "method_descriptor" and getattr(method, "__text_signature__", None):
+            assert names(method)[0] == "self"

@@ -6,6 +6,7 @@ import warnings
 
 import tallow
 from tallow import _C
+from tallow._utils import chosen_by_flag
 from tallow.overrides import handle_torch_function, has_torch_function
 
 _nn = _C._nn
@@ -64,6 +65,7 @@ def max_pool3d_with_indices(input, kernel_size, stride=None, padding=0, dilation
     return _nn.max_pool3d_with_indices(input, kernel_size, _stride(stride), padding, dilation, ceil_mode)
 
 
+@chosen_by_flag
 @_overridable
 def max_pool1d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
     """The largest element of each window of the last dimension."""
@@ -72,6 +74,7 @@ def max_pool1d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode
     return _ops.max_pool1d(input, kernel_size, _stride(stride), padding, dilation, ceil_mode)
 
 
+@chosen_by_flag
 @_overridable
 def max_pool2d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
     """The largest element of each window of the last two dimensions."""
@@ -80,6 +83,7 @@ def max_pool2d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode
     return _ops.max_pool2d(input, kernel_size, _stride(stride), padding, dilation, ceil_mode)
 
 
+@chosen_by_flag
 @_overridable
 def max_pool3d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
     """The largest element of each window of the last three dimensions."""
@@ -106,6 +110,7 @@ def adaptive_max_pool3d_with_indices(input, output_size, return_indices=False):
     return _nn.adaptive_max_pool3d(input, _with_default(output_size, input.size()))
 
 
+@chosen_by_flag
 @_overridable
 def adaptive_max_pool1d(input, output_size, return_indices=False):
     """The largest elements of windows that share the last dimension out evenly."""
@@ -113,6 +118,7 @@ def adaptive_max_pool1d(input, output_size, return_indices=False):
     return both if return_indices else both[0]
 
 
+@chosen_by_flag
 @_overridable
 def adaptive_max_pool2d(input, output_size, return_indices=False):
     """The largest elements of windows that share the last two dimensions out evenly."""
@@ -120,6 +126,7 @@ def adaptive_max_pool2d(input, output_size, return_indices=False):
     return both if return_indices else both[0]
 
 
+@chosen_by_flag
 @_overridable
 def adaptive_max_pool3d(input, output_size, return_indices=False):
     """The largest elements of windows that share the last three dimensions out evenly."""
@@ -165,6 +172,7 @@ def fractional_max_pool3d_with_indices(input, kernel_size, output_size=None, out
     return _fractional("fractional_max_pool3d", 3, input, kernel_size, output_size, output_ratio, _random_samples)
 
 
+@chosen_by_flag
 @_overridable
 def fractional_max_pool2d(input, kernel_size, output_size=None, output_ratio=None, return_indices=False, _random_samples=None):
     """The largest elements of windows at pseudo-random places."""
@@ -172,6 +180,7 @@ def fractional_max_pool2d(input, kernel_size, output_size=None, output_ratio=Non
     return both if return_indices else both[0]
 
 
+@chosen_by_flag
 @_overridable
 def fractional_max_pool3d(input, kernel_size, output_size=None, output_ratio=None, return_indices=False, _random_samples=None):
     """The largest elements of windows at pseudo-random places."""

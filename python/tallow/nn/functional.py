@@ -25,8 +25,8 @@ def __getattr__(name):
 
     def public(place):
         function = None if name.startswith("_") else getattr(place, name, None)
-        own = getattr(function, "__wrapped__", function)  # not by __module__, which says torch where tallow stands in for it
-        return function if getattr(own, "__globals__", None) is vars(place) else None
+        homes = [getattr(f, "__globals__", None) for f in (function, getattr(function, "__wrapped__", None))]
+        return function if any(home is vars(place) for home in homes) else None  # not by __module__, which says torch under an alias
 
     op = getattr(_nn, name, None) or getattr(_ops, name, None)
     lacking = None if op else public(_composed)
