@@ -1,7 +1,8 @@
 """The zip files of torch.save: stored entries (APPNOTE 4.3), data aligned to 64 bytes, read without copies in between."""
 
 import struct
-import zlib
+
+from tallow._C import _crc32
 
 _ALIGN = 64
 _LOCAL, _CENTRAL, _END = b"PK\3\4", b"PK\1\2", b"PK\5\6"
@@ -36,7 +37,7 @@ class Writer:
         """Adds an entry; data is bytes-like."""
         data = memoryview(data).cast("B")
         encoded, size, offset = name.encode(), data.nbytes, self._at
-        crc = zlib.crc32(data) if self._checksums else 0
+        crc = _crc32(data) if self._checksums else 0
         large = struct.pack("<HHQQ", 1, 16, size, size) if size >= _MAX32 else b""
         before = offset + 30 + len(encoded) + len(large) + 4
         pad = -before % _ALIGN
@@ -181,7 +182,7 @@ class Reader:
     def _verify(self, name, data):
         """Compares an entry's checksum. Files saved under set_crc32_options(False) have zeros for all of them."""
         crc = self._entries[name][1]
-        if crc != 0 and zlib.crc32(data) != crc:
+        if crc != 0 and _crc32(data) != crc:
             raise _corrupt(f"reading file {name}: file read failed")
 
     def read(self, name):

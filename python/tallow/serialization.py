@@ -10,6 +10,7 @@ import threading
 
 import tallow
 from tallow import _zip
+from tallow._C import _file_send
 from tallow._pickler import LegacyStorages, Pickler, Storages
 from tallow.storage import DTYPE_OF_NAME, StorageType, TypedStorage, UntypedStorage
 
@@ -140,7 +141,7 @@ def _replace(target, write):
     temporary, descriptor = _beside(target)
     try:
         with open(descriptor, "wb") as file:
-            write(file)
+            write(_Sent(file))
             file.flush()
             os.fsync(file.fileno())
         if os.path.exists(target):
@@ -160,6 +161,27 @@ def _replace(target, write):
             os.close(folder)
     except OSError:
         pass
+
+
+class _Sent:
+    """A file whose large writes are on their way to the disk while the next are made: the fsync at the end waits for the last ones only."""
+
+    PIECE = 4 << 20
+
+    def __init__(self, file):
+        self._file, self._written, self._sent = file, 0, 0
+
+    def write(self, data):
+        view = memoryview(data).cast("B")
+        for at in range(0, view.nbytes, self.PIECE):
+            self._written += self._file.write(view[at : at + self.PIECE])
+            if self._written - self._sent >= self.PIECE:
+                _file_send(self._file.fileno(), self._sent, self._written - self._sent)
+                self._sent = self._written
+        return view.nbytes
+
+    def __getattr__(self, name):
+        return getattr(self._file, name)
 
 
 def _beside(target):

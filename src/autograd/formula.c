@@ -125,9 +125,18 @@ tw_arg tw_f_sub(tw_arg x, tw_arg y) {
     return is_tensor(x) ? binary(TW_OP_sub, x, y) : binary(TW_OP_rsub, y, x);
 }
 
+/* A real number 1 beside a tensor whose dtype it leaves as it is. */
+static bool leaves_as_is(tw_arg tensor, tw_arg x) {
+    const tw_dtype dtype = is_tensor(tensor) ? (tw_dtype)tensor.t->dtype : TW_BOOL;
+    if (!tw_is_float(dtype) && !tw_is_complex(dtype)) return false;
+    return x.tag == TW_ARG_INT ? x.i == 1 : x.tag == TW_ARG_FLOAT && x.d >= 1 && x.d <= 1;
+}
+
 tw_arg tw_f_mul(tw_arg x, tw_arg y) {
     if (x.tag == TW_ARG_NONE || y.tag == TW_ARG_NONE) return TW_A_NONE;
     if (!is_tensor(x) && !is_tensor(y)) return number(arithmetic('*', number_of(x), number_of(y)));
+    if (leaves_as_is(x, y)) return tw_f_retain(x);
+    if (leaves_as_is(y, x)) return tw_f_retain(y);
     return is_tensor(x) ? binary(TW_OP_mul, x, y) : binary(TW_OP_mul, y, x);
 }
 

@@ -11,9 +11,11 @@ int tw_file_open(const char *path, int64_t *size);
 bool tw_file_read(int fd, const char *path, int64_t offset, void *to, size_t n);
 
 /* A file in the making, beside the one it will replace. */
-typedef struct tw_file_writer { int fd; char *path, *temporary; int64_t written; } tw_file_writer;
+typedef struct tw_file_writer { int fd; char *path, *temporary; int64_t written, sent; } tw_file_writer; /* sent: on its way to the disk */
 bool tw_writer_open(tw_file_writer *w, const char *path);
 bool tw_writer_put(tw_file_writer *w, const void *from, size_t n);
+/* Starts writing what lies in a part of a file to the disk, without waiting: a later fsync has less to do. Nothing where the system cannot. */
+void tw_file_send(int fd, int64_t from, int64_t n);
 /* With ok: on disk, then in place of the old file. Otherwise the old file stays. Frees what w holds. Returns whether all went well. */
 bool tw_writer_close(tw_file_writer *w, bool ok);
 
