@@ -1,7 +1,9 @@
 /* Note [Thread pool]
  * One job at a time. The caller publishes it under a new sequence number and works on it itself; workers that are awake claim chunks
- * until none is left. A claim is one compare-and-swap on (sequence, next chunk), so a worker that comes late can never run a chunk of a
- * job that is over. The caller waits only for chunks that somebody has claimed. Whoever finds the pool busy, or is inside a body
+ * until none is left. A claim is one compare-and-swap on (sequence, chunks taken from the end, chunks taken from the front), so a worker that
+ * comes late can never run a chunk of a job that is over. The caller and every other worker take from the front, the others from the end: one
+ * job after another, a thread gets about the same part of the same data, which is in its cache still. The caller waits only for chunks that
+ * somebody has claimed. Whoever finds the pool busy, or is inside a body
  * already, runs serially: no nesting, no queue, no deadlock. After fork the child has no workers and starts its own when it needs them. */
 #include "core/threads.h"
 
@@ -26,7 +28,7 @@ typedef struct job {
 static struct pool {
     pthread_mutex_t busy;        /* held by the thread whose job it is */
     job current;
-    _Atomic uint64_t claim;      /* high half: sequence number; low half: next chunk */
+    _Atomic uint64_t claim;      /* high half: sequence number; then 16 bits each: chunks taken from the end, from the front */
     _Atomic uint32_t sequence;   /* what workers sleep on */
     _Atomic uint32_t done;       /* finished chunks of the current job */
     _Atomic uint32_t readers;    /* workers that may be reading `current` */
@@ -68,11 +70,14 @@ bool tw_set_num_threads(int n) {
 }
 
 /* Runs chunks of job number `sequence` until none is left to claim. */
-static void work(uint32_t sequence, const job *j) {
+static void work(uint32_t sequence, const job *j, bool from_end) {
     uint64_t claim = atomic_load_explicit(&pool.claim, memory_order_acquire);
-    while ((uint32_t)(claim >> 32) == sequence && (uint32_t)claim < j->chunks) {
-        if (!atomic_compare_exchange_weak_explicit(&pool.claim, &claim, claim + 1, memory_order_acq_rel, memory_order_acquire)) continue;
-        const int64_t begin = (int64_t)(uint32_t)claim * j->chunk;
+    while ((uint32_t)(claim >> 32) == sequence) {
+        const uint32_t front = claim & 0xffff, end_taken = claim >> 16 & 0xffff;
+        if (front + end_taken >= j->chunks) break;
+        const uint64_t next = claim + (from_end ? 1u << 16 : 1u);
+        if (!atomic_compare_exchange_weak_explicit(&pool.claim, &claim, next, memory_order_acq_rel, memory_order_acquire)) continue;
+        const int64_t begin = (int64_t)(from_end ? j->chunks - 1 - end_taken : front) * j->chunk;
         const int64_t end = begin + j->chunk < j->n ? begin + j->chunk : j->n;
         j->body(j->context, begin, end);
         atomic_fetch_add_explicit(&pool.done, 1, memory_order_release);
@@ -113,7 +118,7 @@ static void *worker(void *number) {
         atomic_fetch_add(&pool.readers, 1);
         if (atomic_load(&pool.sequence) == seen && (uint32_t)(atomic_load(&pool.claim) >> 32) == seen) {
             const job mine = pool.current;
-            work(seen, &mine);
+            work(seen, &mine, me % 2 == 0);
         }
         atomic_fetch_sub(&pool.readers, 1);
     }
@@ -162,7 +167,7 @@ static void run_on_pool(int threads, const job *j) {
     atomic_store(&pool.sequence, sequence);
     if (atomic_load(&pool.asleep)) tw_wake_all(&pool.sequence);
     inside = true;
-    work(sequence, j);
+    work(sequence, j, false);
     inside = false;
     for (unsigned i = 0; atomic_load_explicit(&pool.done, memory_order_acquire) != j->chunks; i++) {
         if (i < 4096) tw_relax();

@@ -1,6 +1,7 @@
 /* Casts and strided moves, compiled per instruction set. Plain loops: the compiler vectorises conversions well. */
 #include "kernels/copy.h"
 #include "kernels/math.h"
+#include "kernels/turn.h"
 #include <string.h>
 
 /* --- casts ------------------------------------------------------------------------------------------------------ */
@@ -135,40 +136,17 @@ MOVE(uint8_t, 1) MOVE(uint16_t, 2) MOVE(uint32_t, 4) MOVE(uint64_t, 8) MOVE(b16,
 /* A square of SQUARE x SQUARE elements through registers: pairs of rows exchange halves, then quarters, and so on. */
 enum { SQUARE_4 = V_BYTES / 4, SQUARE_8 = V_BYTES / 8 };
 #if TW_VEC_AVX512
-TW_INLINE void pairs_4(__m512i *a, __m512i *b) {
-    __m512i low = _mm512_unpacklo_epi32(*a, *b), high = _mm512_unpackhi_epi32(*a, *b);
-    *a = low, *b = high;
-}
-TW_INLINE void pairs_8(__m512i *a, __m512i *b) {
-    __m512i low = _mm512_unpacklo_epi64(*a, *b), high = _mm512_unpackhi_epi64(*a, *b);
-    *a = low, *b = high;
-}
-/* Quarters of four vectors: column i of the 4 x 4 quarters becomes row i. */
-TW_INLINE void quarters(__m512i *a, __m512i *b, __m512i *c, __m512i *d) {
-    __m512i ab_even = _mm512_shuffle_i64x2(*a, *b, 0x88), ab_odd = _mm512_shuffle_i64x2(*a, *b, 0xdd);
-    __m512i cd_even = _mm512_shuffle_i64x2(*c, *d, 0x88), cd_odd = _mm512_shuffle_i64x2(*c, *d, 0xdd);
-    *a = _mm512_shuffle_i64x2(ab_even, cd_even, 0x88), *b = _mm512_shuffle_i64x2(ab_odd, cd_odd, 0x88);
-    *c = _mm512_shuffle_i64x2(ab_even, cd_even, 0xdd), *d = _mm512_shuffle_i64x2(ab_odd, cd_odd, 0xdd);
-}
 TW_INLINE void square_4(char *to, int64_t ts, const char *from, int64_t fs) {
     __m512i v[16];
     for (int i = 0; i < 16; i++) v[i] = _mm512_loadu_si512(from + i * fs);
-    for (int i = 0; i < 16; i += 4) {
-        pairs_4(&v[i], &v[i + 1]), pairs_4(&v[i + 2], &v[i + 3]);
-        pairs_8(&v[i], &v[i + 2]), pairs_8(&v[i + 1], &v[i + 3]);
-    } /* v[i + j] holds, in each quarter, column (0, 2, 1, 3)[j] of that quarter's rows i to i + 3 */
-    for (int j = 0; j < 4; j++) quarters(&v[j], &v[4 + j], &v[8 + j], &v[12 + j]);
-    static const int column[4] = {0, 2, 1, 3};
-    for (int q = 0; q < 4; q++)
-        for (int j = 0; j < 4; j++) _mm512_storeu_si512(to + (4 * q + column[j]) * ts, v[4 * q + j]);
+    tw_turn_16(v);
+    for (int i = 0; i < 16; i++) _mm512_storeu_si512(to + i * ts, v[i]);
 }
 TW_INLINE void square_8(char *to, int64_t ts, const char *from, int64_t fs) {
     __m512i v[8];
     for (int i = 0; i < 8; i++) v[i] = _mm512_loadu_si512(from + i * fs);
-    for (int i = 0; i < 8; i += 2) pairs_8(&v[i], &v[i + 1]);
-    for (int j = 0; j < 2; j++) quarters(&v[j], &v[2 + j], &v[4 + j], &v[6 + j]);
-    for (int q = 0; q < 4; q++)
-        for (int j = 0; j < 2; j++) _mm512_storeu_si512(to + (2 * q + j) * ts, v[2 * q + j]);
+    tw_turn_8(v);
+    for (int i = 0; i < 8; i++) _mm512_storeu_si512(to + i * ts, v[i]);
 }
 #elif TW_VEC_AVX2
 TW_INLINE __m256i load_256(const char *p) { return _mm256_loadu_si256((const __m256i *)(const void *)p); }

@@ -24,6 +24,14 @@ static inline float half_to_float(uint16_t h) {
 #define TW_NV 2
 #endif
 
+#if TW_VB == 64
+#include "kernels/turn.h"
+static inline void turn_f32(__m512i v[16]) { tw_turn_16(v); }
+static inline void turn_f64(__m512i v[8]) { tw_turn_8(v); }
+static inline void store_some_f32(float *to, int n, __m512i v) { _mm512_mask_storeu_epi32(to, (__mmask16)((1u << n) - 1u), v); }
+static inline void store_some_f64(double *to, int n, __m512i v) { _mm512_mask_storeu_epi64(to, (__mmask8)((1u << n) - 1u), v); }
+#endif
+
 typedef enum tile_mode { TILE_SET, TILE_ADD, TILE_SUBTRACT } tile_mode;
 #define MR TW_MR
 #define NV TW_NV

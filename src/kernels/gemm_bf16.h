@@ -32,10 +32,11 @@ static void block_bf16(int64_t m, int64_t n, int64_t kc, const void *a, int mr, 
 }
 
 #if TW_VB == 64
+typedef uint32_t __attribute__((may_alias)) pair_word; /* also read and moved as a float */
 #define TW_PAIRS __attribute__((target("avx512bf16")))
 
 /* A word is an element and, below it, the next one along k; zero after the last. */
-static void pack_pair_rows(const tw_gemm_operand *x, int64_t k0, int64_t kc, int64_t j, int64_t n, int width, uint32_t *to) {
+static void pack_pair_rows(const tw_gemm_operand *x, int64_t k0, int64_t kc, int64_t j, int64_t n, int width, pair_word *to) {
     const uint16_t *from = (const uint16_t *)x->data + k0 * x->line_stride + j * x->step;
     for (int64_t done = 0; done < n; done += width, from += width * x->step) {
         const int64_t now = n - done < width ? n - done : width;
@@ -50,14 +51,17 @@ static void pack_pair_rows(const tw_gemm_operand *x, int64_t k0, int64_t kc, int
     }
 }
 
-/* Lines of k are spread over the words of a panel; four at a time where they are contiguous. */
-static void pack_pair_columns(const tw_gemm_operand *x, int64_t k0, int64_t kc, int64_t j, int64_t n, int width, uint32_t *to) {
+/* Lines of k are spread over the words of a panel. */
+static void pack_pair_columns(const tw_gemm_operand *x, int64_t k0, int64_t kc, int64_t j, int64_t n, int width, pair_word *to) {
     const int64_t pairs = kc / 2, words = (kc + 1) / 2;
-    uint32_t lines[4][TW_GEMM_KC / 2] __attribute__((aligned(64)));
+    pair_word lines[16][TW_GEMM_KC / 2] __attribute__((aligned(64)));
+    const float *all[16];
+    for (int q = 0; q < 16; q++) all[q] = (const float *)lines[q];
+    memset(lines, 0, sizeof lines);
     for (int64_t done = 0; done < n; done += width, to += words * width) {
         const int64_t now = n - done < width ? n - done : width;
-        for (int64_t c = 0; c < now; c += 4) {
-            const int64_t some = now - c < 4 ? now - c : 4;
+        for (int64_t c = 0; c < now; c += 16) {
+            const int64_t some = now - c < 16 ? now - c : 16;
             for (int64_t q = 0; q < some; q++) {
                 const uint16_t *from = (const uint16_t *)x->data + (j + done + c + q) * x->line_stride + k0 * x->step;
                 if (x->step == 1) memcpy(lines[q], from, (size_t)pairs * 4);
@@ -65,13 +69,7 @@ static void pack_pair_columns(const tw_gemm_operand *x, int64_t k0, int64_t kc, 
                 for (int64_t k = 0; k < pairs; k++) lines[q][k] = lines[q][k] << 16 | lines[q][k] >> 16;
                 if (kc % 2) to[pairs * width + c + q] = (uint32_t)from[(kc - 1) * x->step] << 16;
             }
-            if (some == 4) {
-                const float *const four[4] = {(const float *)lines[0], (const float *)lines[1], (const float *)lines[2], (const float *)lines[3]};
-                interleave4_f32(four, pairs, width, (float *)to + c);
-            } else {
-                for (int64_t k = 0; k < pairs; k++)
-                    for (int64_t q = 0; q < some; q++) to[k * width + c + q] = lines[q][k];
-            }
+            interleave_f32(all, (int)some, pairs, width, (float *)to + c);
         }
         for (int64_t k = 0; k < words && now < width; k++) memset(to + k * width + now, 0, (size_t)(width - now) * 4);
     }
@@ -82,7 +80,7 @@ static void pack_pairs(const tw_gemm_operand *x, int64_t k0, int64_t kc, int64_t
 }
 
 #define TW_TILE(M, N) \
-    TW_PAIRS static void tile_pairs_##M##x##N(int64_t kc, const uint32_t *restrict a, const uint32_t *restrict b, float *restrict c, int64_t c_row, \
+    TW_PAIRS static void tile_pairs_##M##x##N(int64_t kc, const pair_word *restrict a, const pair_word *restrict b, float *restrict c, int64_t c_row, \
                                               tile_mode mode) { \
         __m512 acc[M][N]; \
         _Pragma("GCC unroll 16") for (int i = 0; i < M; i++) { \
@@ -114,7 +112,7 @@ static void pack_pairs(const tw_gemm_operand *x, int64_t k0, int64_t kc, int64_t
 #define TW_TILES(M) TW_TILE(M, 1) TW_TILE(M, 2)
 TW_TILES(1) TW_TILES(2) TW_TILES(4) TW_TILES(6) TW_TILES(8) TW_TILES(10) TW_TILES(12) TW_TILES(14)
 #define TW_TILE_ROW(M) [M] = {tile_pairs_##M##x1, tile_pairs_##M##x2}
-typedef void (*tile_pairs_fn)(int64_t, const uint32_t *, const uint32_t *, float *, int64_t, tile_mode);
+typedef void (*tile_pairs_fn)(int64_t, const pair_word *, const pair_word *, float *, int64_t, tile_mode);
 static const tile_pairs_fn tiles_pairs[TW_GEMM_MAX_MR + 1][2] = {TW_TILE_ROW(1), TW_TILE_ROW(2), TW_TILE_ROW(4), TW_TILE_ROW(6), TW_TILE_ROW(8),
                                                                  TW_TILE_ROW(10), TW_TILE_ROW(12), TW_TILE_ROW(14)};
 #undef TW_TILE
@@ -132,7 +130,7 @@ static void block_pairs(int64_t m, int64_t n, int64_t kc, const void *a, int mr,
         const tile_pairs_fn tile = tiles_pairs[mr][!half];
         for (int64_t i = 0; i < m; i += mr) {
             const int64_t rows = m - i < mr ? m - i : mr;
-            const uint32_t *ap = (const uint32_t *)a + i * words, *bp = (const uint32_t *)b + j * words;
+            const pair_word *ap = (const pair_word *)a + i * words, *bp = (const pair_word *)b + j * words;
             float *to = (float *)c + i * c_row + j, edge[TW_GEMM_MAX_MR * 32] __attribute__((aligned(64)));
             if (rows == mr && (nr == 32 || nr == 16)) {
                 tile(kc, ap, bp, to, c_row, mode);

@@ -50,11 +50,35 @@ static void TWN(interleave4)(const T *const *c, int64_t kc, int width, T *to) {
     }
 }
 
+#if TW_VB == 64
+/* A register's width of columns' runs along k, `count` of them, to neighbouring places of each row of a panel. */
+static void TWN(interleave)(const T *const *c, int count, int64_t kc, int width, T *to) {
+    int64_t k = 0;
+    for (; k + VLEN <= kc; k += VLEN) {
+        __m512i v[VLEN];
+        _Pragma("GCC unroll 16") for (int i = 0; i < VLEN; i++) v[i] = _mm512_loadu_si512(c[i] + k);
+        TWN(turn)(v);
+        _Pragma("GCC unroll 16") for (int i = 0; i < VLEN; i++) TWN(store_some)(to + (k + i) * width, count, v[i]);
+    }
+    for (; k < kc; k++)
+        for (int i = 0; i < count; i++) to[k * width + i] = c[i][k];
+}
+#endif
+
 /* One line is one column. */
 static void TWN(pack_columns)(const tw_gemm_operand *x, int64_t k0, int64_t kc, int64_t j, int64_t n, int width, T *to) {
-    T buffer[4][TW_GEMM_KC];
+    T buffer[16][TW_GEMM_KC];
     for (int64_t done = 0; done < n; done += width, to += kc * width) {
         int now = n - done < width ? (int)(n - done) : width, i = 0;
+#if TW_VB == 64
+        while (now - i > VLEN / 2) {
+            const T *c[VLEN];
+            const int count = now - i < VLEN ? now - i : VLEN;
+            for (int q = 0; q < VLEN; q++) c[q] = q < count ? TWN(fetch)(x, j + done + i + q, k0, kc, buffer[q]) : c[0];
+            TWN(interleave)(c, count, kc, width, to + i);
+            i += count;
+        }
+#endif
         while (i < now) {
             if (now - i >= 4 || (now >= 4 && (i = now - 4, true))) { /* the last four may overlap those before */
                 const T *c[4];

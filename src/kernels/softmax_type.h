@@ -7,11 +7,17 @@
 #define LANES ((int)(256 / sizeof(T)))
 #define SUMS (LANES / STEP)
 
-/* The lanes of `a`, folded by halves. */
+/* The lanes of `a`, folded by halves: whole vectors, then within the last one. */
 TW_INLINE T FN(fold)(VEC a[SUMS], bool most) {
-    T lane[LANES];
-    for (int j = 0; j < SUMS; j++) FN(v_store)(lane + j * STEP, a[j]);
-    for (int w = LANES / 2; w; w /= 2)
+    T lane[STEP];
+    _Pragma("GCC unroll 8") for (int w = SUMS / 2; w; w /= 2) {
+        _Pragma("GCC unroll 8") for (int j = 0; j < w; j++) {
+            if (most) a[j] = FN(v_maximum)(a[j], a[j + w]);
+            else a[j] += a[j + w];
+        }
+    }
+    FN(v_store)(lane, a[0]);
+    for (int w = STEP / 2; w; w /= 2)
         for (int l = 0; l < w; l++) lane[l] = most ? lane[l + w] > lane[l] || lane[l + w] != lane[l + w] ? lane[l + w] : lane[l] : lane[l] + lane[l + w];
     return lane[0];
 }
@@ -28,8 +34,12 @@ TW_INLINE VEC FN(load)(const T *p, int64_t m) { return m == STEP ? FN(v_load)(p)
             for (int j = 0; j < SUMS; j++) a[j] = FN(v_splat)(0); \
             int64_t i = from; \
             for (; i + LANES <= to; i += LANES) \
-                for (int j = 0; j < SUMS; j++) a[j] += VALUE(i + j * STEP, STEP); \
-            for (int j = 0; i < to; i += STEP, j++) a[j] += to - i >= STEP ? VALUE(i, STEP) : VALUE(i, to - i); \
+                _Pragma("GCC unroll 16") for (int j = 0; j < SUMS; j++) a[j] += VALUE(i + j * STEP, STEP); \
+            if (i < to) { \
+                T rest[LANES] __attribute__((aligned(64))) = {0}; \
+                for (int j = 0; i < to; i += STEP, j++) FN(v_store)(rest + j * STEP, to - i >= STEP ? VALUE(i, STEP) : VALUE(i, to - i)); \
+                _Pragma("GCC unroll 16") for (int j = 0; j < SUMS; j++) a[j] += FN(v_load)(rest + j * STEP); \
+            } \
             TOTAL = TOTAL + FN(fold)(a, false); \
         } \
     } while (0)
@@ -47,7 +57,12 @@ static T FN(most)(int64_t n, const T *x) {
     for (int j = 0; j < SUMS; j++) a[j] = least;
     int64_t i = 0;
     for (; i + LANES <= n; i += LANES)
-        for (int j = 0; j < SUMS; j++) a[j] = FN(v_maximum)(a[j], FN(v_load)(x + i + j * STEP));
+        _Pragma("GCC unroll 16") for (int j = 0; j < SUMS; j++) a[j] = FN(v_maximum)(a[j], FN(v_load)(x + i + j * STEP));
+    if (n >= STEP && i < n) { /* the last vector may overlap the one before */
+        for (; i + STEP < n; i += STEP) a[0] = FN(v_maximum)(a[0], FN(v_load)(x + i));
+        a[0] = FN(v_maximum)(a[0], FN(v_load)(x + n - STEP));
+        i = n;
+    }
     T most = FN(fold)(a, true);
     for (; i < n; i++) most = x[i] > most || x[i] != x[i] ? x[i] : most;
     return most;
