@@ -25,8 +25,9 @@ static bool draws(const tw_op *op) {
     return false;
 }
 
-static bool is_large(const tw_op *op, const tw_arg *args) {
+static inline bool is_large(const tw_op *op, const tw_arg *args) {
     int64_t n = 0;
+    if (op->kind == TW_KIND_VIEW) return false;
     for (int i = 0; i < op->nparams; i++) {
         if (args[i].tag == TW_ARG_TENSOR) n += args[i].t->numel;
         if (args[i].tag == TW_ARG_TENSORS)

@@ -99,10 +99,22 @@ tw_tensor *tw_py_op1_raw(int op_id, int n, const tw_arg *args); /* the same, own
 /* --- torch function (function.c) --- */
 /* Whether o (of any type) overrides: its type has __torch_function__ that is neither disabled nor missing. */
 bool tw_py_overrides(PyObject *o);
-bool tw_py_function_mode_on(void);
+extern bool tw_py_modes_on;
+static inline bool tw_py_function_mode_on(void) { return tw_py_modes_on; }
 /* Calls the overrides of the arguments; NULL with *handled false if there are none. func is what users see. */
 PyObject *tw_py_dispatch(PyObject *func, PyObject *const *args, Py_ssize_t n, PyObject *kwnames, bool *handled);
-bool tw_py_any_overrides(PyObject *const *args, Py_ssize_t total);
+bool tw_py_search_overrides(PyObject *const *args, Py_ssize_t total);
+/* What most arguments are: types that override nothing and hold nothing that could. */
+static inline bool tw_py_plain(PyTypeObject *t) {
+    return t == tw_py_tensor_class || t == &PyLong_Type || t == &PyFloat_Type || t == &PyBool_Type;
+}
+/* Whether a mode is on or an argument (an item of a list or tuple too) overrides. */
+static inline bool tw_py_any_overrides(PyObject *const *args, Py_ssize_t total) {
+    if (tw_py_modes_on) return true;
+    Py_ssize_t i = 0;
+    while (i < total && tw_py_plain(Py_TYPE(args[i]))) i++;
+    return i < total && tw_py_search_overrides(args + i, total - i);
+}
 bool tw_py_make_function(PyObject *module);
 extern bool tw_py_subclass_disabled;
 

@@ -7,7 +7,9 @@ static bool all_disabled;       /* inside DisableTorchFunction */
 static PyObject *mode_stack;    /* list of TorchFunctionMode objects */
 static PyObject *name_string, *disabled_impl;
 
-bool tw_py_function_mode_on(void) { return !all_disabled && mode_stack && PyList_GET_SIZE(mode_stack) > 0; }
+bool tw_py_modes_on;            /* a mode is on the stack, and not disabled */
+
+static void note_modes(void) { tw_py_modes_on = !all_disabled && PyList_GET_SIZE(mode_stack) > 0; }
 
 bool tw_py_overrides(PyObject *o) {
     PyTypeObject *type = Py_TYPE(o);
@@ -18,21 +20,35 @@ bool tw_py_overrides(PyObject *o) {
 
 static inline bool harmless(PyObject *o) {
     PyTypeObject *t = Py_TYPE(o);
-    return t == tw_py_tensor_class || t == &PyLong_Type || t == &PyFloat_Type || t == &PyBool_Type || o == Py_None ||
-           t == tw_py_dtype_type || t == &PyUnicode_Type || t == tw_py_size_type;
+    return tw_py_plain(t) || o == Py_None || t == tw_py_dtype_type || t == &PyUnicode_Type || t == tw_py_size_type;
+}
+
+/* The last type that was found not to override (Parameter, as a rule), as long as it is not changed. */
+static PyTypeObject *known_type;
+static unsigned int known_version;
+
+static bool type_overrides(PyObject *o) {
+    PyTypeObject *type = Py_TYPE(o);
+    if (type == known_type && type->tp_version_tag == known_version) return false;
+    if (tw_py_overrides(o)) return true;
+    if (!tw_py_subclass_disabled && type->tp_version_tag) {
+        known_type = type;
+        known_version = type->tp_version_tag;
+    }
+    return false;
 }
 
 static bool item_overrides(PyObject *o) {
     if (PyTuple_Check(o) || PyList_Check(o)) {
         for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(o); i++)
-            if (!harmless(PySequence_Fast_GET_ITEM(o, i)) && tw_py_overrides(PySequence_Fast_GET_ITEM(o, i))) return true;
+            if (!harmless(PySequence_Fast_GET_ITEM(o, i)) && type_overrides(PySequence_Fast_GET_ITEM(o, i))) return true;
         if (PyTuple_CheckExact(o) || PyList_CheckExact(o)) return false;
     }
-    return tw_py_overrides(o);
+    return type_overrides(o);
 }
 
-bool tw_py_any_overrides(PyObject *const *args, Py_ssize_t total) {
-    if (mode_stack && tw_py_function_mode_on()) return true;
+bool tw_py_search_overrides(PyObject *const *args, Py_ssize_t total) {
+    if (tw_py_modes_on) return true;
     if (tw_py_subclass_disabled) return false;
     for (Py_ssize_t i = 0; i < total; i++)
         if (!harmless(args[i]) && item_overrides(args[i])) return true;
@@ -82,10 +98,12 @@ static PyObject *ask_mode(PyObject *func, PyObject *types, PyObject *args, PyObj
     PyObject *mode = PyList_GET_ITEM(mode_stack, last), *r;
     Py_INCREF(mode);
     if (PyList_SetSlice(mode_stack, last, last + 1, NULL) < 0) return NULL;
+    note_modes();
     r = PyObject_CallMethodObjArgs(mode, name_string, func, types, args, kwargs, NULL);
     PyObject *kind, *value, *trace;
     PyErr_Fetch(&kind, &value, &trace);
     PyList_Append(mode_stack, mode);
+    note_modes();
     PyErr_Restore(kind, value, trace);
     Py_DECREF(mode);
     return r;
@@ -226,6 +244,7 @@ static PyObject *guard_enter(PyObject *o, PyObject *unused) {
     g->all = all_disabled;
     tw_py_subclass_disabled = true;
     if (g->everything) all_disabled = true;
+    note_modes();
     Py_RETURN_NONE;
 }
 static PyObject *guard_exit(PyObject *o, PyObject *args) {
@@ -233,6 +252,7 @@ static PyObject *guard_exit(PyObject *o, PyObject *args) {
     (void)args;
     tw_py_subclass_disabled = g->subclass;
     all_disabled = g->all;
+    note_modes();
     Py_RETURN_NONE;
 }
 static PyMethodDef guard_methods[] = {
@@ -262,6 +282,7 @@ static PyTypeObject all_guard_type = {
 static PyObject *push_mode(PyObject *m, PyObject *mode) {
     (void)m;
     if (PyList_Append(mode_stack, mode) < 0) return NULL;
+    note_modes();
     Py_RETURN_NONE;
 }
 static PyObject *pop_mode(PyObject *m, PyObject *unused) {
@@ -274,6 +295,7 @@ static PyObject *pop_mode(PyObject *m, PyObject *unused) {
     PyObject *mode = PyList_GET_ITEM(mode_stack, n - 1);
     Py_INCREF(mode);
     if (PyList_SetSlice(mode_stack, n - 1, n, NULL) < 0) Py_CLEAR(mode);
+    note_modes();
     return mode;
 }
 static PyObject *mode_count(PyObject *m, PyObject *unused) {

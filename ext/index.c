@@ -132,6 +132,7 @@ static bool take_sequence(walk *w, PyObject *o) {
 }
 
 static int64_t dims_taken(PyObject *o) {
+    if (PyLong_CheckExact(o) || PySlice_Check(o)) return 1;
     if (o == Py_None || o == Py_Ellipsis || PyBool_Check(o)) return 0;
     if (tw_py_is_tensor(o)) {
         tw_tensor *t = tw_py_tensor_of(o);

@@ -10,6 +10,7 @@ PyObject *tw_py_numpy_module(void) {
 bool tw_py_is_ndarray(PyObject *o) {
     static PyObject *ndarray;
     if (Py_TYPE(o) == (PyTypeObject *)ndarray) return true;
+    if (!PyObject_CheckBuffer(o)) return false;
     if (!ndarray) {
         PyObject *loaded = PyImport_GetModuleDict(), *numpy = loaded ? PyDict_GetItemString(loaded, "numpy") : NULL;
         if (!numpy) return false; /* nobody has an array before somebody loads NumPy */

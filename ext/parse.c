@@ -4,10 +4,9 @@
 
 enum { MATCH = 1, MISMATCH = 0, RAISED = -1 };
 
-void tw_py_parse_free(tw_py_parse *p) {
+void tw_py_parse_clear(tw_py_parse *p) {
     for (int i = 0; i < p->nblocks; i++) PyMem_Free(p->blocks[i]);
     p->nblocks = 0;
-    p->used = 0;
     tw_release(p->made);
     p->made = NULL;
 }
@@ -80,6 +79,20 @@ static bool read_number(tw_tensor *t, tw_scalar *into) {
     int r = tw_py_scalar_from(item, into);
     Py_DECREF(item);
     return r == 1;
+}
+
+/* An int of one digit. */
+static inline bool short_int(PyObject *o, int64_t *into) {
+#if PY_VERSION_HEX < 0x030C0000
+    const PyLongObject *v = (const PyLongObject *)o;
+    if (!PyLong_CheckExact(o) || Py_SIZE(v) < -1 || Py_SIZE(v) > 1) return false;
+    *into = (int64_t)Py_SIZE(v) * (int64_t)v->ob_digit[0];
+    return true;
+#else
+    if (!PyLong_CheckExact(o) || !PyUnstable_Long_IsCompact((const PyLongObject *)o)) return false;
+    *into = PyUnstable_Long_CompactValue((const PyLongObject *)o);
+    return true;
+#endif
 }
 
 /* An int as PyTorch takes it: no bool; NumPy integers and 0-d integral tensors too. */
@@ -174,7 +187,7 @@ static int ints_into(tw_py_parse *p, PyObject *const *items, Py_ssize_t n, tw_ar
     int64_t *to = scratch(p, (size_t)n + 1, sizeof *to);
     if (!to) return RAISED;
     for (Py_ssize_t i = 0; i < n; i++) {
-        int r = int_from(items[i], &to[i]);
+        int r = short_int(items[i], &to[i]) ? MATCH : int_from(items[i], &to[i]);
         if (r != MATCH) {
             *bad = i;
             return r;
@@ -300,7 +313,7 @@ static int convert(tw_py_parse *p, const tw_param *param, PyObject *o, tw_arg *a
     case TW_TYPE_TENSORS: return tensor_list(p, param, o, a, bad);
     case TW_TYPE_SCALAR: return scalar_into(o, a);
     case TW_TYPE_INT:
-        if ((r = int_from(o, &i)) == MATCH) *a = tw_a_int(i);
+        if ((r = short_int(o, &i) ? MATCH : int_from(o, &i)) == MATCH) *a = tw_a_int(i);
         return r;
     case TW_TYPE_FLOAT:
         if ((r = double_from(o, &d)) == MATCH) *a = tw_a_float(d);
@@ -480,12 +493,7 @@ bool tw_py_parse_op(tw_py_parse *p, bool takes_out, bool raise) {
     Py_ssize_t nkeywords = p->kwnames ? PyTuple_GET_SIZE(p->kwnames) : 0;
     bool spread = false;
     tw_py_parse_free(p);
-    if (limit == 1) {
-        const tw_param *only = NULL;
-        for (int i = 0; i < op->nparams; i++)
-            if (i != self && !op->params[i].keyword_only) only = &op->params[i];
-        spread = only->type == TW_TYPE_INTS;
-    }
+    if (limit == 1) spread = op->params[self == 0 ? 1 : 0].type == TW_TYPE_INTS; /* x.view(2, 3): the ints one by one */
     if (given > limit && !spread) return raise ? too_many(p, required, limit, given) : false;
     for (int i = 0; i < op->nparams; i++) {
         const tw_param *param = &op->params[i];
@@ -499,8 +507,8 @@ bool tw_py_parse_op(tw_py_parse *p, bool takes_out, bool raise) {
             o = p->given[next++];
             position = next - (p->method ? 1 : 0);
             int64_t first;
-            bool several = spread && (given > 1 || (!PyTuple_Check(o) && !PyList_Check(o) && int_from(o, &first) == MATCH));
-            if (spread && PyErr_Occurred()) return false;
+            bool several = spread && (given > 1 || PyLong_CheckExact(o) || (!PyTuple_Check(o) && !PyList_Check(o) && int_from(o, &first) == MATCH));
+            if (spread && !several && PyErr_Occurred()) return false;
             if (several) {
                 r = ints_into(p, p->given + next - 1, given, a, &bad);
                 next = p->ngiven;

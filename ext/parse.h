@@ -28,7 +28,11 @@ typedef struct tw_py_parse {
 bool tw_py_parse_op(tw_py_parse *p, bool takes_out, bool raise);
 /* While set, 0-d tensors do not count as numbers: an overload that takes them as tensors goes first. */
 extern bool tw_py_parse_strict;
-void tw_py_parse_free(tw_py_parse *p);
+void tw_py_parse_clear(tw_py_parse *p);
+static inline void tw_py_parse_free(tw_py_parse *p) {
+    p->used = 0;
+    if (p->nblocks || p->made) tw_py_parse_clear(p);
+}
 /* "combination of arguments" error over all overloads of a binding. */
 PyObject *tw_py_text_signature(const tw_op *op); /* "($self, dim=0)" of a method */
 void tw_py_parse_error(tw_py_parse *p, const tw_binding *b);

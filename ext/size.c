@@ -7,13 +7,33 @@ bool tw_py_init_size(PyObject *m);
 
 /* --- Size: a tuple of ints that stays a Size when sliced, added and repeated --- */
 
-PyObject *tw_py_size(const int64_t *sizes, int64_t n) {
+static PyObject *size_made(const int64_t *sizes, int64_t n) {
     PyObject *o = size_type.tp_alloc(&size_type, (Py_ssize_t)n);
     for (int64_t i = 0; o && i < n; i++) {
         PyObject *v = PyLong_FromLongLong(sizes[i]);
         if (!v) Py_CLEAR(o);
         else PyTuple_SET_ITEM(o, i, v);
     }
+    return o;
+}
+
+/* Sizes cannot change, so equal ones may be one object: the last few that were asked for are kept. */
+enum { KEPT_SIZES = 64, KEPT_DIMS = 4 };
+static struct kept_size { PyObject *o; int64_t n, sizes[KEPT_DIMS]; } kept_sizes[KEPT_SIZES];
+
+PyObject *tw_py_size(const int64_t *sizes, int64_t n) {
+    if (n > KEPT_DIMS) return size_made(sizes, n);
+    uint64_t hash = (uint64_t)n;
+    for (int64_t i = 0; i < n; i++) hash = (hash ^ (uint64_t)sizes[i]) * 0x9E3779B97F4A7C15u;
+    struct kept_size *kept = &kept_sizes[hash >> 58];
+    bool same = kept->o && kept->n == n;
+    for (int64_t i = 0; same && i < n; i++) same = kept->sizes[i] == sizes[i];
+    if (same) return Py_NewRef(kept->o);
+    PyObject *o = size_made(sizes, n);
+    if (!o) return NULL;
+    kept->n = n;
+    for (int64_t i = 0; i < n; i++) kept->sizes[i] = sizes[i];
+    Py_XSETREF(kept->o, Py_NewRef(o));
     return o;
 }
 

@@ -12,12 +12,12 @@ COLUMNS = {"sig", "kind", "value", "value_bool", "value_int", "value_float", "va
            "save", "label", "unlike", "wide", "half_grad", "lead", "twins", "out", "refuse", "guard", "mixed"}
 COLUMNS |= {"let", "require"}  # of composites that are spelt out
 VALUES = ("value", "value_bool", "value_int", "value_float", "value_complex")
-PROMOTES = ("default", "int_to_float", "compare", "real", "bool", "first", "where")
+PROMOTES = ("default", "bool_to_int", "int_to_float", "compare", "real", "bool", "first", "where")
 VARIANTS = ("function", "method", "inplace", "out")
 REFUSALS = ("bool", "int", "float", "complex", "any_bool")
 GUARDS = ("divisor", "exponent")
 OUT_RULES = ("exact", "cast", "any")
-FLAGS = ("dynamic", "random", "inplace", "fresh", "geometry", "apart")
+FLAGS = ("dynamic", "random", "inplace", "fresh", "geometry", "apart", "constant", "across")
 DEFAULT_VARIANTS = {"elementwise": VARIANTS, "reduce": ("function", "method", "out")}
 MAX_ARGS, MAX_OUTS = 16, 4
 

@@ -136,6 +136,12 @@ def out_nondiff(op):
     return mask
 
 
+def reduce_places(op):
+    """Which parameters of a reduction mean what: fields of a tw_reduce_at."""
+    meaning = {"dim": "dim", "keepdim": "keepdim", "dtype": "dtype", "correction": "correction", "unbiased": "correction"}
+    return ", ".join(f".{meaning[p.name]} = {i}" for i, p in enumerate(op.params) if p.name in meaning) or "0"
+
+
 def record(op, arrays, saves):
     lines = []
     if op.params:
@@ -165,7 +171,7 @@ def record(op, arrays, saves):
     if op.kind == "elementwise":
         fields.append(f".ew = &tw_ew_{op.c}")
     if op.kind == "reduce":
-        fields.append(f".reduce = &tw_reduce_{op.reduce}")
+        fields.append(f".reduce = &tw_reduce_{op.reduce}, .at = {{{reduce_places(op)}}}")
     for name, prototype in functions_of(op):
         fields.append(f".{name} = {re.search(r'tw_[0-9A-Za-z_]+(?=[(])', prototype).group(0)}")
     if differentiable(op):

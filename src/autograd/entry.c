@@ -56,7 +56,7 @@ static inline bool wants_param(const tw_arg *a) {
     return false;
 }
 
-static bool any_requires(const tw_op *op, const tw_arg *args) {
+static inline bool any_requires(const tw_op *op, const tw_arg *args) {
     for (uint64_t left = op->differentiable; left; left &= left - 1)
         if (wants_param(&args[__builtin_ctzll(left)])) return true;
     return false;
@@ -178,7 +178,7 @@ static bool run_composite(const tw_op *op, const tw_arg *args, tw_tensor **outs)
 }
 
 /* Below autograd. A composite gets here when the table gives it a gradient of its own: what it does is not recorded. */
-static bool run_below(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
+static inline bool run_below(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
     if (op->kind == TW_KIND_COMPOSITE) {
         unsigned mode = tw_mode;
         tw_mode |= TW_MODE_NO_GRAD;
@@ -231,10 +231,9 @@ static void set_bases(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
 
 static bool call_graph(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
     if (op->kind == TW_KIND_COMPOSITE && !op->grad) return run_composite(op, args, outs);
-    bool wants = op->differentiable && !(tw_mode & TW_MODE_NO_GRAD) && any_requires(op, args);
-    bool ok = wants ? call_recorded(op, args, outs) : run_below(op, args, outs);
-    if (!ok || op->kind != TW_KIND_VIEW || (op->flags & TW_OP_FRESH)) return ok;
-    if (!(tw_mode & TW_MODE_INFERENCE)) set_bases(op, args, outs);
+    const bool wants = !(tw_mode & TW_MODE_NO_GRAD) && any_requires(op, args);
+    if (wants ? !call_recorded(op, args, outs) : !run_below(op, args, outs)) return false;
+    if (op->kind == TW_KIND_VIEW && !(op->flags & TW_OP_FRESH) && !(tw_mode & TW_MODE_INFERENCE)) set_bases(op, args, outs);
     return true;
 }
 
@@ -242,6 +241,8 @@ static bool call(const tw_op *op, const tw_arg *args, tw_tensor **outs);
 bool tw_call(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
     if (tw_failed()) return false;
     for (int i = 0; i < op->nouts; i++) outs[i] = NULL;
+    const unsigned watched = TW_MODE_AUTOCAST | TW_MODE_INFERENCE | TW_MODE_FORWARD | TW_MODE_PROFILE;
+    if (!(tw_mode & watched) && !(op->flags & TW_OP_INPLACE)) return call_graph(op, args, outs);
     if (!(tw_mode & TW_MODE_PROFILE)) return call(op, args, outs);
     const int64_t start = tw_profile_now();
     const bool ok = call(op, args, outs);
@@ -380,8 +381,7 @@ static bool call_inplace(const tw_op *op, const tw_arg *args) {
                        "a normal tensor before doing inplace update.See https://github.com/pytorch/rfcs/pull/17 for more details.");
     bool wants = !quiet_mode && op->differentiable && any_requires(op, args);
     if (!quiet_mode && !tw_check_inplace(self, wants || tw_requires_grad(self))) return false;
-    bool constant = strcmp(op->base, "fill_") == 0 || strcmp(op->base, "zero_") == 0; /* the same to every place */
-    if (op->kind != TW_KIND_VIEW && !constant && tw_internal_overlap(self))
+    if (op->kind != TW_KIND_VIEW && !(op->flags & TW_OP_CONSTANT) && tw_internal_overlap(self))
         return tw_fail(TW_RUNTIME_ERROR, "unsupported operation: more than one element of the written-to tensor refers to a single memory "
                        "location. Please clone() the tensor before performing the operation.");
     if (!check_sizes(op, args)) return false;

@@ -56,7 +56,8 @@ static bool measure_slowly(const int64_t *sizes, const int64_t *strides, int ndi
     return true;
 }
 
-static inline bool measure_of(const int64_t *sizes, const int64_t *strides, int ndim, int64_t offset, size_t item, measure *m) {
+/* False: look again, slowly. Then nothing is known, not even that strides are not negative. */
+static inline bool measure_plainly(const int64_t *sizes, const int64_t *strides, int ndim, int64_t offset, size_t item, measure *m) {
     int64_t numel = 1, last = offset;
     uint64_t all = (uint64_t)offset >> 24; /* ored: a bit above 28 tells a negative or a very large number */
     bool plain = true, contiguous = true;
@@ -66,10 +67,12 @@ static inline bool measure_of(const int64_t *sizes, const int64_t *strides, int 
         last = (int64_t)((uint64_t)last + (uint64_t)(sizes[i] - 1) * (uint64_t)strides[i]);
         plain &= !__builtin_mul_overflow(numel, sizes[i], &numel);
     }
-    if (!plain || all >> 28 || numel == 0 || numel > INT64_MAX / 16) /* 16: the largest item */
-        return measure_slowly(sizes, strides, ndim, offset, item, m);
     *m = (measure){numel, (size_t)(last + 1) * item, contiguous};
-    return true;
+    return plain && !(all >> 28) && numel != 0 && numel <= INT64_MAX / 16; /* 16: the largest item */
+}
+
+static inline bool measure_of(const int64_t *sizes, const int64_t *strides, int ndim, int64_t offset, size_t item, measure *m) {
+    return measure_plainly(sizes, strides, ndim, offset, item, m) || measure_slowly(sizes, strides, ndim, offset, item, m);
 }
 
 static void drop_dims(tw_tensor *t) {
@@ -92,7 +95,7 @@ static inline bool make_dims(tw_tensor *t, int ndim) {
 }
 
 /* Takes over a measured geometry; sizes and strides do not point into t. */
-static bool take_geometry(tw_tensor *t, const int64_t *sizes, const int64_t *strides, int ndim, int64_t offset, const measure *m) {
+static inline bool take_geometry(tw_tensor *t, const int64_t *sizes, const int64_t *strides, int ndim, int64_t offset, const measure *m) {
     if ((!t->sizes || ndim != t->ndim) && !make_dims(t, ndim)) return false;
     for (int i = 0; i < ndim; i++) {
         t->sizes[i] = sizes[i];
@@ -118,6 +121,8 @@ bool tw_set_geometry(tw_tensor *t, const int64_t *sizes, const int64_t *strides,
            take_geometry(t, kept, kept + TW_MAX_DIMS, ndim, offset, &m);
 }
 
+static tw_version *version_made(tw_tensor *t);
+
 /* A tensor without storage or geometry. */
 static inline tw_tensor *blank(tw_dtype dtype, tw_device device) {
     tw_tensor *t = tw_small_alloc(sizeof *t);
@@ -137,7 +142,7 @@ static inline tw_tensor *blank(tw_dtype dtype, tw_device device) {
 }
 
 /* A tensor without storage, of a measured geometry. */
-static tw_tensor *make(const int64_t *sizes, const int64_t *strides, int ndim, int64_t offset, tw_dtype dtype, tw_device device,
+static inline tw_tensor *make(const int64_t *sizes, const int64_t *strides, int ndim, int64_t offset, tw_dtype dtype, tw_device device,
                        const measure *m) {
     tw_tensor *t = blank(dtype, device);
     if (!t || take_geometry(t, sizes, strides, ndim, offset, m)) return t;
@@ -191,23 +196,20 @@ tw_tensor *tw_wrapped_new(tw_scalar value) {
     return t;
 }
 
-tw_tensor *tw_tensor_over(tw_storage *storage, const int64_t *sizes, const int64_t *strides, int ndim, int64_t offset, tw_dtype dtype) {
-    measure m;
-    int64_t room[TW_MAX_DIMS];
-    const size_t item = tw_dtypes[dtype].size;
-    if (ndim > TW_MAX_DIMS)
-        return tw_fail_null(TW_RUNTIME_ERROR, "tensors have at most %d dimensions, got %d", TW_MAX_DIMS, ndim);
-    for (int i = 0; strides && i < ndim; i++)
+/* The same for a tensor that is laid over a storage, where strides and offset come from users. */
+static bool measure_over(const int64_t *sizes, const int64_t *strides, int ndim, int64_t offset, size_t item, measure *m) {
+    for (int i = 0; i < ndim; i++)
         if (strides[i] < 0)
-            return tw_fail_null(TW_RUNTIME_ERROR, "as_strided: Negative strides are not supported at the moment, got strides: %s",
-                                tw_sizes_text(strides, ndim));
-    if (offset < 0)
-        return tw_fail_null(TW_RUNTIME_ERROR, "Tensor: invalid storage offset %lld", (long long)offset);
-    if (!strides) {
-        tw_contiguous_strides(sizes, ndim, room);
-        strides = room;
-    }
-    if (!measure_of(sizes, strides, ndim, offset, item, &m)) return NULL;
+            return tw_fail(TW_RUNTIME_ERROR, "as_strided: Negative strides are not supported at the moment, got strides: %s",
+                           tw_sizes_text(strides, ndim));
+    if (offset < 0) return tw_fail(TW_RUNTIME_ERROR, "Tensor: invalid storage offset %lld", (long long)offset);
+    return measure_slowly(sizes, strides, ndim, offset, item, m);
+}
+
+static inline tw_tensor *over(tw_storage *storage, const int64_t *sizes, const int64_t *strides, int ndim, int64_t offset, tw_dtype dtype) {
+    measure m;
+    const size_t item = tw_dtypes[dtype].size;
+    if (!measure_plainly(sizes, strides, ndim, offset, item, &m) && !measure_over(sizes, strides, ndim, offset, item, &m)) return NULL;
     if (m.bytes > storage->bytes)
         return tw_fail_null(TW_RUNTIME_ERROR, "setStorage: sizes %s, strides %s, storage offset %lld, and itemsize %zu requiring a storage "
                             "size of %zu are out of bounds for storage of size %zu", tw_sizes_text(sizes, ndim),
@@ -219,13 +221,27 @@ tw_tensor *tw_tensor_over(tw_storage *storage, const int64_t *sizes, const int64
     return t;
 }
 
+tw_tensor *tw_tensor_over(tw_storage *storage, const int64_t *sizes, const int64_t *strides, int ndim, int64_t offset, tw_dtype dtype) {
+    int64_t room[TW_MAX_DIMS];
+    if (ndim > TW_MAX_DIMS)
+        return tw_fail_null(TW_RUNTIME_ERROR, "tensors have at most %d dimensions, got %d", TW_MAX_DIMS, ndim);
+    if (!strides) {
+        tw_contiguous_strides(sizes, ndim, room);
+        strides = room;
+    }
+    return over(storage, sizes, strides, ndim, offset, dtype);
+}
+
 tw_tensor *tw_alias_new(tw_tensor *of, const int64_t *sizes, const int64_t *strides, int ndim, int64_t offset, tw_dtype dtype) {
-    tw_tensor *t = tw_tensor_over(of->storage, sizes, strides, ndim, offset, dtype);
+    if (ndim > TW_MAX_DIMS)
+        return tw_fail_null(TW_RUNTIME_ERROR, "tensors have at most %d dimensions, got %d", TW_MAX_DIMS, ndim);
+    if (!version_made(of)) return NULL;
+    tw_tensor *t = over(of->storage, sizes, strides, ndim, offset, dtype);
     if (!t) return NULL;
     t->flags = (uint8_t)(t->flags | (of->flags & (TW_CONJ | TW_NEG | TW_INFERENCE)));
-    if (tw_share_version(t, of)) return t;
-    tw_release(t);
-    return NULL;
+    tw_count_up(&of->version->refs);
+    t->version = of->version;
+    return t;
 }
 
 bool tw_resize(tw_tensor *t, const int64_t *sizes, int ndim) {

@@ -309,7 +309,7 @@ static tw_dtype real_of(tw_dtype d) { return tw_is_complex(d) ? tw_dtypes[d].rea
 static bool find_types(const tw_ew *ew, const tw_arg *in, int nin, types *ty) {
     tw_dtype c = common_dtype(ew, in, nin);
     if (c == TW_DTYPE_NONE) return tw_fail(TW_RUNTIME_ERROR, "%s: expected a tensor", ew->name);
-    if (c == TW_BOOL && strcmp(ew->name, "square") == 0) c = TW_INT64; /* a power: its exponent 2 is an integer */
+    if (ew->promote == TW_PROMOTE_BOOL_TO_INT && c == TW_BOOL) c = TW_INT64;
     if (ew->promote == TW_PROMOTE_INT_TO_FLOAT && tw_is_integral(c)) c = tw_default_dtype();
     ty->common = ty->result = c;
     ty->kernel = tw_dtypes[c].compute;

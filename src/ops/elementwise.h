@@ -6,6 +6,7 @@
 
 typedef enum tw_promote {
     TW_PROMOTE_DEFAULT,      /* all inputs to their common dtype, which is the result's */
+    TW_PROMOTE_BOOL_TO_INT,  /* a bool common dtype becomes int64 */
     TW_PROMOTE_INT_TO_FLOAT, /* integral common dtype becomes the default dtype */
     TW_PROMOTE_COMPARE,      /* common dtype for computing, bool result */
     TW_PROMOTE_REAL,         /* complex input gives its real dtype (abs, real, angle) */

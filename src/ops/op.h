@@ -75,6 +75,8 @@ enum { TW_OP_DYNAMIC = 1, TW_OP_RANDOM = 2, TW_OP_INPLACE = 4 /* writes args[0]:
        TW_OP_FRESH = 32 /* a view that counts as none: nobody else sees its memory (_unsafe_view) */,
        TW_OP_GEOMETRY = 64 /* its gradient reads the geometry of args[0], not its elements: they may be written to */,
        TW_OP_APART = 128 /* a given result may share no memory with an argument */,
+       TW_OP_CONSTANT = 256 /* writes the same to every place: they may overlap */,
+       TW_OP_ACROSS = 512 /* its arguments may be on several devices */,
        TW_OP_LIST = 16 /* the one result is a Tensor[] (split, unbind): outs[0] is really an owned tw_list * */ };
 
 typedef enum tw_autocast { TW_AUTOCAST_NONE, TW_AUTOCAST_LOWER, TW_AUTOCAST_FLOAT32, TW_AUTOCAST_WIDEST } tw_autocast;
@@ -96,8 +98,8 @@ typedef struct tw_op {
     const char *name;        /* table key: "max.dim" */
     const char *base;        /* "max" */
     const char *node;        /* "MaxBackward0" */
-    uint16_t id;
-    uint8_t kind, nparams, nouts, flags;
+    uint16_t id, flags;
+    uint8_t kind, nparams, nouts;
     uint8_t autocast;        /* tw_autocast: what autocast mode does to floating-point arguments */
     uint8_t self;            /* the parameter named self; 0 if there is none */
     uint8_t npositional, nrequired; /* parameters before `*`, and those of them without a default */
@@ -105,6 +107,7 @@ typedef struct tw_op {
     const char *const *out_names; /* "values", "indices": fields of torch.return_types.max; NULL for unnamed results */
     const struct tw_ew *ew;
     const struct tw_reduce *reduce;
+    struct tw_reduce_at { uint8_t dim, keepdim, dtype, correction; } at; /* of a reduction: which parameters these are; 0: none */
     tw_view_fn view;
     tw_pieces_fn pieces;     /* of a view that is several */
     tw_meta_fn meta;

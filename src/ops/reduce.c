@@ -74,22 +74,14 @@ static bool read_dim(call *c, const tw_arg *a) {
 
 static bool read_args(call *c, const tw_op *op, const tw_arg *args) {
     static const tw_arg none = {.tag = TW_ARG_NONE};
-    const tw_arg *dim = &none;
     c->row = op->reduce;
     c->in = args[0].t;
-    c->wanted = TW_DTYPE_NONE;
-    c->correction = 1;
-    for (int i = 1; i < op->nparams; i++) {
-        const char *name = op->params[i].name;
-        if (!strcmp(name, "dim")) dim = &args[i];
-        else if (!strcmp(name, "keepdim")) c->keepdim = tw_a_get_int(&args[i], 0) != 0;
-        else if (!strcmp(name, "dtype")) c->wanted = (tw_dtype)tw_a_get_int(&args[i], TW_DTYPE_NONE);
-        else if (!strcmp(name, "correction")) c->correction = tw_a_get_double(&args[i], 1);
-        else if (!strcmp(name, "unbiased")) c->correction = tw_a_get_int(&args[i], 1) != 0;
-    }
+    c->keepdim = op->at.keepdim && tw_a_get_int(&args[op->at.keepdim], 0) != 0;
+    c->wanted = op->at.dtype ? (tw_dtype)tw_a_get_int(&args[op->at.dtype], TW_DTYPE_NONE) : TW_DTYPE_NONE;
+    c->correction = op->at.correction ? tw_a_get_double(&args[op->at.correction], 1) : 1;
     if ((c->row->rule == TW_RULE_VAR || c->row->rule == TW_RULE_STD) && tw_is_integral((tw_dtype)c->in->dtype))
         return tw_fail(TW_RUNTIME_ERROR, "std and var only support floating point and complex dtypes");
-    return read_dim(c, dim);
+    return read_dim(c, op->at.dim ? &args[op->at.dim] : &none);
 }
 
 /* --- dtypes and empty inputs ------------------------------------------------------------------------------------- */

@@ -15,8 +15,8 @@ typedef enum tw_reduce_rule {
     TW_RULE_VAR, TW_RULE_STD
 } tw_reduce_rule;
 
-/* A row of kind `reduce`. Parameters are found by name: self, dim (int, int[] or none; absent or empty: all), keepdim, dtype,
- * correction, unbiased. */
+/* A row of kind `reduce`. Its parameters, of those names: self, dim (int, int[] or none; absent or empty: all), keepdim, dtype,
+ * correction or unbiased. */
 typedef struct tw_reduce {
     const char *name;    /* as in error texts */
     uint8_t rule;        /* tw_reduce_rule */

@@ -121,8 +121,7 @@ static bool take_dtype(const tw_op *op, const tw_arg *args, const tw_tensor *out
 /* Ops that write their first argument: run gets it as its result. */
 static bool run_inplace(const tw_op *op, tw_device device, const tw_arg *args, tw_tensor **outs) {
     tw_tensor *self = args[0].t;
-    bool constant = strcmp(op->base, "fill_") == 0 || strcmp(op->base, "zero_") == 0; /* the same to every place: overlap is fine */
-    if (!constant && tw_internal_overlap(self))
+    if (!(op->flags & TW_OP_CONSTANT) && tw_internal_overlap(self))
         return tw_fail(TW_RUNTIME_ERROR, "unsupported operation: more than one element of the written-to tensor refers to a single memory "
                        "location. Please clone() the tensor before performing the operation.");
     if (!run_on(op, device, args, &self)) return false;
@@ -135,7 +134,7 @@ static bool run_kernel(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
     tw_tensor *target[TW_MAX_OUTS] = {NULL};
     tw_device device;
     bool ok = false;
-    if (strcmp(op->base, "copy_") == 0) device = args[0].t->device; /* copies between devices */
+    if (op->flags & TW_OP_ACROSS) device = args[0].t->device;
     else if (!device_of(op, args, &device)) return false;
     tw_arg with[TW_MAX_ARGS];
     if (op->out_rule == TW_OUT_ANY && op->nouts == 1 && outs[0] && !(op->flags & TW_OP_INPLACE)) {

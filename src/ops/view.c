@@ -97,7 +97,7 @@ bool tw_view_strides(const tw_tensor *t, const int64_t *sizes, int ndim, int64_t
 bool tw_view_view(const tw_arg *a, tw_view *v) {
     const tw_tensor *t = a[0].t;
     if (a[1].n > TW_MAX_DIMS) return tw_fail(TW_RUNTIME_ERROR, "tensors have at most %d dimensions, got %d", TW_MAX_DIMS, a[1].n);
-    begin(a, v);
+    v->offset = t->offset;
     if (!tw_infer_sizes(a[1].ints, a[1].n, t->numel, v->sizes)) return false;
     v->ndim = (uint8_t)a[1].n;
     if (tw_view_strides(t, v->sizes, v->ndim, v->strides)) return true;

@@ -220,3 +220,21 @@ def test_threads_draw_and_differentiate_at_once():
 
 def test_tensors_go_before_numbers_among_overloads():
     assert torch.max(torch.tensor([1, 5]), torch.tensor(3)).tolist() == [3, 5]
+
+
+def test_shapes_of_equal_sizes_are_equal_sizes():
+    a, b = torch.zeros(3, 4), torch.ones(3, 4)
+    kept = a.shape
+    assert kept == b.shape == (3, 4) and type(kept) is torch.Size and a.size() == kept
+    a.resize_(4, 3)
+    assert a.shape == (4, 3) and kept == (3, 4) and b.shape == (3, 4)
+    assert [tuple(torch.empty(sizes).shape) for sizes in ((), (0,), (1,) * 6)] == [(), (0,), (1,) * 6]
+
+
+def test_reductions_of_one_leaf():
+    x = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
+    assert x.sum().item() == 10 and x.t().sum().item() == 10 and x[:, :1].sum().item() == 4
+    assert x.mean().item() == 2.5 and x.argmax().item() == 3 and x.t().argmax().item() == 3 and x.prod().item() == 24
+    assert x.sum((0, 1), keepdim=True).shape == (1, 1) and torch.zeros(0).sum().item() == 0
+    assert x.var(unbiased=False).item() == 1.25 and x.var(correction=0).item() == 1.25 and x.std().item() == pytest.approx(1.29099, 1e-5)
+    assert x.sum(dtype=torch.int32).dtype == torch.int32 and torch.tensor([True, True]).sum().item() == 2
