@@ -27,11 +27,12 @@ Z = torch.view_as_complex(torch.tensor([[0.5, 0.25], [1.0, 2.0], [0.5, 1.0], [2.
 TENSORS = {"float": [A, B, C], "int": [torch.tensor([1, 2, 3, 4]), torch.tensor([2, 1, 2, 1]), torch.tensor([1, 1, 1, 1])]}
 MASK = A > 0.3
 
-VIEWS = { # None: no public function (x[1:3] stands for slice)
+VIEWS = { # None: no public function (x[1:3] stands for slice), or several views a call
     "alias": (A,), "view": (A, (2, 2)), "view.dtype": (A, torch.int32), "permute": (M, (1, 0)), "transpose.int": (M, 0, 1), "t": (M,),
     "select.int": (M, 0, 1), "slice.Tensor": None, "diagonal": (M,), "expand": (A, (3, 4)), "view_as": (A, M), "squeeze": (A,),
     "squeeze.dim": (A, 0), "squeeze.dims": (A, (0,)), "unsqueeze": (A, 0), "as_strided": (A, (2, 2), (2, 1)), "unfold": (A, 0, 2, 1),
     "view_as_real": (Z,), "view_as_complex": (M,), "real": (Z,), "imag": (Z,), "detach": (A,),
+    "split.Tensor": None, "split_with_sizes": None, "unbind.int": None, "unsafe_split.Tensor": None, "unsafe_split_with_sizes": None,
 }  # fmt: skip
 OTHERS = {
     "x[1]": lambda: A[1], "x[1:3]": lambda: A[1:3], "x[:, 0]": lambda: M[:, 0], "x[None]": lambda: A[None], "x[...]": lambda: A[...],
