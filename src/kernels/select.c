@@ -3,6 +3,7 @@
 #include "kernels/kernel.h"
 #include "kernels/attention.h"
 #include "kernels/compact.h"
+#include "kernels/conv.h"
 #include "kernels/copy.h"
 #include "kernels/ctc.h"
 #include "kernels/gemm.h"
@@ -34,6 +35,7 @@
 /* One line a family: #include "kernels/x.h" above, TW_FAMILY(x) here. */
 TW_FAMILY(attention)
 TW_FAMILY(compact)
+TW_FAMILY(conv)
 TW_FAMILY(ctc)
 TW_FAMILY(gemm)
 TW_FAMILY(lu)

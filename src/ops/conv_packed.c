@@ -6,6 +6,7 @@
 #include "core/memory.h"
 #include "core/threads.h"
 #include "ops/conv.h"
+#include "ops/conv_pack.h"
 #include "ops/linalg.h"
 #include "ops/linalg_gemm.h"
 #include <stdatomic.h>
@@ -321,9 +322,40 @@ static bool run_mode(job *j, int mode, int64_t numel) {
     return true;
 }
 
+/* Are the channels of several contiguous? */
+static bool has_channels_last(const tw_tensor *t) { return t->strides[1] == 1 && t->sizes[1] > 1; }
+
+/* Whether it is worth turning tensors whose channels come first: not for windows of one row without strides, which are runs of the rows
+ * already, nor for so few channels that vectors of them would be mostly empty. */
+static bool worth_turning(const tw_conv_shape *s, int mode) {
+    bool runs = s->window[0] == 1 && s->window[1] == 1 && s->stride[0] == 1 && s->stride[1] == 1 && s->stride[2] == 1;
+    int64_t cg = s->channels / s->groups, og = s->filters / s->groups, lines = cg * volume(s->window);
+    if (mode == CONV_WEIGHT) return lines >= 32 && (!runs || s->window[2] > 1);
+    return !runs && (mode == CONV_FORWARD ? og >= 16 && lines >= 32 : cg >= 16);
+}
+
+/* With channels last, where all is of the dtype that it is computed in. *done says whether. */
+static bool run_last(const tw_conv_shape *s, int mode, const tw_tensor *x, const tw_tensor *w, const tw_tensor *bias, const tw_tensor *y, bool *done) {
+    tw_dtype dtype = (tw_dtype)w->dtype;
+    *done = dtype == tw_dtypes[dtype].compute && x->dtype == w->dtype && y->dtype == w->dtype;
+    *done = *done && (has_channels_last(x) || has_channels_last(y) || worth_turning(s, mode));
+    if (mode == CONV_WEIGHT) *done = *done && tw_conv_weight_fits(s, dtype);
+    if (!*done) return true;
+    if (mode == CONV_WEIGHT) return tw_conv_weight(s, x, y, w);
+    size_t bytes = bias ? (size_t)bias->numel * tw_dtype_size(dtype) : 0;
+    char *copy = tw_block_alloc(bytes);
+    if (bytes && !copy) return false;
+    if (bias) load_run(bias, 0, bias->strides[0], bias->numel, dtype, copy);
+    bool ok = tw_conv_last(s, mode, x, w, copy, y);
+    tw_block_free(copy, bytes);
+    return ok || tw_failed() ? ok : tw_fail_memory(0);
+}
+
 bool tw_conv_packed(const tw_conv_shape *s, int mode, const tw_tensor *x, const tw_tensor *w, const tw_tensor *bias, const tw_tensor *y) {
     static const int orders[2][5] = {{0, 1, 2, 3, 4}, {0, 2, 3, 4, 1}};
     if (tw_conv_is_depthwise(s, mode, x, w, bias, y)) return tw_conv_depthwise(s, mode, x, w, bias, y);
+    bool done, fine = run_last(s, mode, x, w, bias, y, &done);
+    if (done) return fine;
     const tw_tensor *to = mode == CONV_FORWARD ? y : mode == CONV_INPUT ? x : w;
     job j = {.s = s, .dtype = tw_dtypes[to->dtype].compute, .x = x, .y = y};
     j.size = tw_dtype_size(j.dtype);

@@ -1,0 +1,274 @@
+/* Template: the convolution kernels of one element type. T, TS, V (vector), VLEN, MR, NV are defined by conv.c. */
+#define TWN_(name, s) name##_##s
+#define TWN2_(name, s) TWN_(name, s)
+#define TWN(name) TWN2_(name, TS)
+
+enum { TWN(NR) = NV * VLEN, TWN(HALF) = NV / 2 * VLEN };
+
+/* --- fetching ------------------------------------------------------------------------------------------------------ */
+
+static inline void TWN(copy_run)(T *to, const T *from, int64_t n) {
+    int64_t i = 0;
+    for (; i + VLEN <= n; i += VLEN) TWN(TW_STORE)(to + i, TWN(TW_LOAD)(from + i));
+    if (i == n) return;
+    if (n >= VLEN) { /* the last vector overlaps the one before */
+        TWN(TW_STORE)(to + n - VLEN, TWN(TW_LOAD)(from + n - VLEN));
+        return;
+    }
+    for (; i < n; i++) to[i] = from[i];
+}
+
+static inline void TWN(zero_run)(T *to, int64_t n) { memset(to, 0, (size_t)n * sizeof(T)); }
+
+/* Elements [from, to) of the run of one row of taps at a place: whatever lies outside the image is zero. */
+static inline void TWN(fetch_joined)(const tw_patches *p, const T *row, int64_t x, int64_t from, int64_t to, T *into) {
+    int64_t start = x * p->channels, low = -start, high = p->size[2] * p->channels - start;
+    low = low < from ? from : low > to ? to : low;
+    high = high > to ? to : high < low ? low : high;
+    if (low > from) TWN(zero_run)(into, low - from);
+    TWN(copy_run)(into + (low - from), row + start + low, high - low);
+    if (high < to) TWN(zero_run)(into + (high - from), to - high);
+}
+
+static void TWN(fetch)(const tw_patches *p, const void *source, int64_t place, int64_t m, int64_t k, int64_t kc, void *rows) {
+    int64_t x = place % p->places[2], y = place / p->places[2], z = y / p->places[1], image = z / p->places[0];
+    int64_t run = p->joined ? p->taps[2] * p->channels : p->channels;
+    int64_t first = k / run, skip = k - first * run, tx0 = p->joined ? 0 : first % p->taps[2];
+    int64_t row = p->joined ? first : first / p->taps[2], ty0 = row % p->taps[1], tz0 = row / p->taps[1];
+    y -= z * p->places[1], z -= image * p->places[0];
+    for (int64_t i = 0; i < m; i++) {
+        const T *base = (const T *)source + image * p->image_stride;
+        T *to = (T *)rows + i * TW_CONV_ROW;
+        int64_t tx = tx0, ty = ty0, tz = tz0, from = skip, sx = x * p->scale[2] + p->first[2];
+        for (int64_t left = kc; left > 0; from = 0) {
+            int64_t end = run - from < left ? run : from + left;
+            int64_t sz = z * p->scale[0] + p->first[0] + tz * p->step[0], sy = y * p->scale[1] + p->first[1] + ty * p->step[1];
+            bool inside = sz >= 0 && sz < p->size[0] && sy >= 0 && sy < p->size[1];
+            const T *line = base + sz * p->stride[0] + sy * p->stride[1];
+            if (p->joined) {
+                if (inside) TWN(fetch_joined)(p, line, sx, from, end, to);
+                else TWN(zero_run)(to, end - from);
+            } else {
+                int64_t at = sx + tx * p->step[2];
+                if (inside && at >= 0 && at < p->size[2]) TWN(copy_run)(to, line + at * p->stride[2] + from, end - from);
+                else TWN(zero_run)(to, end - from);
+                if (++tx == p->taps[2]) tx = 0;
+            }
+            to += end - from, left -= end - from;
+            if (tx == 0 && ++ty == p->taps[1]) ty = 0, tz++;
+        }
+        if (++x == p->places[2]) {
+            x = 0;
+            if (++y == p->places[1]) {
+                y = 0;
+                if (++z == p->places[0]) z = 0, image++;
+            }
+        }
+    }
+}
+
+/* --- tiles --------------------------------------------------------------------------------------------------------- */
+
+/* M rows and N vectors. TW_SUMS: the row of b for each k, and the rows' elements side by side; TW_ROWS: the other way round. */
+#define TW_TILE_END(M, N) \
+    _Pragma("GCC unroll 16") for (int i = 0; i < M; i++) { \
+        _Pragma("GCC unroll 4") for (int j = 0; j < N; j++) { \
+            T *to = c + i * c_row + j * VLEN; \
+            if (add) TWN(TW_STORE)(to, TWN(TW_LOAD)(to) + acc[i][j]); \
+            else TWN(TW_STORE)(to, acc[i][j]); \
+        } \
+    }
+#define TW_TILE_BEGIN(M, N) \
+    V acc[M][N]; \
+    _Pragma("GCC unroll 16") for (int i = 0; i < M; i++) { \
+        _Pragma("GCC unroll 4") for (int j = 0; j < N; j++) acc[i][j] = TWN(tw_splat)(0); \
+    }
+#define TW_TILE(M, N) \
+    static void TWN(rows_##M##x##N)(int64_t kc, const T *restrict a, const T *restrict b, T *restrict c, int64_t c_row, bool add) { \
+        TW_TILE_BEGIN(M, N) \
+        for (int64_t k = 0; k < kc; k++, a++, b += TWN(NR)) { \
+            V row[N]; \
+            _Pragma("GCC unroll 4") for (int j = 0; j < N; j++) row[j] = TWN(TW_LOAD)(b + j * VLEN); \
+            _Pragma("GCC unroll 16") for (int i = 0; i < M; i++) { \
+                V x = TWN(tw_splat)(a[i * TW_CONV_ROW]); \
+                _Pragma("GCC unroll 4") for (int j = 0; j < N; j++) acc[i][j] = TWN(tw_fma)(x, row[j], acc[i][j]); \
+            } \
+        } \
+        TW_TILE_END(M, N) \
+    } \
+    static void TWN(sums_##M##x##N)(int64_t kc, const T *restrict a, int64_t a_row, const T *restrict b, const int32_t *restrict at, \
+                                    T *restrict c, int64_t c_row, bool add) { \
+        TW_TILE_BEGIN(M, N) \
+        for (int64_t k = 0; k < kc; k++, a += a_row) { \
+            V row[N]; \
+            const T *from = b + at[k]; \
+            _Pragma("GCC unroll 4") for (int j = 0; j < N; j++) row[j] = TWN(TW_LOAD)(from + j * VLEN); \
+            _Pragma("GCC unroll 16") for (int i = 0; i < M; i++) { \
+                V x = TWN(tw_splat)(a[i]); \
+                _Pragma("GCC unroll 4") for (int j = 0; j < N; j++) acc[i][j] = TWN(tw_fma)(x, row[j], acc[i][j]); \
+            } \
+        } \
+        TW_TILE_END(M, N) \
+    }
+#if NV == 4
+#define TW_TILES(M) TW_TILE(M, 4) TW_TILE(M, 2)
+#define TW_TILE_ROW(NAME, M) {TWN(NAME##_##M##x2), TWN(NAME##_##M##x4)}
+#else
+#define TW_TILES(M) TW_TILE(M, 2) TW_TILE(M, 1)
+#define TW_TILE_ROW(NAME, M) {TWN(NAME##_##M##x1), TWN(NAME##_##M##x2)}
+#endif
+TW_TILES(1) TW_TILES(2) TW_TILES(4) TW_TILES(6)
+#if MR > 6
+TW_TILES(8) TW_TILES(10) TW_TILES(12) TW_TILES(14)
+#endif
+typedef void (*TWN(rows_fn))(int64_t, const T *, const T *, T *, int64_t, bool);
+typedef void (*TWN(sums_fn))(int64_t, const T *, int64_t, const T *, const int32_t *, T *, int64_t, bool);
+/* By rows, an odd number as the next even one: [(m + 1) / 2]. */
+#if MR > 6
+#define TW_TILE_TABLE(NAME) \
+    {TW_TILE_ROW(NAME, 1), TW_TILE_ROW(NAME, 2), TW_TILE_ROW(NAME, 4), TW_TILE_ROW(NAME, 6), TW_TILE_ROW(NAME, 8), TW_TILE_ROW(NAME, 10), \
+     TW_TILE_ROW(NAME, 12), TW_TILE_ROW(NAME, 14)}
+#else
+#define TW_TILE_TABLE(NAME) {TW_TILE_ROW(NAME, 1), TW_TILE_ROW(NAME, 2), TW_TILE_ROW(NAME, 4), TW_TILE_ROW(NAME, 6)}
+#endif
+static const TWN(rows_fn) TWN(row_tiles)[][2] = TW_TILE_TABLE(rows);
+static const TWN(sums_fn) TWN(sum_tiles)[][2] = TW_TILE_TABLE(sums);
+#undef TW_TILE
+#undef TW_TILES
+#undef TW_TILE_ROW
+#undef TW_TILE_TABLE
+#undef TW_TILE_BEGIN
+#undef TW_TILE_END
+
+/* The rows that a tile for m of them computes. */
+static inline int64_t TWN(tile_rows)(int64_t m) { return m == 1 ? 1 : (m + 1) / 2 * 2; }
+
+static void TWN(copy_edge)(int64_t m, int64_t n, const T *edge, int64_t wide, T *c, int64_t c_row, bool add) {
+    for (int64_t i = 0; i < m; i++) {
+        T *to = c + i * c_row;
+        const T *from = edge + i * wide;
+        if (add) for (int64_t j = 0; j < n; j++) to[j] += from[j];
+        else for (int64_t j = 0; j < n; j++) to[j] = from[j];
+    }
+}
+
+static void TWN(rows)(int64_t m, int64_t n, int64_t kc, const void *rows, const void *b, int64_t b_panel, void *c, int64_t c_row, bool add) {
+    const TWN(rows_fn) *tiles = TWN(row_tiles)[m == 1 ? 0 : (m + 1) / 2];
+    const T *panel = b;
+    T *to = c;
+    for (; n > 0; n -= TWN(NR), panel += b_panel, to += TWN(NR)) {
+        int64_t wide = n <= TWN(HALF) ? TWN(HALF) : TWN(NR);
+        TWN(rows_fn) tile = tiles[wide == TWN(NR)];
+        if (n >= wide && TWN(tile_rows)(m) == m) {
+            tile(kc, rows, panel, to, c_row, add);
+            continue;
+        }
+        T edge[TW_CONV_MAX_MR * TWN(NR)] __attribute__((aligned(64)));
+        tile(kc, rows, panel, edge, wide, false);
+        TWN(copy_edge)(m, n < wide ? n : wide, edge, wide, to, c_row, add);
+    }
+}
+
+static void TWN(sums)(int64_t m, int64_t n, int64_t kc, const void *a, int64_t a_row, const void *b, const int32_t *at, void *c, int64_t c_row,
+                      bool add) {
+    int64_t wide = n <= TWN(HALF) ? TWN(HALF) : TWN(NR);
+    TWN(sums_fn) tile = TWN(sum_tiles)[m == 1 ? 0 : (m + 1) / 2][wide == TWN(NR)];
+    if (n == wide && TWN(tile_rows)(m) == m) {
+        tile(kc, a, a_row, b, at, c, c_row, add);
+        return;
+    }
+    T edge[TW_CONV_MAX_MR * TWN(NR)] __attribute__((aligned(64)));
+    tile(kc, a, a_row, b, at, edge, wide, false);
+    TWN(copy_edge)(m, n, edge, wide, c, c_row, add);
+}
+
+static void TWN(add_row)(int64_t m, int64_t n, const void *row, void *c, int64_t c_row) {
+    for (int64_t i = 0; i < m; i++) {
+        T *restrict to = (T *)c + i * c_row;
+        for (int64_t j = 0; j < n; j++) to[j] += ((const T *)row)[j];
+    }
+}
+
+/* --- layouts ------------------------------------------------------------------------------------------------------- */
+
+/* A square of vectors: lanes whose bit is set trade places, one bit at a time. */
+#define TW_TRADE(BIT) \
+    _Pragma("GCC unroll 16") for (int i = 0; i < VLEN; i++) { \
+        if (i & BIT) continue; \
+        V a = r[i], b = r[i + BIT]; \
+        r[i] = __builtin_shuffle(a, b, TWN(even_##BIT)), r[i + BIT] = __builtin_shuffle(a, b, TWN(odd_##BIT)); \
+    }
+/* to[j * to_step + i] = from[i * from_step + j] for i < m, j < n, both at most VLEN. */
+static inline __attribute__((always_inline)) void TWN(transpose_square)(int64_t m, int64_t n, const T *from, int64_t from_step, T *to, int64_t to_step) {
+    V r[VLEN];
+    _Pragma("GCC unroll 16") for (int i = 0; i < VLEN; i++) {
+        const T *row = from + i * from_step;
+        if (i >= m) r[i] = TWN(tw_splat)(0);
+        else if (n == VLEN) r[i] = TWN(TW_LOAD)(row);
+        else r[i] = TWN(TW_LOAD_N)(row, n);
+    }
+    TW_TRADE(1)
+#if VLEN > 2
+    TW_TRADE(2)
+#endif
+#if VLEN > 4
+    TW_TRADE(4)
+#endif
+#if VLEN > 8
+    TW_TRADE(8)
+#endif
+    _Pragma("GCC unroll 16") for (int i = 0; i < VLEN; i++) {
+        T *row = to + i * to_step;
+        if (i >= n) break;
+        if (m == VLEN) TWN(TW_STORE)(row, r[i]);
+        else TWN(TW_STORE_N)(row, r[i], m);
+    }
+}
+#undef TW_TRADE
+
+static void TWN(transpose_edge)(int64_t m, int64_t n, const T *from, int64_t from_step, T *to, int64_t to_step) {
+    TWN(transpose_square)(m, n, from, from_step, to, to_step);
+}
+
+/* The same of any size. */
+static void TWN(transpose)(int64_t m, int64_t n, const T *from, int64_t from_step, T *to, int64_t to_step) {
+    for (int64_t i = 0; i < m; i += VLEN) {
+        int64_t high = m - i < VLEN ? m - i : VLEN;
+        for (int64_t j = 0; j < n; j += VLEN) {
+            int64_t wide = n - j < VLEN ? n - j : VLEN;
+            const T *r = from + i * from_step + j;
+            T *w = to + j * to_step + i;
+            if (high == VLEN && wide == VLEN) {
+                TWN(transpose_square)(VLEN, VLEN, r, from_step, w, to_step);
+            } else if (high > 2 && wide > 2) {
+                TWN(transpose_edge)(high, wide, r, from_step, w, to_step);
+            } else {
+                for (int64_t q = 0; q < high; q++) {
+                    for (int64_t p = 0; p < wide; p++) w[p * to_step + q] = r[q * from_step + p];
+                }
+            }
+        }
+    }
+}
+
+static void TWN(copy_rows)(int64_t n, int64_t channels, const void *from, int64_t from_step, void *to, int64_t to_step) {
+    for (int64_t i = 0; i < n; i++) TWN(copy_run)((T *)to + i * to_step, (const T *)from + i * from_step, channels);
+}
+
+static void TWN(to_last)(int64_t n, int64_t channels, const void *from, int64_t from_step, void *to, int64_t to_step) {
+    TWN(transpose)(channels, n, from, from_step, to, to_step);
+}
+
+static void TWN(from_last)(int64_t n, int64_t channels, const void *from, int64_t from_step, void *to, int64_t to_step, int64_t step) {
+    if (step == 1) {
+        TWN(transpose)(n, channels, from, from_step, to, to_step);
+        return;
+    }
+    for (int64_t c = 0; c < channels; c++) {
+        T *row = (T *)to + c * to_step;
+        for (int64_t i = 0; i < n; i++) row[i * step] = ((const T *)from)[i * from_step + c];
+    }
+}
+#undef TWN
+#undef TWN_
+#undef TWN2_

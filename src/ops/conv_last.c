@@ -1,0 +1,278 @@
+/* Convolutions and gradients to the input with channels last: the patches of a few places at a time, times the packed weights. A tensor whose
+ * channels come first is turned on the way.
+ * With strides, the gradient's pixels fall into phases, by their remainders: pixels of one phase meet the same taps, and their patches are
+ * those of a convolution without strides. So a forward convolution is one phase, and no product with a zero between strides is computed. */
+#include "core/memory.h"
+#include "core/threads.h"
+#include "kernels/conv.h"
+#include "ops/conv.h"
+#include "ops/conv_pack.h"
+#include <stdatomic.h>
+#include <string.h>
+
+enum { MOST_PLACES = 224, MOST_COLUMNS = 512, TASK_FLOPS = 1000000 };
+
+typedef struct taps { /* of one phase in one dimension: tap t is element `window + t * window_step` of the window */
+    int64_t count, window, window_step, first, step; /* and shows source place * scale + first + t * step */
+} taps;
+
+typedef struct phase {
+    tw_patches p;
+    taps t[3];
+    int64_t start[3], step[3];      /* its pixels */
+    int64_t k, places, blocks;      /* elements of a patch; places in all images; tasks for one group and range of columns */
+    int64_t weight;                 /* where its packed weights begin, in elements; of one group after the other */
+} phase;
+
+typedef struct job {
+    const tw_conv_shape *s;
+    const tw_conv_type *type;
+    const tw_tensor *w, *to;
+    int mode;
+    size_t size;
+    const char *source, *bias;      /* channels last; bias: dense, or NULL */
+    char *packed;
+    phase *phases;
+    int64_t phase_count;
+    int64_t from_each, to_each;     /* channels of a group, read and written */
+    int64_t columns, column_tasks, rows, row_tasks; /* tasks: ranges of columns, of places; row_tasks: over all phases */
+    bool straight;                  /* rows of places are written where they belong */
+    atomic_bool failed;
+} job;
+
+static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+static int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
+
+/* --- phases -------------------------------------------------------------------------------------------------------- */
+
+static taps forward_taps(const tw_conv_shape *s, int d) { return (taps){s->window[d], 0, 1, -s->padding[d], s->dilation[d]}; }
+
+/* The taps k that pixel `start` of dimension d meets: (start + padding - k * dilation) is a multiple of the stride. Last tap first, so that
+ * the source index rises. */
+static taps input_taps(const tw_conv_shape *s, int d, int64_t start) {
+    int64_t stride = s->stride[d], first = -1, gap = 0, count = 0, last = 0;
+    for (int64_t k = 0; k < s->window[d]; k++) {
+        if ((start + s->padding[d] - k * s->dilation[d]) % stride) continue;
+        if (first < 0) first = k;
+        else if (gap == 0) gap = k - first;
+        last = k, count++;
+    }
+    if (count == 0) return (taps){0};
+    return (taps){count, last, -gap, (start + s->padding[d] - last * s->dilation[d]) / stride, gap * s->dilation[d] / stride};
+}
+
+static void set_phase(const job *j, phase *f, const int64_t start[3], const int64_t strides[5], const int64_t source_size[3]) {
+    const tw_conv_shape *s = j->s;
+    bool forward = j->mode == CONV_FORWARD;
+    const int64_t *size = forward ? s->out : s->in;
+    f->p = (tw_patches){.image_stride = strides[0], .channels = j->from_each};
+    f->k = j->from_each, f->places = s->images;
+    for (int d = 0; d < 3; d++) {
+        f->start[d] = start[d], f->step[d] = forward ? 1 : s->stride[d];
+        f->t[d] = forward ? forward_taps(s, d) : input_taps(s, d, start[d]);
+        f->p.stride[d] = strides[d + 2], f->p.size[d] = source_size[d];
+        f->p.places[d] = (size[d] - start[d] + f->step[d] - 1) / f->step[d];
+        f->p.scale[d] = forward ? s->stride[d] : 1;
+        f->p.first[d] = f->t[d].first, f->p.step[d] = f->t[d].step, f->p.taps[d] = f->t[d].count;
+        f->k *= f->t[d].count, f->places *= f->p.places[d];
+    }
+    f->p.joined = strides[4] == j->from_each && (f->p.taps[2] == 1 || f->p.step[2] == 1);
+}
+
+static bool make_phases(job *j, const int64_t strides[5], const int64_t source_size[3]) {
+    const tw_conv_shape *s = j->s;
+    int64_t n[3] = {1, 1, 1}, at = 0;
+    for (int d = 0; d < 3 && j->mode == CONV_INPUT; d++) n[d] = smaller(s->stride[d], s->in[d]);
+    j->phase_count = n[0] * n[1] * n[2];
+    if (!(j->phases = tw_malloc((size_t)j->phase_count * sizeof(phase)))) return false;
+    for (int64_t i = 0; i < j->phase_count; i++) {
+        phase *f = &j->phases[i];
+        set_phase(j, f, (int64_t[]){i / (n[1] * n[2]), i / n[2] % n[1], i % n[2]}, strides, source_size);
+        f->weight = at;
+        at += f->k * round_up(j->to_each, j->type->nr) * s->groups;
+    }
+    return true;
+}
+
+/* --- weights ------------------------------------------------------------------------------------------------------- */
+
+/* One panel: nr columns of each k, zeros beyond the last column. Four columns at a time: more of them would fall into the same cache sets. */
+#define PACK(NAME, T) \
+    static void NAME(const phase *f, int64_t channels, const int64_t st[5], int64_t from_step, int64_t to_step, int64_t n, int64_t nr, \
+                     const T *from, T *to) { \
+        enum { SOME = 4 }; \
+        int64_t run = from_step < to_step ? 16 : 1; /* along what lies closer together */ \
+        int64_t cx = f->t[2].count, cy = f->t[1].count, cz = f->t[0].count, x_step = f->t[2].window_step * st[4]; \
+        if (n < nr) memset(to, 0, (size_t)(f->k * nr) * sizeof(T)); \
+        for (int64_t c0 = 0; c0 < channels; c0 += run) \
+        for (int64_t i0 = 0; i0 < n; i0 += SOME) \
+        for (int64_t c = c0; c < smaller(c0 + run, channels); c++) \
+        for (int64_t z = 0; z < cz; z++) \
+        for (int64_t y = 0; y < cy; y++) { \
+            int64_t at = (f->t[0].window + z * f->t[0].window_step) * st[2] + (f->t[1].window + y * f->t[1].window_step) * st[3]; \
+            const T *v = from + c * from_step + at + f->t[2].window * st[4] + i0 * to_step; \
+            T *r = to + ((z * cy + y) * cx * channels + c) * nr + i0; \
+            for (int64_t x = 0; x < cx; x++, v += x_step, r += channels * nr) { \
+                if (n - i0 >= SOME) { \
+                    T v0 = v[0], v1 = v[to_step], v2 = v[2 * to_step], v3 = v[3 * to_step]; \
+                    r[0] = v0, r[1] = v1, r[2] = v2, r[3] = v3; \
+                } else { \
+                    for (int64_t i = 0; i < n - i0; i++) r[i] = v[i * to_step]; \
+                } \
+            } \
+        } \
+    }
+PACK(pack_f32, float)
+PACK(pack_f64, double)
+
+static void pack_panel(const job *j, const phase *f, int64_t group, int64_t column, void *to) {
+    const int64_t *st = j->w->strides;
+    bool forward = j->mode == CONV_FORWARD;
+    int64_t nr = j->type->nr, n = smaller(nr, j->to_each - column), from_step = forward ? st[1] : st[0], to_step = forward ? st[0] : st[1];
+    int64_t base = forward ? (group * j->to_each + column) * st[0] : group * j->from_each * st[0] + column * st[1];
+    if (j->size == sizeof(float)) pack_f32(f, j->from_each, st, from_step, to_step, n, nr, (const float *)tw_data(j->w) + base, to);
+    else pack_f64(f, j->from_each, st, from_step, to_step, n, nr, (const double *)tw_data(j->w) + base, to);
+}
+
+static void pack_some(void *context, int64_t begin, int64_t end) {
+    job *j = context;
+    int64_t panels = round_up(j->to_each, j->type->nr) / j->type->nr;
+    for (int64_t i = begin; i < end; i++) {
+        int64_t panel = i % panels, group = i / panels % j->s->groups;
+        const phase *f = &j->phases[i / panels / j->s->groups];
+        int64_t at = f->weight + (group * panels + panel) * f->k * j->type->nr;
+        pack_panel(j, f, group, panel * j->type->nr, j->packed + (size_t)at * j->size);
+    }
+}
+
+/* --- products ------------------------------------------------------------------------------------------------------ */
+
+static char *pixel_of(const job *j, const phase *f, int64_t place, int64_t channel) {
+    const int64_t *n = f->p.places, *st = j->to->strides;
+    int64_t x = place % n[2], y = place / n[2] % n[1], z = place / (n[2] * n[1]) % n[0], image = place / (n[2] * n[1] * n[0]);
+    int64_t at = image * st[0] + channel * st[1];
+    at += (f->start[0] + z * f->step[0]) * st[2] + (f->start[1] + y * f->step[1]) * st[3] + (f->start[2] + x * f->step[2]) * st[4];
+    return (char *)tw_data(j->to) + at * (int64_t)j->size;
+}
+
+/* Finished rows of `columns` channels to the pixels that they belong to. */
+static void scatter_rows(const job *j, const phase *f, int64_t place, int64_t m, int64_t channel, int64_t columns, const char *rows) {
+    int64_t channel_step = j->to->strides[1], pixel_step = f->step[2] * j->to->strides[4];
+    while (m > 0) {
+        int64_t run = smaller(m, f->p.places[2] - place % f->p.places[2]);
+        char *to = pixel_of(j, f, place, channel);
+        if (channel_step == 1) {
+            for (int64_t i = 0; i < run; i++) {
+                memcpy(to + (size_t)(i * pixel_step) * j->size, rows + (size_t)(i * columns) * j->size, (size_t)columns * j->size);
+            }
+        } else {
+            /* rows of pixels that follow each other are one */
+            bool on = f->step[2] == 1 && f->step[1] == 1 && j->to->strides[3] == f->p.places[2] * pixel_step;
+            int64_t plane = f->p.places[2] * f->p.places[1];
+            if (on) run = smaller(m, plane - place % plane);
+            j->type->from_last(run, columns, rows, columns, to, channel_step, pixel_step);
+        }
+        place += run, m -= run, rows += (size_t)(run * columns) * j->size;
+    }
+}
+
+static void multiply(job *j, const phase *f, int64_t group, int64_t place, int64_t m, int64_t column, int64_t columns) {
+    const tw_conv_type *type = j->type;
+    _Alignas(64) char patches[TW_CONV_MAX_MR * TW_CONV_ROW * sizeof(double)];
+    int64_t nr = type->nr, panels = round_up(j->to_each, nr) / nr, channel = group * j->to_each + column;
+    size_t room = j->straight ? 0 : (size_t)(m * columns) * j->size;
+    char *rows = j->straight ? pixel_of(j, f, place, channel) : tw_block_alloc(room);
+    int64_t row = j->straight ? j->to->strides[4] : columns;
+    const char *weight = j->packed + (size_t)(f->weight + (group * panels + column / nr) * f->k * nr) * j->size;
+    const char *source = j->source + (size_t)(group * j->from_each) * j->size;
+    if (!rows) {
+        atomic_store(&j->failed, true);
+        return;
+    }
+    if (f->k == 0) {
+        for (int64_t i = 0; i < m; i++) memset(rows + (size_t)(i * row) * j->size, 0, (size_t)columns * j->size);
+    }
+    for (int64_t k = 0; k < f->k; k += TW_CONV_KC) {
+        int64_t kc = smaller(f->k - k, TW_CONV_KC);
+        for (int64_t i = 0; i < m; i += type->mr) {
+            int64_t high = smaller(m - i, type->mr);
+            type->fetch(&f->p, source, place + i, high, k, kc, patches);
+            type->rows(high, columns, kc, patches, weight + (size_t)(k * nr) * j->size, f->k * nr, rows + (size_t)(i * row) * j->size, row, k > 0);
+        }
+    }
+    if (j->bias) type->add_row(m, columns, j->bias + (size_t)channel * j->size, rows, row);
+    if (!j->straight) {
+        scatter_rows(j, f, place, m, channel, columns, rows);
+        tw_block_free(rows, room);
+    }
+}
+
+static void multiply_some(void *context, int64_t begin, int64_t end) {
+    job *j = context;
+    for (int64_t i = begin; i < end; i++) {
+        int64_t block = i % j->row_tasks, column = i / j->row_tasks % j->column_tasks * j->columns;
+        const phase *f = j->phases;
+        while (block >= f->blocks) block -= (f++)->blocks;
+        int64_t place = block * j->rows;
+        multiply(j, f, i / j->row_tasks / j->column_tasks, place, smaller(j->rows, f->places - place), column, smaller(j->columns, j->to_each - column));
+    }
+}
+
+/* Into tasks: small enough for every thread to have some, and for the packed weights of a block of k to stay in the second-level cache. */
+static int64_t split_tasks(job *j, double flops) {
+    int64_t threads = tw_num_threads(), wanted = flops < 2 * TASK_FLOPS || threads == 1 ? 1 : 4 * threads, mr = j->type->mr, nr = j->type->nr;
+    j->columns = smaller(round_up(j->to_each, nr), MOST_COLUMNS);
+    j->rows = smaller(round_up(j->phases[0].places, mr), MOST_PLACES / mr * mr);
+    for (;;) {
+        j->column_tasks = (j->to_each + j->columns - 1) / j->columns;
+        j->row_tasks = 0;
+        for (int64_t i = 0; i < j->phase_count; i++) {
+            phase *f = &j->phases[i];
+            f->blocks = (f->places + j->rows - 1) / j->rows;
+            j->row_tasks += f->blocks;
+        }
+        if (j->row_tasks * j->column_tasks * j->s->groups >= wanted) break;
+        if (j->columns > 2 * nr && j->columns >= j->rows) j->columns = round_up(j->columns / 2, nr);
+        else if (j->rows > mr) j->rows = round_up(j->rows / 2, mr);
+        else if (j->columns > nr) j->columns = round_up(j->columns / 2, nr);
+        else break;
+    }
+    return j->row_tasks * j->column_tasks * j->s->groups;
+}
+
+/* Are the channels of t contiguous, and its pixels equally far from each other along x? */
+static bool is_last(const tw_tensor *t) { return t->strides[1] == 1 || t->sizes[1] == 1; }
+
+bool tw_conv_last(const tw_conv_shape *s, int mode, const tw_tensor *x, const tw_tensor *w, const void *bias, const tw_tensor *y) {
+    const tw_tensor *from = mode == CONV_FORWARD ? x : y, *to = mode == CONV_FORWARD ? y : x;
+    job j = {.s = s, .w = w, .to = to, .mode = mode, .bias = bias, .size = tw_dtype_size((tw_dtype)to->dtype)};
+    j.type = to->dtype == TW_FLOAT32 ? &tw_conv()->f32 : &tw_conv()->f64;
+    j.from_each = (mode == CONV_FORWARD ? s->channels : s->filters) / s->groups;
+    j.to_each = (mode == CONV_FORWARD ? s->filters : s->channels) / s->groups;
+    const int64_t *n = from->sizes, channels = n[1];
+    int64_t dense[5] = {channels * n[2] * n[3] * n[4], 1, channels * n[3] * n[4], channels * n[4], channels};
+    size_t turned_bytes = is_last(from) ? 0 : (size_t)from->numel * j.size, packed_bytes = 0;
+    char *turned = NULL;
+    bool ok = false;
+    if (turned_bytes && !(turned = tw_block_alloc(turned_bytes))) goto done;
+    if (turned) tw_conv_turn(j.type, from, turned);
+    j.source = turned ? turned : tw_data(from);
+    if (!make_phases(&j, turned ? dense : from->strides, from->sizes + 2)) goto done;
+    const phase *last = &j.phases[j.phase_count - 1];
+    int64_t panels = round_up(j.to_each, j.type->nr) / j.type->nr;
+    packed_bytes = (size_t)(last->weight + last->k * panels * j.type->nr * s->groups) * j.size;
+    if (packed_bytes && !(j.packed = tw_block_alloc(packed_bytes))) goto done;
+    tw_parallel(panels * s->groups * j.phase_count, 1 + (1 << 15) / (w->numel / (panels * s->groups * j.phase_count) + 1), pack_some, &j);
+    const int64_t *st = to->strides, *size = to->sizes;
+    j.straight = j.phase_count == 1 && j.phases[0].step[2] == 1 && j.phases[0].step[1] == 1 && j.phases[0].step[0] == 1 && is_last(to) &&
+                 st[3] == st[4] * size[4] && st[2] == st[3] * size[3] && (st[0] == st[2] * size[2] || size[0] == 1);
+    double flops = 2.0 * (double)w->numel * (double)(y->numel / s->filters);
+    int64_t tasks = split_tasks(&j, flops);
+    tw_parallel(tasks, 1 + (int64_t)(TASK_FLOPS / (flops / (double)tasks + 1)), multiply_some, &j);
+    ok = !atomic_load(&j.failed);
+done:
+    tw_block_free(turned, turned_bytes);
+    tw_block_free(j.packed, packed_bytes);
+    tw_free(j.phases);
+    return ok;
+}
