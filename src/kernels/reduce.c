@@ -3,6 +3,8 @@
 #include "kernels/vec.h"
 #include <math.h>
 
+#define SELF(x) (x)
+#define SQUARE(x) ((x) * (x))
 #define ADD(a, b) ((a) + (b))
 #define MUL(a, b) ((a) * (b))
 #define OR(a, b) ((a) | (b))
@@ -11,15 +13,15 @@
 #define MAX(a, b) ((b) > (a) || (b) != (b) ? (b) : (a))
 #define MIN(a, b) ((b) < (a) || (b) != (b) ? (b) : (a))
 
-/* A kind whose accumulator is one value of type T. */
-#define PLAIN(name, T, LANES, INIT, OP) PLAIN_LEAF(name, T, LANES, INIT, OP) PLAIN_REST(name, T, INIT, OP)
-#define PLAIN_LEAF(name, T, LANES, INIT, OP) \
+/* A kind whose accumulator is one value of type T, that takes OF(x). */
+#define PLAIN(name, T, LANES, INIT, OP, OF) PLAIN_LEAF(name, T, LANES, INIT, OP, OF) PLAIN_REST(name, T, INIT, OP, OF)
+#define PLAIN_LEAF(name, T, LANES, INIT, OP, OF) \
     static void name##_leaf(int64_t n, const void *from, int64_t first, void *acc) { \
         const T *x = from; \
         (void)first; \
         if (n <= 8) { \
             T a = INIT; \
-            for (int64_t i = 0; i < n; i++) a = (T)OP(a, x[i]); \
+            for (int64_t i = 0; i < n; i++) a = (T)OP(a, OF(x[i])); \
             *(T *)acc = a; \
             return; \
         } \
@@ -27,13 +29,13 @@
         for (int j = 0; j < LANES; j++) lane[j] = INIT; \
         int64_t i = 0; \
         for (; i + LANES <= n; i += LANES) \
-            for (int j = 0; j < LANES; j++) lane[j] = (T)OP(lane[j], x[i + j]); \
-        for (int j = 0; i + j < n; j++) lane[j] = (T)OP(lane[j], x[i + j]); \
+            for (int j = 0; j < LANES; j++) lane[j] = (T)OP(lane[j], OF(x[i + j])); \
+        for (int j = 0; i + j < n; j++) lane[j] = (T)OP(lane[j], OF(x[i + j])); \
         for (int w = LANES / 2; w; w /= 2) \
             for (int j = 0; j < w; j++) lane[j] = (T)OP(lane[j], lane[j + w]); \
         *(T *)acc = lane[0]; \
     }
-#define PLAIN_REST(name, T, INIT, OP) \
+#define PLAIN_REST(name, T, INIT, OP, OF) \
     static void name##_combine(int64_t n, void *to, const void *from) { \
         T *a = to; \
         const T *b = from; \
@@ -46,15 +48,15 @@
             const T *p = (const T *)((const char *)from + r * stride), *q = (const T *)((const char *)p + stride); \
             const T *s = (const T *)((const char *)q + stride), *t = (const T *)((const char *)s + stride); \
             for (int64_t c = 0; c < cols; c++) { \
-                T v = (T)OP(a[c], p[c]); \
-                v = (T)OP(v, q[c]); \
-                v = (T)OP(v, s[c]); \
-                a[c] = (T)OP(v, t[c]); \
+                T v = (T)OP(a[c], OF(p[c])); \
+                v = (T)OP(v, OF(q[c])); \
+                v = (T)OP(v, OF(s[c])); \
+                a[c] = (T)OP(v, OF(t[c])); \
             } \
         } \
         for (; r < rows; r++) { \
             const T *p = (const T *)((const char *)from + r * stride); \
-            for (int64_t c = 0; c < cols; c++) a[c] = (T)OP(a[c], p[c]); \
+            for (int64_t c = 0; c < cols; c++) a[c] = (T)OP(a[c], OF(p[c])); \
         } \
     } \
     static void name##_identity(int64_t n, void *acc) { \
@@ -62,14 +64,16 @@
     }
 #define PLAIN_ROW(name, T) {.acc_size = sizeof(T), .leaf = name##_leaf, .combine = name##_combine, .columns = name##_columns, .identity = name##_identity}
 
-PLAIN(sum_i, uint64_t, 32, 0, ADD)
-PLAIN(sum_f, float, 64, 0.0f, ADD)
-PLAIN(sum_d, double, 32, 0.0, ADD)
-PLAIN(prod_i, uint64_t, 32, 1, MUL)
-PLAIN(prod_f, float, 64, 1.0f, MUL)
-PLAIN(prod_d, double, 32, 1.0, MUL)
-PLAIN(max_i, int64_t, 32, INT64_MIN, MAX)
-PLAIN(min_i, int64_t, 32, INT64_MAX, MIN)
+PLAIN(sum_i, uint64_t, 32, 0, ADD, SELF)
+PLAIN(sum_f, float, 64, 0.0f, ADD, SELF)
+PLAIN(sum_d, double, 32, 0.0, ADD, SELF)
+PLAIN(squares_f, float, 64, 0.0f, ADD, SQUARE)
+PLAIN(squares_d, double, 32, 0.0, ADD, SQUARE)
+PLAIN(prod_i, uint64_t, 32, 1, MUL, SELF)
+PLAIN(prod_f, float, 64, 1.0f, MUL, SELF)
+PLAIN(prod_d, double, 32, 1.0, MUL, SELF)
+PLAIN(max_i, int64_t, 32, INT64_MIN, MAX, SELF)
+PLAIN(min_i, int64_t, 32, INT64_MAX, MIN, SELF)
 
 /* Extremes of floats: the lanes leave NaN aside, as one comparison tells whether two vectors have any, and a leaf that has one is
  * NaN. The set's own max(b, a) is b > a ? b : a on x86, whatever a and b are. */
@@ -91,7 +95,7 @@ PLAIN(min_i, int64_t, 32, INT64_MAX, MIN)
 #define V_EITHER_NAN(P, W, a, b) m_or_##W(v_isnan_##W(a), v_isnan_##W(b))
 #endif
 #define EXTREME(name, T, W, P, LANES, INIT, OP, V_OP) \
-    PLAIN_LEAF(name##_short, T, LANES, INIT, OP) \
+    PLAIN_LEAF(name##_short, T, LANES, INIT, OP, SELF) \
     static void name##_leaf(int64_t n, const void *from, int64_t first, void *acc) { \
         enum { VECTORS = LANES / V_LANES_##W }; \
         const T *x = from; \
@@ -116,13 +120,13 @@ PLAIN(min_i, int64_t, 32, INT64_MAX, MIN)
         *best = (T)OP(*best, rest); \
         if (m_any_##W(nan)) *best = (T)NAN; \
     } \
-    PLAIN_REST(name, T, INIT, OP)
+    PLAIN_REST(name, T, INIT, OP, SELF)
 EXTREME(max_f, float, f32, ps, 64, -INFINITY, MAX, V_MAX)
 EXTREME(max_d, double, f64, pd, 32, -INFINITY, MAX, V_MAX)
 EXTREME(min_f, float, f32, ps, 64, INFINITY, MIN, V_MIN)
 EXTREME(min_d, double, f64, pd, 32, INFINITY, MIN, V_MIN)
-PLAIN(any, uint8_t, 64, 0, OR)
-PLAIN(all, uint8_t, 64, 1, AND)
+PLAIN(any, uint8_t, 64, 0, OR, SELF)
+PLAIN(all, uint8_t, 64, 1, AND, SELF)
 
 /* Complex sums: lanes of parts, even ones real. */
 #define COMPLEX_SUM(name, T, LANES) \
@@ -388,6 +392,7 @@ const tw_reducers_kernels TW_K(tw_reducers_kernels) = {{
     [TW_R_SUM] = {[TW_RC_INT] = PLAIN_ROW(sum_i, int64_t), [TW_RC_FLOAT] = PLAIN_ROW(sum_f, float),
                   [TW_RC_DOUBLE] = PLAIN_ROW(sum_d, double), [TW_RC_CFLOAT] = PLAIN_ROW(sum_cf, float[2]),
                   [TW_RC_CDOUBLE] = PLAIN_ROW(sum_cd, double[2])},
+    [TW_R_SQUARES] = {[TW_RC_FLOAT] = PLAIN_ROW(squares_f, float), [TW_RC_DOUBLE] = PLAIN_ROW(squares_d, double)},
     [TW_R_PROD] = {[TW_RC_INT] = PLAIN_ROW(prod_i, int64_t), [TW_RC_FLOAT] = PLAIN_ROW(prod_f, float),
                    [TW_RC_DOUBLE] = PLAIN_ROW(prod_d, double), [TW_RC_CFLOAT] = PLAIN_ROW(prod_cf, float[2]),
                    [TW_RC_CDOUBLE] = PLAIN_ROW(prod_cd, double[2])},

@@ -9,7 +9,7 @@ enum { TW_LEAF = 8192, TW_LEAF_ROWS = 64, TW_ACC_BYTES = 32, TW_COLUMNS = 256, T
 
 /* What is accumulated. */
 typedef enum tw_reducer_kind {
-    TW_R_SUM, TW_R_PROD, TW_R_MAX, TW_R_MIN, TW_R_ARGMAX, TW_R_ARGMIN, TW_R_ANY, TW_R_ALL, TW_R_VAR, TW_R_COUNT
+    TW_R_SUM, TW_R_PROD, TW_R_MAX, TW_R_MIN, TW_R_ARGMAX, TW_R_ARGMIN, TW_R_ANY, TW_R_ALL, TW_R_VAR, TW_R_SQUARES, TW_R_COUNT
 } tw_reducer_kind;
 
 /* Classes of elements that leaves are computed in. */

@@ -3,6 +3,7 @@
 #include "op_ids.h"
 #include "ops/copy.h"
 #include "ops/op.h"
+#include "ops/reduce_engine.h"
 #include "ops/reduce.h"
 #include "ops_decl.h"
 #include <math.h>
@@ -65,6 +66,25 @@ static bool apply(tw_tensor **t, int op, tw_arg x, tw_arg y, tw_arg z) {
     return ok;
 }
 
+static void finish_roots(void *context, int64_t n, void *acc, int64_t o, int64_t step) {
+    tw_tensor *to = context;
+    for (int64_t i = 0; i < n; i++) {
+        if (to->dtype == TW_FLOAT32) ((float *)tw_data(to))[o + i * step] = sqrtf(((float *)acc)[i]);
+        else ((double *)tw_data(to))[o + i * step] = sqrt(((double *)acc)[i]);
+    }
+}
+
+/* Roots of sums of squares, in one pass; t, of float32 or float64, becomes the result. */
+static bool roots(tw_tensor **t, const tw_arg *dim, const tw_tensor *like) {
+    bool reduced[TW_MAX_DIMS];
+    tw_tensor *out = dims_of(dim, (*t)->ndim, reduced) ? tw_empty_new(like->sizes, like->ndim, (tw_dtype)(*t)->dtype, like->device) : NULL;
+    tw_reduction_plan plan = {.in = *t, .cast = (tw_dtype)(*t)->dtype, .kernel = TW_R_SQUARES, .reduced = reduced, .context = out, .finish = finish_roots};
+    const bool ok = out && tw_reduce_execute(&plan);
+    tw_release(*t);
+    *t = out;
+    return ok;
+}
+
 bool tw_linalg_vector_norm_run(const tw_arg *a, tw_tensor **outs) {
     const double ord = tw_scalar_double(tw_a_to_scalar(&a[1]));
     const tw_dtype dtype = (tw_dtype)tw_a_get_int(&a[4], a[0].t->dtype);
@@ -76,8 +96,7 @@ bool tw_linalg_vector_norm_run(const tw_arg *a, tw_tensor **outs) {
     bool ok = t != NULL;
     if (ok && (ord != 2 || tw_is_complex(wide))) ok = apply(&t, TW_OP_abs, none, none, none);
     if (!ok) return false;
-    if (ord == 2) ok = apply(&t, TW_OP_square, none, none, none) && apply(&t, TW_OP_sum_dim_IntList, dims, keep, none) &&
-                       apply(&t, TW_OP_sqrt, none, none, none);
+    if (ord == 2) ok = roots(&t, &a[2], outs[0]);
     else if (ord == (double)INFINITY) ok = t->numel == 0 ? apply(&t, TW_OP_sum_dim_IntList, dims, keep, none) : apply(&t, TW_OP_amax, dims, keep, none);
     else if (ord == -(double)INFINITY) ok = t->numel == 0 ? apply(&t, TW_OP_sum_dim_IntList, dims, keep, none) : apply(&t, TW_OP_amin, dims, keep, none);
     else if (ord == 0) ok = apply(&t, TW_OP_ne, tw_a_int(0), none, none) && apply(&t, TW_OP_sum_dim_IntList, dims, keep, none);

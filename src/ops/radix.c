@@ -42,8 +42,8 @@ static void move_parts(void *context, int64_t begin, int64_t end) {
             const uint64_t item = p->from[i];
             const size_t d = item >> p->shift & mask;
             const int64_t at = next[d]++;
-            line[d][at % LINE] = item;
-            if (at % LINE < LINE - 1) continue;
+            line[d][(uint64_t)at % LINE] = item;
+            if ((uint64_t)at % LINE < LINE - 1) continue;
             const int64_t first = at - (LINE - 1);
             if (first >= start[d]) memcpy(p->to + first, line[d], sizeof line[d]);
             else memcpy(p->to + start[d], line[d] + start[d] % LINE, sizeof(uint64_t) * (size_t)(at + 1 - start[d]));
