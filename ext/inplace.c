@@ -57,42 +57,6 @@ static PyObject *resize_as_(PyObject *self, PyObject *args, PyObject *kw) {
     return resize_to(self, tw_py_tensor_of(other)->sizes, tw_py_tensor_of(other)->ndim);
 }
 
-/* as_strided_(size, stride, storage_offset=None) */
-static PyObject *as_strided_(PyObject *self, PyObject *args, PyObject *kw) {
-    static char *names[] = {"size", "stride", "storage_offset", NULL};
-    PyObject *size, *stride, *offset = Py_None;
-    int64_t sizes[TW_MAX_DIMS], strides[TW_MAX_DIMS];
-    int ndim, nstrides;
-    tw_tensor *t = tw_py_tensor_of(self);
-    if (!PyArg_ParseTupleAndKeywords(args, kw, "OO|O:as_strided_", names, &size, &stride, &offset)) return NULL;
-    if (!sizes_of(&size, 1, "as_strided_", sizes, &ndim) || !sizes_of(&stride, 1, "as_strided_", strides, &nstrides)) return NULL;
-    int64_t at = offset == Py_None ? t->offset : PyLong_AsLongLong(offset), last;
-    if (at == -1 && PyErr_Occurred()) return NULL;
-    if (ndim != nstrides) {
-        PyErr_SetString(PyExc_RuntimeError, "mismatch in length of strides and shape");
-        return NULL;
-    }
-    if (tw_requires_grad(t)) {
-        PyErr_SetString(PyExc_NotImplementedError, "as_strided_ of a tensor that requires grad is not implemented");
-        return NULL;
-    }
-    last = at;
-    bool empty = false;
-    for (int i = 0; i < ndim; i++) {
-        last += (sizes[i] - 1) * strides[i];
-        empty |= sizes[i] == 0;
-    }
-    size_t need = (size_t)(last + 1) * tw_dtype_size((tw_dtype)t->dtype);
-    if (!empty && need > t->storage->bytes) {
-        PyErr_Format(PyExc_RuntimeError, "setStorage: sizes %s, strides %s, storage offset %lld, and itemsize %zu requiring a storage size of "
-                     "%zu are out of bounds for storage of size %zu", tw_sizes_text(sizes, ndim), tw_sizes_text(strides, ndim), (long long)at,
-                     tw_dtype_size((tw_dtype)t->dtype), need, t->storage->bytes);
-        return NULL;
-    }
-    if (!tw_set_geometry(t, sizes, strides, ndim, at)) return tw_py_raise();
-    TW_PY_RETURN_NEW(self);
-}
-
 static PyObject *where(PyObject *self, PyObject *args, PyObject *kw) {
     static char *names[] = {"condition", "other", NULL};
     PyObject *given[3] = {NULL, self, NULL}, *f = tw_py_callable_find("torch", "where");
@@ -181,7 +145,6 @@ static PyObject *map_(PyObject *self, PyObject *args) {
 static PyMethodDef methods[] = {
     {"resize_", KEYWORDS(resize_), NULL},
     {"resize_as_", KEYWORDS(resize_as_), NULL},
-    {"as_strided_", KEYWORDS(as_strided_), NULL},
     {"where", KEYWORDS(where), NULL},
     {"is_same_size", is_same_size, METH_O, NULL},
     {"__complex__", complex_, METH_NOARGS, NULL},
