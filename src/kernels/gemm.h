@@ -62,6 +62,9 @@ typedef struct tw_gemm_type {   /* float32 or float64 */
      * lanes, m * TW_GEMM_RUN for rows. */
     void (*few_results)(const tw_gemm_operand *a, const tw_gemm_operand *b, int64_t m, int64_t n, int64_t k, void *c, int64_t c_row,
                         void *lanes, void *rows);
+    /* c (m x n, rows c_row apart and contiguous) = a @ b of any strides without packing, for few numbers; the order of the note above. */
+    void (*tiny)(int64_t m, int64_t n, int64_t k, const void *a, int64_t a_row, int64_t a_k, const void *b, int64_t b_k, int64_t b_col, void *c,
+                 int64_t c_row);
     /* Adds `lines` of n positions each to one image (its strides are u's): the transpose of unfolding. */
     void (*fold)(const tw_unfold *u, int64_t lines, int64_t position, int64_t n, const void *from, int64_t from_row, void *image);
 } tw_gemm_type;

@@ -264,6 +264,33 @@ static double TWN(dot)(int64_t k, const void *xv, const void *yv) {
     return (double)lanes[0];
 }
 
+/* Eight columns at a time, so that their sums go side by side. */
+static inline void TWN(tiny_columns)(int64_t n, int64_t k, const T *a, int64_t a_k, const T *b, int64_t b_k, int64_t b_col, T *c) {
+    enum { SIDE = 8 };
+    for (int64_t j = 0; j < n; j += SIDE, b += SIDE * b_col) {
+        T acc[SIDE] = {0};
+        if (n - j >= SIDE) {
+            for (int64_t p = 0; p < k; p++)
+                for (int q = 0; q < SIDE; q++) acc[q] = TWN(tw_fma1)(a[p * a_k], b[p * b_k + q * b_col], acc[q]);
+            for (int q = 0; q < SIDE; q++) c[j + q] = acc[q];
+        } else {
+            for (int64_t p = 0; p < k; p++)
+                for (int q = 0; q < n - j; q++) acc[q] = TWN(tw_fma1)(a[p * a_k], b[p * b_k + q * b_col], acc[q]);
+            for (int q = 0; q < n - j; q++) c[j + q] = acc[q];
+        }
+    }
+}
+
+static void TWN(tiny)(int64_t m, int64_t n, int64_t k, const void *av, int64_t a_row, int64_t a_k, const void *bv, int64_t b_k, int64_t b_col,
+                      void *cv, int64_t c_row) {
+    const T *a = av;
+    T *c = cv;
+    for (int64_t i = 0; i < m; i++, a += a_row, c += c_row) {
+        if (b_col == 1) TWN(tiny_columns)(n, k, a, a_k, bv, b_k, 1, c);
+        else TWN(tiny_columns)(n, k, a, a_k, bv, b_k, b_col, c);
+    }
+}
+
 #include "kernels/gemm_few.h"
 #undef TWN
 #undef TWN_

@@ -263,11 +263,27 @@ static bool packed_product(const tw_gemm_call *g) {
     return true;
 }
 
+/* What costs less to multiply than to pack; of one row or column, what is too short for sums by lanes. */
+static bool is_tiny(const tw_gemm_call *g) {
+    enum { NUMBERS = 1024, SHORT = 32 };
+    if (g->m > NUMBERS || g->n > NUMBERS || g->k > SHORT || g->a.unfold || g->b.unfold || g->packed_a || g->packed_b || g->subtract) return false;
+    if (g->a.dtype != (int8_t)g->dtype || g->b.dtype != (int8_t)g->dtype) return false;
+    return g->m * g->n * g->k <= NUMBERS;
+}
+
+static int64_t k_stride(const tw_gemm_operand *o) { return o->lines_are_k ? o->line_stride : o->step; }
+static int64_t other_stride(const tw_gemm_operand *o) { return o->lines_are_k ? o->step : o->line_stride; }
+
 bool tw_gemm_run(const tw_gemm_call *g) {
     if (g->m == 0 || g->n == 0) return true;
     bool done = false;
-    if (g->subtract || g->packed_b) return packed_product(g);
-    if (g->m == 1 && !g->packed_a) {
+    if (is_tiny(g)) {
+        kernels_of(g->dtype)->tiny(g->m, g->n, g->k, g->a.data, other_stride(&g->a), k_stride(&g->a), g->b.data, k_stride(&g->b),
+                                   other_stride(&g->b), g->c, g->c_row);
+        done = true;
+    } else if (g->subtract || g->packed_b) {
+        return packed_product(g);
+    } else if (g->m == 1 && !g->packed_a) {
         if (!vector_product(g, &g->a, &g->b, g->n, &done)) return false;
     } else if (g->n == 1 && g->c_row == 1 && !g->packed_a) {
         if (!vector_product(g, &g->b, &g->a, g->m, &done)) return false;

@@ -42,6 +42,7 @@ static bool see(const tw_op *op, place *p, const tw_tensor *t) {
 static bool device_of(const tw_op *op, const tw_arg *args, tw_device *device) {
     place p = {TW_CPU, false, false};
     for (int i = 0; i < op->nparams; i++) {
+        if (args[i].tag != TW_ARG_TENSOR && args[i].tag != TW_ARG_TENSORS) continue;
         if (op->params[i].optional_items) continue; /* indices may stay on the CPU */
         if (args[i].tag == TW_ARG_TENSOR && !see(op, &p, args[i].t)) return false;
         for (int j = 0; args[i].tag == TW_ARG_TENSORS && j < args[i].n; j++)

@@ -141,3 +141,18 @@ else:
     assert result.returncode == 0, result.stderr
     if result.stdout.strip() == "found":
         pytest.skip("the system has a LAPACK of its own")
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_products_of_few_numbers_sum_in_the_order_of_large_ones(dtype):
+    torch.manual_seed(3)
+    a, b, d = torch.randn(20, 24, dtype=dtype), torch.randn(24, 40, dtype=dtype), torch.randn(40, dtype=dtype)
+    whole, added = a @ b, torch.addmm(d, a, b, alpha=2, beta=0.5)
+    for rows, columns in ((2, 3), (2, 16), (3, 9), (4, 8), (5, 7)):
+        for left in (a[:rows], a[:rows].t().contiguous().t()):
+            for right in (b[:, :columns], b[:, :columns].t().contiguous().t(), b[:, :columns].contiguous()):
+                assert torch.equal(left @ right, whole[:rows, :columns])
+                assert torch.equal(torch.addmm(d[:columns], left, right, alpha=2, beta=0.5), added[:rows, :columns])
+    assert torch.equal(torch.zeros(3, 0) @ torch.zeros(0, 4), torch.zeros(3, 4))
+    row = torch.ones(1, 4, dtype=dtype) @ torch.arange(20.0, dtype=dtype).view(4, 5)
+    assert row.tolist() == [[30, 34, 38, 42, 46]] and torch.mv(torch.eye(3, dtype=dtype), torch.ones(3, dtype=dtype)).tolist() == [1, 1, 1]

@@ -12,8 +12,8 @@ _ops = _C._VariableFunctions
 
 
 def _unary(x):
-    """Whether x (an argument) has to go to its own __torch_function__."""
-    return type(x) is not Tensor and has_torch_function((x,))
+    """Whether x (an argument) has to go to its own __torch_function__; a plain tensor never has, which callers see themselves."""
+    return has_torch_function((x,))
 
 
 def __getattr__(name):
@@ -55,7 +55,7 @@ def _softmax_dim(name, ndim, stacklevel):
 
 def relu(input, inplace=False):
     """max(x, 0)."""
-    if _unary(input):
+    if type(input) is not Tensor and _unary(input):
         return handle_torch_function(relu, (input,), input, inplace=inplace)
     return input.relu_() if inplace else input.relu()
 
@@ -67,28 +67,28 @@ def relu_(input):
 
 def leaky_relu(input, negative_slope=0.01, inplace=False):
     """x where positive, else negative_slope * x."""
-    if _unary(input):
+    if type(input) is not Tensor and _unary(input):
         return handle_torch_function(leaky_relu, (input,), input, negative_slope=negative_slope, inplace=inplace)
     return _nn.leaky_relu_(input, negative_slope) if inplace else _nn.leaky_relu(input, negative_slope)
 
 
 def elu(input, alpha=1.0, inplace=False):
     """x where positive, else alpha * (exp(x) - 1)."""
-    if _unary(input):
+    if type(input) is not Tensor and _unary(input):
         return handle_torch_function(elu, (input,), input, alpha=alpha, inplace=inplace)
     return _nn.elu_(input, alpha) if inplace else _nn.elu(input, alpha)
 
 
 def relu6(input, inplace=False):
     """min(max(x, 0), 6)."""
-    if _unary(input):
+    if type(input) is not Tensor and _unary(input):
         return handle_torch_function(relu6, (input,), input, inplace=inplace)
     return input.copy_(_op("relu6")(input.clone())) if inplace else _op("relu6")(input)
 
 
 def silu(input, inplace=False):
     """x * sigmoid(x)."""
-    if _unary(input):
+    if type(input) is not Tensor and _unary(input):
         return handle_torch_function(silu, (input,), input, inplace=inplace)
     return input.copy_(_op("silu")(input.clone())) if inplace else _op("silu")(input)
 
@@ -105,21 +105,21 @@ def tanh(input):
 
 def softsign(input):
     """x / (1 + |x|)."""
-    if _unary(input):
+    if type(input) is not Tensor and _unary(input):
         return handle_torch_function(softsign, (input,), input)
     return input / (input.abs() + 1)
 
 
 def tanhshrink(input):
     """x - tanh(x)."""
-    if _unary(input):
+    if type(input) is not Tensor and _unary(input):
         return handle_torch_function(tanhshrink, (input,), input)
     return input - input.tanh()
 
 
 def softmax(input, dim=None, _stacklevel=3, dtype=None):
     """exp(x) over its sum along dim."""
-    if _unary(input):
+    if type(input) is not Tensor and _unary(input):
         return handle_torch_function(softmax, (input,), input, dim=dim, _stacklevel=_stacklevel, dtype=dtype)
     if dim is None:
         dim = _softmax_dim("softmax", input.dim(), _stacklevel)
@@ -128,7 +128,7 @@ def softmax(input, dim=None, _stacklevel=3, dtype=None):
 
 def softmin(input, dim=None, _stacklevel=3, dtype=None):
     """softmax of -x."""
-    if _unary(input):
+    if type(input) is not Tensor and _unary(input):
         return handle_torch_function(softmin, (input,), input, dim=dim, _stacklevel=_stacklevel, dtype=dtype)
     if dim is None:
         dim = _softmax_dim("softmin", input.dim(), _stacklevel)
@@ -137,7 +137,7 @@ def softmin(input, dim=None, _stacklevel=3, dtype=None):
 
 def log_softmax(input, dim=None, _stacklevel=3, dtype=None):
     """The logarithm of softmax."""
-    if _unary(input):
+    if type(input) is not Tensor and _unary(input):
         return handle_torch_function(log_softmax, (input,), input, dim=dim, _stacklevel=_stacklevel, dtype=dtype)
     if dim is None:
         dim = _softmax_dim("log_softmax", input.dim(), _stacklevel)
@@ -146,7 +146,7 @@ def log_softmax(input, dim=None, _stacklevel=3, dtype=None):
 
 def dropout(input, p=0.5, training=True, inplace=False):
     """Zeroes elements with probability p and scales the others by 1 / (1 - p)."""
-    if _unary(input):
+    if type(input) is not Tensor and _unary(input):
         return handle_torch_function(dropout, (input,), input, p=p, training=training, inplace=inplace)
     if p < 0.0 or p > 1.0:
         raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
@@ -155,42 +155,42 @@ def dropout(input, p=0.5, training=True, inplace=False):
 
 def mish(input, inplace=False):
     """x * tanh(softplus(x))."""
-    if _unary(input):
+    if type(input) is not Tensor and _unary(input):
         return handle_torch_function(mish, (input,), input, inplace=inplace)
     return input.copy_(_op("mish")(input.clone())) if inplace else _op("mish")(input)
 
 
 def selu(input, inplace=False):
     """SELU of Klambauer et al., 2017."""
-    if _unary(input):
+    if type(input) is not Tensor and _unary(input):
         return handle_torch_function(selu, (input,), input, inplace=inplace)
     return input.copy_(_op("selu")(input.clone())) if inplace else _op("selu")(input)
 
 
 def hardsigmoid(input, inplace=False):
     """min(max(x + 3, 0), 6) / 6."""
-    if _unary(input):
+    if type(input) is not Tensor and _unary(input):
         return handle_torch_function(hardsigmoid, (input,), input, inplace=inplace)
     return input.copy_(_op("hardsigmoid")(input.clone())) if inplace else _op("hardsigmoid")(input)
 
 
 def hardswish(input, inplace=False):
     """x * hardsigmoid(x)."""
-    if _unary(input):
+    if type(input) is not Tensor and _unary(input):
         return handle_torch_function(hardswish, (input,), input, inplace=inplace)
     return input.copy_(_op("hardswish")(input.clone())) if inplace else _op("hardswish")(input)
 
 
 def celu(input, alpha=1.0, inplace=False):
     """max(x, 0) + min(alpha * (exp(x / alpha) - 1), 0)."""
-    if _unary(input):
+    if type(input) is not Tensor and _unary(input):
         return handle_torch_function(celu, (input,), input, alpha=alpha, inplace=inplace)
     return input.copy_(_op("celu")(input.clone(), alpha)) if inplace else _op("celu")(input, alpha)
 
 
 def hardtanh(input, min_val=-1.0, max_val=1.0, inplace=False):
     """x within [min_val, max_val]."""
-    if _unary(input):
+    if type(input) is not Tensor and _unary(input):
         return handle_torch_function(hardtanh, (input,), input, min_val=min_val, max_val=max_val, inplace=inplace)
     if min_val > max_val:
         raise ValueError("min_val cannot be greater than max_val")
@@ -199,7 +199,7 @@ def hardtanh(input, min_val=-1.0, max_val=1.0, inplace=False):
 
 def _threshold(input, threshold, value, inplace=False):
     """x where above threshold, else value."""
-    if _unary(input):
+    if type(input) is not Tensor and _unary(input):
         return handle_torch_function(_threshold, (input,), input, threshold=threshold, value=value, inplace=inplace)
     return input.copy_(_op("threshold")(input.clone(), threshold, value)) if inplace else _op("threshold")(input, threshold, value)
 
@@ -209,7 +209,7 @@ threshold = _threshold
 
 def rrelu(input, lower=1.0 / 8, upper=1.0 / 3, training=False, inplace=False):
     """x where positive, else a slope times x: drawn from [lower, upper] in training, their mean otherwise."""
-    if _unary(input):
+    if type(input) is not Tensor and _unary(input):
         return handle_torch_function(rrelu, (input,), input, lower=lower, upper=upper, training=training, inplace=inplace)
     return (_ops.rrelu_ if inplace else _ops.rrelu)(input, lower, upper, training)
 
@@ -221,7 +221,7 @@ def rrelu_(input, lower=1.0 / 8, upper=1.0 / 3, training=False):
 
 def gumbel_softmax(logits, tau=1, hard=False, eps=1e-10, dim=-1):
     """A softmax of logits with Gumbel noise; hard: a one where it is largest, with the softmax's gradient."""
-    if _unary(logits):
+    if type(logits) is not Tensor and _unary(logits):
         return handle_torch_function(gumbel_softmax, (logits,), logits, tau=tau, hard=hard, eps=eps, dim=dim)
     if eps != 1e-10:
         warnings.warn("`eps` parameter is deprecated and has no effect.", stacklevel=2)
@@ -236,7 +236,7 @@ def gumbel_softmax(logits, tau=1, hard=False, eps=1e-10, dim=-1):
 
 def glu(input, dim=-1):
     """The first half along dim times the sigmoid of the second."""
-    if _unary(input):
+    if type(input) is not Tensor and _unary(input):
         return handle_torch_function(glu, (input,), input, dim=dim)
     if input.dim() == 0:
         raise RuntimeError("glu does not support scalars because halving size must be even")
