@@ -28,6 +28,10 @@ typedef struct tw_conv_type {           /* float32 or float64 */
     void (*rows)(int64_t m, int64_t n, int64_t kc, const void *rows, const void *b, int64_t b_panel, void *c, int64_t c_row, bool add);
     /* c (m <= mr rows, n <= nr columns) = or += the sum over kc of a(k, row) * b(at[k] + column); a is packed, a_row apart. */
     void (*sums)(int64_t m, int64_t n, int64_t kc, const void *a, int64_t a_row, const void *b, const int32_t *at, void *c, int64_t c_row, bool add);
+    /* One filter a channel: n places along a row, from_step and to_step apart. to = the sum over taps of weight[tap] * from[tap] for each
+     * channel, in their order from zero, and bias (NULL: none). */
+    void (*each_channel)(int64_t n, int64_t channels, int64_t taps, const void *const *from, int64_t from_step, const void *const *weight,
+                         const void *bias, void *to, int64_t to_step);
     /* Adds one row of n elements to each of m. */
     void (*add_row)(int64_t m, int64_t n, const void *row, void *c, int64_t c_row);
     /* n rows of `channels` elements from one step to another. */

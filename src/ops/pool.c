@@ -162,30 +162,44 @@ static void planes_f32(void *context, int64_t begin, int64_t end) {
     tw_free(r.best);
 }
 
+static int64_t longest(windows w, int64_t n) {
+    int64_t most = 0;
+    for (int64_t i = 0; i < n; i++) {
+        int64_t now = (w.last[i] - w.first[i] + w.step - 1) / w.step;
+        if (now > most) most = now;
+    }
+    return most;
+}
+
 /* Channels last: all channels of one result. A unit is a row of results of an image. */
 static void channels_f32(void *context, int64_t begin, int64_t end) {
     pool_job *j = context;
     const windows *w = j->w;
-    row_state r;
-    if (!row_room(j, j->channels, &r)) return;
+    int64_t most = longest(w[0], j->out[0]) * longest(w[1], j->out[1]) * longest(w[2], j->out[2]) + 1;
+    const float **from = tw_malloc((size_t)most * (sizeof *from + sizeof(int32_t)));
+    if (!from) {
+        atomic_store(&j->failed, true);
+        return;
+    }
+    int32_t *number = (int32_t *)(void *)(from + most);
     for (int64_t u = begin; u < end; u++) {
         int64_t oy = u % j->out[1], oz = u / j->out[1] % j->out[0], image = u / (j->out[1] * j->out[0]);
         const float *x = (const float *)j->x.data + image * j->x.image;
         for (int64_t ox = 0; ox < j->out[2]; ox++) {
-            row_start(&r, j->channels, (w[0].first[oz] * j->in[1] + w[1].first[oy]) * j->in[2] + w[2].first[ox], NULL);
+            int64_t n = 0;
+            number[0] = (int32_t)((w[0].first[oz] * j->in[1] + w[1].first[oy]) * j->in[2] + w[2].first[ox]);
             for (int64_t z = w[0].first[oz]; z < w[0].last[oz]; z += w[0].step)
             for (int64_t y = w[1].first[oy]; y < w[1].last[oy]; y += w[1].step)
-            for (int64_t i = w[2].first[ox]; i < w[2].last[ox]; i += w[2].step) {
-                tw_maxima()->max_row(j->channels, x + z * j->x.stride[0] + y * j->x.stride[1] + i * j->x.stride[2], 1, r.best, r.at,
-                                     (int32_t)((z * j->in[1] + y) * j->in[2] + i), 0);
+            for (int64_t i = w[2].first[ox]; i < w[2].last[ox]; i += w[2].step, n++) {
+                from[n] = x + z * j->x.stride[0] + y * j->x.stride[1] + i * j->x.stride[2];
+                number[n] = (int32_t)((z * j->in[1] + y) * j->in[2] + i);
             }
-            store_row(&r, j->channels,
-                      (float *)j->v.data + image * j->v.image + oz * j->v.stride[0] + oy * j->v.stride[1] + ox * j->v.stride[2], j->v.channel,
-                      (int64_t *)j->at.data + image * j->at.image + oz * j->at.stride[0] + oy * j->at.stride[1] + ox * j->at.stride[2],
-                      j->at.channel);
+            tw_maxima()->max_window(j->channels, n, from, number,
+                                    (float *)j->v.data + image * j->v.image + oz * j->v.stride[0] + oy * j->v.stride[1] + ox * j->v.stride[2],
+                                    (int64_t *)j->at.data + image * j->at.image + oz * j->at.stride[0] + oy * j->at.stride[1] + ox * j->at.stride[2]);
         }
     }
-    tw_free(r.best);
+    tw_free(from);
 }
 
 /* --- windows -------------------------------------------------------------------------------------------------------------- */
@@ -293,7 +307,7 @@ static void run_planes(pool_job *j, int64_t n, void (*body)(void *, int64_t, int
 static bool run_forward(pool_job *j, const tw_tensor *x) {
     void (*body)(void *, int64_t, int64_t) = NULL;
     int64_t planes = (x->ndim - j->dims == 2 ? x->sizes[0] : 1) * j->channels, elements = j->in[0] * j->in[1] * j->in[2];
-    bool regular = j->stride > 0 && j->x.stride[2] == 1, last = j->x.channel == 1 && j->channels >= 8 && !j->samples;
+    bool regular = j->stride > 0 && j->x.stride[2] == 1, last = j->x.channel == 1 && j->v.channel == 1 && j->at.channel == 1 && j->channels >= 8 && !j->samples;
     switch (x->dtype) {
     case TW_UINT8: body = forward_u8; break;
     case TW_INT8: body = forward_i8; break;

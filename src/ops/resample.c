@@ -272,6 +272,28 @@ static bool prepare(job *j, const tw_taps *taps, int dims, bool transposed) {
 
 /* --- results of one tap each: elements are moved ------------------------------------------------------------------------- */
 
+/* One element for each index; neighbours are often the same, so that runs would be short. */
+#define PICK(NAME, T) \
+    static void NAME(int64_t n, const int64_t *index, const char *from, char *to) { \
+        const T *x = (const T *)(const void *)from; \
+        T *y = (T *)(void *)to; \
+        for (int64_t i = 0; i < n; i++) y[i] = x[index[i]]; \
+    }
+PICK(pick_8, uint8_t)
+PICK(pick_16, uint16_t)
+PICK(pick_32, uint32_t)
+PICK(pick_64, uint64_t)
+
+static bool pick(int64_t size, int64_t n, const int64_t *index, const char *from, char *to) {
+    switch (size) {
+    case 1: pick_8(n, index, from, to); return true;
+    case 2: pick_16(n, index, from, to); return true;
+    case 4: pick_32(n, index, from, to); return true;
+    case 8: pick_64(n, index, from, to); return true;
+    default: return false;
+    }
+}
+
 static void move_units(void *context, int64_t begin, int64_t end) {
     job *j = context;
     int64_t size = (int64_t)tw_dtype_size(j->x.dtype), run = j->last ? j->channels : 1;
@@ -284,9 +306,17 @@ static void move_units(void *context, int64_t begin, int64_t end) {
         const char *from = unit_at(j, sx, u) + ((iz ? iz[z] : z) * sx->stride[0] + (iy ? iy[y] : y) * sx->stride[1]) * size;
         char *to = unit_at(j, sy, u) + (z * sy->stride[0] + y * sy->stride[1]) * size;
         int64_t fx = sx->stride[2] * size, tx = sy->stride[2] * size;
+        bool rows = tx == size * run && (run == 1 || sy->channel == 1);
+        if (rows && y > 0 && iy && iy[y] == iy[y - 1]) { /* the row before once more */
+            memcpy(to, to - sy->stride[1] * size, (size_t)(sy->n[2] * run * size));
+            continue;
+        }
+        if (rows && run == 1 && ix && fx == size && pick(size, sy->n[2], ix, from, to)) continue;
         if (run > 1) {
+            bool dense = sx->channel == 1 && sy->channel == 1;
             for (int64_t x = 0; x < sy->n[2]; x++) {
-                tw_move()->move[kind](run, to + x * tx, sy->channel * size, from + (ix ? ix[x] : x) * fx, sx->channel * size);
+                if (dense) memcpy(to + x * tx, from + (ix ? ix[x] : x) * fx, (size_t)(run * size));
+                else tw_move()->move[kind](run, to + x * tx, sy->channel * size, from + (ix ? ix[x] : x) * fx, sx->channel * size);
             }
             continue;
         }
