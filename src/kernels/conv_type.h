@@ -182,33 +182,49 @@ static void TWN(sums)(int64_t m, int64_t n, int64_t kc, const void *a, int64_t a
     TWN(copy_edge)(m, n, edge, wide, c, c_row, add);
 }
 
-/* One vector of channels, `lanes` of them, at all places; the weights stay in registers where the number of taps is a constant. */
-static inline __attribute__((always_inline)) void TWN(each_vector)(int64_t n, int64_t lanes, int64_t c, int64_t taps, const void *const *from,
-                                                                   int64_t from_step, const void *const *weight, const T *bias, T *to, int64_t to_step) {
-    V add = TWN(tw_splat)(0);
-    if (bias) add = lanes == VLEN ? (V)TWN(TW_LOAD)(bias + c) : TWN(TW_LOAD_N)(bias + c, lanes);
-    for (int64_t i = 0; i < n; i++) {
-        V acc = TWN(tw_splat)(0);
-        int64_t at = i * from_step + c;
-        _Pragma("GCC unroll 9") for (int64_t t = 0; t < taps; t++) {
-            const T *x = (const T *)from[t] + at, *w = (const T *)weight[t] + c;
-            if (lanes == VLEN) acc = TWN(tw_fma)(TWN(TW_LOAD)(x), TWN(TW_LOAD)(w), acc);
-            else acc = TWN(tw_fma)(TWN(TW_LOAD_N)(x, lanes), TWN(TW_LOAD_N)(w, lanes), acc);
+/* One vector of channels, `lanes` of them, at `count` places. */
+static inline __attribute__((always_inline)) void TWN(each_vector)(int count, int64_t lanes, int64_t c, int64_t taps, const void *const *from,
+                                                                   int64_t at, int64_t from_step, const void *const *weight, const T *bias, T *to,
+                                                                   int64_t to_step) {
+    V acc[4], add = TWN(tw_splat)(0);
+    _Pragma("GCC unroll 4") for (int i = 0; i < count; i++) acc[i] = TWN(tw_splat)(0);
+    for (int64_t t = 0; t < taps; t++) {
+        const T *x = (const T *)from[t] + at + c, *w = (const T *)weight[t] + c;
+        V factor;
+        if (lanes == VLEN) factor = TWN(TW_LOAD)(w);
+        else factor = TWN(TW_LOAD_N)(w, lanes);
+        _Pragma("GCC unroll 4") for (int i = 0; i < count; i++) {
+            if (lanes == VLEN) acc[i] = TWN(tw_fma)(TWN(TW_LOAD)(x + i * from_step), factor, acc[i]);
+            else acc[i] = TWN(tw_fma)(TWN(TW_LOAD_N)(x + i * from_step, lanes), factor, acc[i]);
         }
-        if (bias) acc += add;
-        if (lanes == VLEN) TWN(TW_STORE)(to + i * to_step + c, acc);
-        else TWN(TW_STORE_N)(to + i * to_step + c, acc, lanes);
+    }
+    if (bias && lanes == VLEN) add = TWN(TW_LOAD)(bias + c);
+    else if (bias) add = TWN(TW_LOAD_N)(bias + c, lanes);
+    _Pragma("GCC unroll 4") for (int i = 0; i < count; i++) {
+        V y = bias ? acc[i] + add : acc[i];
+        if (lanes == VLEN) TWN(TW_STORE)(to + i * to_step + c, y);
+        else TWN(TW_STORE_N)(to + i * to_step + c, y, lanes);
     }
 }
 
 static void TWN(each_channel)(int64_t n, int64_t channels, int64_t taps, const void *const *from, int64_t from_step, const void *const *weight,
                               const void *bias, void *to, int64_t to_step) {
-    int64_t c = 0;
-    for (; c + VLEN <= channels; c += VLEN) {
-        if (taps == 9) TWN(each_vector)(n, VLEN, c, 9, from, from_step, weight, bias, to, to_step);
-        else TWN(each_vector)(n, VLEN, c, taps, from, from_step, weight, bias, to, to_step);
+    int64_t whole = channels - channels % VLEN;
+    for (int64_t i = 0; i < n;) {
+        int count = n - i >= 4 ? 4 : 1;
+        T *row = (T *)to + i * to_step;
+        int64_t at = i * from_step;
+        for (int64_t c = 0; c < whole; c += VLEN) {
+            if (count == 4) TWN(each_vector)(4, VLEN, c, taps, from, at, from_step, weight, bias, row, to_step);
+            else TWN(each_vector)(1, VLEN, c, taps, from, at, from_step, weight, bias, row, to_step);
+        }
+        if (whole < channels) {
+            for (int q = 0; q < count; q++) {
+                TWN(each_vector)(1, channels - whole, whole, taps, from, at + q * from_step, 0, weight, bias, row + q * to_step, 0);
+            }
+        }
+        i += count;
     }
-    if (c < channels) TWN(each_vector)(n, channels - c, c, taps, from, from_step, weight, bias, to, to_step);
 }
 
 static void TWN(add_row)(int64_t m, int64_t n, const void *row, void *c, int64_t c_row) {

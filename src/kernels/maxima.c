@@ -20,16 +20,25 @@ static void max_row(int64_t n, const float *x, int64_t step, float *best, int32_
 }
 
 static void max_window(int64_t n, int64_t places, const float *const *from, const int32_t *at, float *best, int64_t *best_at) {
-    enum { SOME = 64 };
-    for (int64_t i0 = 0; i0 < n; i0 += SOME) {
-        int64_t now = n - i0 < SOME ? n - i0 : SOME;
-        float top[SOME];
-        int32_t where[SOME];
-        for (int64_t i = 0; i < SOME; i++) top[i] = -INFINITY, where[i] = at[0];
-        if (now == SOME) for (int64_t p = 0; p < places; p++) max_steps(SOME, from[p] + i0, 1, top, where, at[p], 0);
-        else for (int64_t p = 0; p < places; p++) max_steps(now, from[p] + i0, 1, top, where, at[p], 0);
-        memcpy(best + i0, top, (size_t)now * sizeof *top);
-        for (int64_t i = 0; i < now; i++) best_at[i0 + i] = where[i];
+    for (int64_t i = 0; i < n; i += V_LANES_f32) {
+        int64_t now = n - i < V_LANES_f32 ? n - i : V_LANES_f32;
+        vf32 top = v_splat_f32(-INFINITY), where = (vf32)(vi32){0};
+        int32_t number[V_LANES_f32];
+        where = (vf32)((vi32)where + at[0]);
+        for (int64_t p = 0; p < places; p++) {
+            vf32 v = now == V_LANES_f32 ? v_load_f32(from[p] + i) : v_load_n_f32(from[p] + i, now);
+            m_f32 above = m_or_f32(v_gt_f32(v, top), v_isnan_f32(v));
+            top = v_select_f32(above, v, top);
+            where = v_select_f32(above, (vf32)((vi32){0} + at[p]), where);
+        }
+        memcpy(number, &where, sizeof number);
+        if (now == V_LANES_f32) {
+            v_store_f32(best + i, top);
+            for (int l = 0; l < V_LANES_f32; l++) best_at[i + l] = number[l];
+        } else {
+            v_store_n_f32(best + i, top, now);
+            for (int l = 0; l < now; l++) best_at[i + l] = number[l];
+        }
     }
 }
 

@@ -176,6 +176,20 @@ static void scatter_rows(const job *j, const phase *f, int64_t place, int64_t m,
     }
 }
 
+static bool is_every_pixel(const phase *f) {
+    const tw_patches *p = &f->p;
+    bool same = p->image_stride == p->size[0] * p->stride[0] || p->places[0] * p->places[1] * p->places[2] == f->places;
+    for (int d = 0; d < 3; d++) same = same && p->scale[d] == 1 && p->first[d] == 0 && p->places[d] == p->size[d];
+    return same && p->stride[0] == p->size[1] * p->stride[1] && p->stride[1] == p->size[2] * p->stride[2];
+}
+
+/* The patches of the next places, where they are all of the source in turn: they come in while the products of these are made. */
+static void prefetch(const char *from, const job *j, int64_t rows, int64_t kc) {
+    for (int64_t i = 0; i < rows; i++, from += (size_t)j->from_each * j->size) {
+        for (size_t at = 0; at < (size_t)kc * j->size; at += 64) __builtin_prefetch(from + at, 0, 2);
+    }
+}
+
 static void multiply(job *j, const phase *f, int64_t group, int64_t place, int64_t m, int64_t column, int64_t columns) {
     const tw_conv_type *type = j->type;
     _Alignas(64) char patches[TW_CONV_MAX_MR * TW_CONV_ROW * sizeof(double)];
@@ -185,6 +199,7 @@ static void multiply(job *j, const phase *f, int64_t group, int64_t place, int64
     int64_t row = j->straight ? j->to->strides[4] : columns;
     const char *weight = j->packed + (size_t)(f->weight + (group * panels + column / nr) * f->k * nr) * j->size;
     const char *source = j->source + (size_t)(group * j->from_each) * j->size;
+    bool whole = f->k == j->from_each && f->p.joined && is_every_pixel(f);
     if (!rows) {
         atomic_store(&j->failed, true);
         return;
@@ -197,6 +212,7 @@ static void multiply(job *j, const phase *f, int64_t group, int64_t place, int64
         for (int64_t i = 0; i < m; i += type->mr) {
             int64_t high = smaller(m - i, type->mr);
             type->fetch(&f->p, source, place + i, high, k, kc, patches);
+            if (whole && i + high < m) prefetch(source + (size_t)((place + i + high) * j->from_each + k) * j->size, j, smaller(m - i - high, high), kc);
             type->rows(high, columns, kc, patches, weight + (size_t)(k * nr) * j->size, f->k * nr, rows + (size_t)(i * row) * j->size, row, k > 0);
         }
     }
