@@ -40,10 +40,20 @@ static int set_attribute(PyObject *self, PyObject *value, void *closure) {
 GET(shape) { UNUSED; return tw_py_size(t->sizes, t->ndim); }
 GET(dtype) { UNUSED; return tw_py_dtype_object((tw_dtype)t->dtype); }
 GET(device) { UNUSED; return tw_py_device_object(t->device); }
-GET(layout) { UNUSED; return tw_py_layout_object(0); }
+GET(layout) { UNUSED; return tw_py_layout_object(t->layout); }
 GET(ndim) { UNUSED; return PyLong_FromLong(t->ndim); }
 GET(itemsize) { UNUSED; return PyLong_FromSize_t(tw_dtype_size((tw_dtype)t->dtype)); }
-GET(nbytes) { UNUSED; return PyLong_FromLongLong((long long)t->numel * (long long)tw_dtype_size((tw_dtype)t->dtype)); }
+GET(nbytes) {
+    UNUSED;
+    if (t->layout) {
+        PyErr_SetString(PyExc_RuntimeError, "nbytes is not defined for sparse tensors.  If you want the size of the constituent tensors, add the "
+                        "nbytes of the indices and values.  If you want the size of the  equivalent dense tensor, multiply numel() by "
+                        "element_size()");
+        return NULL;
+    }
+    return PyLong_FromLongLong((long long)t->numel * (long long)tw_dtype_size((tw_dtype)t->dtype));
+}
+GET(is_sparse) { UNUSED; return PyBool_FromLong(t->layout == TW_SPARSE_COO); }
 GET(requires_grad) { UNUSED; return PyBool_FromLong(tw_requires_grad(t)); }
 GET(is_leaf) { UNUSED; return PyBool_FromLong(tw_is_leaf(t)); }
 GET(is_cpu) { UNUSED; return PyBool_FromLong(t->device == TW_CPU); }
@@ -213,6 +223,11 @@ static int set_data(PyObject *self, tw_tensor *t, PyObject *value) {
         PyErr_SetString(PyExc_RuntimeError, "data set to a tensor that requires gradients must be floating point or complex dtype");
         return -1;
     }
+    if (t->layout != from->layout) {
+        PyErr_SetString(PyExc_RuntimeError, "Attempted to call `variable.set_data(tensor)`, but `variable` and `tensor` have incompatible tensor "
+                        "type.");
+        return -1;
+    }
     tw_storage *old = t->storage;
     tw_storage_retain(from->storage);
     t->storage = from->storage;
@@ -227,6 +242,7 @@ static int set_data(PyObject *self, tw_tensor *t, PyObject *value) {
         return -1;
     }
     t->flags = (uint8_t)((t->flags & ~(TW_CONJ | TW_NEG)) | (from->flags & (TW_CONJ | TW_NEG)));
+    if (t->layout) t->flags &= (uint8_t)~TW_CONTIGUOUS;
     tw_storage_release(old);
     return 0;
 }
@@ -253,7 +269,7 @@ static int set_imag(PyObject *self, tw_tensor *t, PyObject *value) {
     X(layout, "layout", get_layout, NULL) X(ndim, "ndim", get_ndim, NULL) X(itemsize, "itemsize", get_itemsize, NULL) \
     X(nbytes, "nbytes", get_nbytes, NULL) X(requires_grad, "requires_grad", get_requires_grad, set_requires_grad) \
     X(is_leaf, "is_leaf", get_is_leaf, NULL) X(is_cpu, "is_cpu", get_is_cpu, NULL) X(is_meta, "is_meta", get_is_meta, NULL) \
-    X(is_cuda, "is_cuda", get_false, NULL) X(is_sparse, "is_sparse", get_false, NULL) X(is_mps, "is_mps", get_false, NULL) \
+    X(is_cuda, "is_cuda", get_false, NULL) X(is_sparse, "is_sparse", get_is_sparse, NULL) X(is_mps, "is_mps", get_false, NULL) \
     X(is_xpu, "is_xpu", get_false, NULL) X(is_xla, "is_xla", get_false, NULL) X(is_quantized, "is_quantized", get_false, NULL) \
     X(is_sparse_csr, "is_sparse_csr", get_false, NULL) X(is_mkldnn, "is_mkldnn", get_false, NULL) \
     X(is_nested, "is_nested", get_false, NULL) X(is_vulkan, "is_vulkan", get_false, NULL) X(is_ort, "is_ort", get_false, NULL) \

@@ -30,6 +30,10 @@ static PyObject *convert(PyObject *self, tw_dtype d, tw_device device, bool copy
         }
         return NULL;
     }
+    if (device == TW_META && t->layout) {
+        PyErr_SetString(PyExc_NotImplementedError, "sparse tensors on 'meta' are not implemented");
+        return NULL;
+    }
     if (device == TW_META && t->device != TW_META) {
         int64_t strides[TW_MAX_DIMS];
         if (format == TW_FORMAT_NONE || format == TW_PRESERVE_FORMAT) tw_like_strides(t, strides);

@@ -101,6 +101,10 @@ static PyObject *element(const tw_tensor *t, const char *at) {
 }
 
 static bool no_data(const tw_tensor *t, const char *what) {
+    if (t->layout) {
+        PyErr_SetString(PyExc_RuntimeError, "Cannot access data pointer of Tensor that doesn't have storage");
+        return true;
+    }
     if (t->device != TW_META) return false;
     if (strcmp(what, "item") == 0) PyErr_SetString(PyExc_RuntimeError, "Tensor.item() cannot be called on meta tensors");
     else PyErr_SetString(PyExc_NotImplementedError, "Cannot copy out of meta tensor; no data!");
@@ -117,6 +121,12 @@ PyObject *tw_py_item(tw_tensor *t) {
                         ".item() on a Tensor, please try to rewrite what you're doing with other operations. If error is occurring "
                         "somewhere inside PyTorch internals, please file a bug report.");
         return NULL;
+    }
+    if (t->layout) { /* the sum of what is stored there */
+        tw_tensor *dense = tw_py_op1_raw(TW_OP_to_dense, 1, (tw_arg[]){tw_a_tensor(t)});
+        PyObject *value = dense ? tw_py_item(dense) : NULL;
+        tw_release(dense);
+        return value;
     }
     if (no_data(t, "item")) return NULL;
     return element(t, tw_data(t));

@@ -61,6 +61,10 @@ static PyObject *export(PyObject *self, PyObject *args, PyObject *kw) {
         PyErr_SetString(PyExc_BufferError, "Can't export tensors that require gradient, use tensor.detach()");
         return NULL;
     }
+    if (t->layout) {
+        PyErr_SetString(PyExc_BufferError, "Can't export tensors with layout other than torch.strided");
+        return NULL;
+    }
     if (t->flags & TW_CONJ) {
         PyErr_SetString(PyExc_BufferError, "Can't export tensors with the conjugate bit set");
         return NULL;

@@ -6,6 +6,7 @@
 #include <structmember.h>
 #include "autograd/autograd.h"
 #include "core/refs.h"
+#include "core/sparse.h"
 #include "ext/binding.h"
 
 /* Note [Ownership of wrappers]

@@ -34,6 +34,10 @@ static PyObject *resize_to(PyObject *self, const int64_t *sizes, int ndim) {
         return NULL;
     }
     int64_t numel = 1;
+    if (t->layout) {
+        PyErr_SetString(PyExc_NotImplementedError, "resize_: not implemented for sparse tensors; sparse_resize_ is for them");
+        return NULL;
+    }
     for (int i = 0; i < ndim; i++) numel *= sizes[i];
     if (!t->storage->resizable && (size_t)(numel + t->offset) * tw_dtype_size((tw_dtype)t->dtype) > t->storage->bytes) {
         PyErr_SetString(PyExc_RuntimeError, "Trying to resize storage that is not resizable");
@@ -114,6 +118,7 @@ static bool each(tw_tensor *t, tw_tensor *other, PyObject *f, int dim, int64_t a
 static bool may_write(tw_tensor *t, const char *name) {
     if (tw_requires_grad(t)) PyErr_Format(PyExc_TypeError, "Can't call %s() on Variable that requires grad. Use var.detach().%s() instead.",
                                           name, name);
+    else if (t->layout) PyErr_Format(PyExc_NotImplementedError, "%s: not implemented for sparse tensors", name);
     else if (t->device != TW_CPU) PyErr_Format(PyExc_TypeError, "%s is only implemented on CPU tensors", name);
     else return tw_version_ready(t) || tw_py_raise();
     return false;
@@ -134,6 +139,10 @@ static PyObject *map_(PyObject *self, PyObject *args) {
     Py_XDECREF(same);
     if (same != Py_True) {
         PyErr_SetString(PyExc_NotImplementedError, "map_ with tensors of different sizes is not implemented");
+        return NULL;
+    }
+    if (tw_py_tensor_of(other)->layout) {
+        PyErr_SetString(PyExc_NotImplementedError, "map_: not implemented for sparse tensors");
         return NULL;
     }
     if (!may_write(t, "map_") || !each(t, tw_py_tensor_of(other), f, 0, t->offset, tw_py_tensor_of(other)->offset)) return NULL;

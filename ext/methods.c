@@ -72,9 +72,10 @@ static PyObject *stride(PyObject *self, PyObject *args, PyObject *kw) {
     SELF;
     OVERRIDE("stride", args, kw);
     if (!PyArg_ParseTupleAndKeywords(args, kw, "|O:stride", names, &dim)) return NULL;
-    if (dim == Py_None) return tw_py_int_tuple(t->strides, t->ndim);
+    static const int64_t none[TW_MAX_DIMS]; /* sparse tensors have none; PyTorch shows zeros */
+    if (dim == Py_None) return tw_py_int_tuple(t->layout ? none : t->strides, t->ndim);
     if (!dim_argument(dim, "stride", t->ndim, &d)) return NULL;
-    return PyLong_FromLongLong(t->strides[d]);
+    return PyLong_FromLongLong(t->layout ? 0 : t->strides[d]);
 }
 METHOD0(dim) { SELF; (void)unused; OVERRIDE("dim", NULL, NULL); return PyLong_FromLong(t->ndim); }
 METHOD0(numel) { SELF; (void)unused; OVERRIDE("numel", NULL, NULL); return PyLong_FromLongLong(t->numel); }
@@ -83,6 +84,10 @@ METHOD0(element_size) { SELF; (void)unused; return PyLong_FromSize_t(tw_dtype_si
 METHOD0(data_ptr) {
     SELF;
     (void)unused;
+    if (t->layout) {
+        PyErr_SetString(PyExc_RuntimeError, "Cannot access data pointer of Tensor that doesn't have storage");
+        return NULL;
+    }
     return PyLong_FromVoidPtr(t->numel && t->device != TW_META ? tw_data(t) : NULL);
 }
 METHOD0(is_floating_point) { SELF; (void)unused; OVERRIDE("is_floating_point", NULL, NULL); return PyBool_FromLong(tw_is_float((tw_dtype)t->dtype)); }
@@ -126,6 +131,10 @@ static PyObject *contiguous(PyObject *self, PyObject *args, PyObject *kw) {
         PyErr_SetString(PyExc_RuntimeError, "preserve memory format is unsupported by the contiguous operator");
         return NULL;
     }
+    if (t->layout) {
+        PyErr_SetString(PyExc_RuntimeError, "unsupported memory format option Contiguous");
+        return NULL;
+    }
     if (f == TW_CONTIGUOUS_FORMAT ? tw_is_contiguous(t) : tw_is_contiguous_in(t, f)) TW_PY_RETURN_NEW(self);
     return tw_py_op1(TW_OP_clone, 2, (tw_arg[]){tw_a_tensor(t), tw_a_int(f)});
 }
@@ -141,6 +150,10 @@ static PyObject *numpy(PyObject *self, PyObject *args, PyObject *kw) {
     SELF;
     OVERRIDE("numpy", args, kw);
     if (!PyArg_ParseTupleAndKeywords(args, kw, "|p:numpy", names, &force)) return NULL;
+    if (t->layout) {
+        PyErr_SetString(PyExc_TypeError, "can't convert Sparse layout tensor to numpy. Use Tensor.to_dense() first.");
+        return NULL;
+    }
     if (force) {
         tw_tensor *d = tw_detach_new(t);
         if (!d) return tw_py_raise();
@@ -202,6 +215,24 @@ static PyObject *array_wrap(PyObject *self, PyObject *args) {
     tw_tensor *t = tw_py_from_data(a, TW_DTYPE_NONE, TW_CPU);
     return t ? tw_py_wrap(t) : NULL;
 }
+
+/* --- sparse tensors --- */
+
+static PyObject *sparse_expected(const char *what) {
+    PyErr_Format(PyExc_RuntimeError, "%s expected sparse coordinate tensor layout but got Strided", what);
+    return NULL;
+}
+METHOD0(nnz) {
+    SELF;
+    (void)unused;
+    if (t->layout) return PyLong_FromLongLong(tw_stored(t));
+    PyErr_SetString(PyExc_NotImplementedError, "Could not run 'aten::_nnz' with arguments from the 'CPU' backend. This could be because the operator "
+                    "doesn't exist for this backend.");
+    return NULL;
+}
+METHOD0(is_coalesced) { SELF; (void)unused; return t->layout ? PyBool_FromLong(tw_sparse_of(t)->coalesced) : sparse_expected("is_coalesced"); }
+METHOD0(sparse_dim) { SELF; (void)unused; return PyLong_FromLong(t->layout ? tw_sparse_dims(t) : 0); }
+METHOD0(dense_dim) { SELF; (void)unused; return PyLong_FromLong(t->layout ? tw_dense_dims(t) : t->ndim); }
 
 /* --- autograd --- */
 
@@ -447,6 +478,12 @@ PyMethodDef tw_py_attribute_methods[] = {
     {"register_hook", tw_py_register_hook, METH_O, "register_hook($self, hook, /)\n--\n\nCalls hook with the gradient when it is known."},
     {"register_post_accumulate_grad_hook", tw_py_register_post_hook, METH_O,
      "register_post_accumulate_grad_hook($self, hook, /)\n--\n\nCalls hook with the leaf after its grad has changed."},
+    {"_nnz", nnz, METH_NOARGS, NULL},
+    {"is_coalesced", is_coalesced, METH_NOARGS, NULL},
+    {"sparse_dim", sparse_dim, METH_NOARGS, NULL},
+    {"dense_dim", dense_dim, METH_NOARGS, NULL},
+    {"_dimI", sparse_dim, METH_NOARGS, NULL},
+    {"_dimV", dense_dim, METH_NOARGS, NULL},
     {"_make_subclass", KEYWORDS(make_subclass) | METH_STATIC, NULL},
     {"_construct", construct_typed, METH_VARARGS | METH_STATIC, NULL},
     {"as_subclass", as_subclass, METH_O, NULL},

@@ -45,7 +45,7 @@ static bool keep_made(PyObject *list, tw_tensor **states, Py_ssize_t n, bool *ma
 static bool scalars_move(tw_tensor **from, double *numbers, Py_ssize_t n, int k, int per, bool write) {
     for (Py_ssize_t i = 0; i < n; i++) {
         tw_tensor *t = from[i];
-        if (t->numel != 1 || t->device != TW_CPU || (t->dtype != TW_FLOAT32 && t->dtype != TW_FLOAT64)) {
+        if (t->numel != 1 || t->layout || t->device != TW_CPU || (t->dtype != TW_FLOAT32 && t->dtype != TW_FLOAT64)) {
             PyErr_SetString(PyExc_RuntimeError, "numbers in an optimizer's state must be tensors of one float32 or float64");
             return false;
         }
@@ -188,9 +188,9 @@ static PyObject *grad_of(PyObject *p) {
     return tw_py_wrap_borrowed(t->autograd ? t->autograd->grad : NULL);
 }
 
-/* 1, 0; -1 with a Python error. Plain tensors are strided. */
+/* 1, 0; -1 with a Python error. */
 static int is_sparse(PyObject *g) {
-    if (Py_TYPE(g) == tw_py_tensor_class && plainly(g, sparse_name, sparse_attribute)) return 0;
+    if (Py_TYPE(g) == tw_py_tensor_class && plainly(g, sparse_name, sparse_attribute)) return tw_py_tensor_of(g)->layout != TW_STRIDED;
     PyObject *answer = PyObject_GetAttr(g, sparse_name);
     int yes = answer ? PyObject_IsTrue(answer) : -1;
     Py_XDECREF(answer);
@@ -230,13 +230,14 @@ static PyObject *tuple_of_lists(Py_ssize_t n) {
     return lists;
 }
 
-/* _step_gather(optimizer, params, state, begin, state names, scalar names), where optimizer is its name for errors: (params, grads, owns, states, scalars, fresh) of the parameters that have
+/* _step_gather(sparse, group, params, state, begin, state names, scalar names), where sparse(p, gradient, group) makes the step of a
+ * parameter with a sparse gradient, which is then left out: (params, grads, owns, states, scalars, fresh) of the parameters that have
  * a gradient. owns: a dictionary each, what state holds or begin(p) gave; fresh: whether any of them is not in state yet. */
 static PyObject *step_gather(PyObject *m, PyObject *args) {
-    PyObject *optimizer, *group, *state, *begin, *state_names, *scalar_names, *result = NULL;
+    PyObject *step, *options, *group, *state, *begin, *state_names, *scalar_names, *result = NULL;
     bool fresh = false, ok = true;
     (void)m;
-    if (!PyArg_ParseTuple(args, "UOO!OO!O!", &optimizer, &group, &PyDict_Type, &state, &begin, &PyTuple_Type, &state_names, &PyTuple_Type,
+    if (!PyArg_ParseTuple(args, "OOOO!OO!O!", &step, &options, &group, &PyDict_Type, &state, &begin, &PyTuple_Type, &state_names, &PyTuple_Type,
                           &scalar_names)) return NULL;
     if (!(group = PySequence_Fast(group, "the parameters of a group must be iterable"))) return NULL;
     PyObject *lists = tuple_of_lists(3), *states = tuple_of_lists(PyTuple_GET_SIZE(state_names));
@@ -246,10 +247,12 @@ static PyObject *step_gather(PyObject *m, PyObject *args) {
         PyObject *p = Py_NewRef(PySequence_Fast_GET_ITEM(group, i)), *g = grad_of(p), *own = NULL;
         if (!g || g == Py_None) {
             ok = g != NULL;
+        } else if (is_sparse(g)) {
+            PyObject *done = PyErr_Occurred() ? NULL : PyObject_CallFunctionObjArgs(step, p, g, options, NULL);
+            ok = done != NULL;
+            Py_XDECREF(done);
         } else {
-            int sparse = is_sparse(g);
-            if (sparse > 0) PyErr_Format(PyExc_RuntimeError, "%U does not support sparse gradients", optimizer);
-            ok = sparse == 0 && (own = own_of(state, p, begin, &fresh)) && PyList_Append(PyTuple_GET_ITEM(lists, 0), p) == 0 &&
+            ok = (own = own_of(state, p, begin, &fresh)) && PyList_Append(PyTuple_GET_ITEM(lists, 0), p) == 0 &&
                  PyList_Append(PyTuple_GET_ITEM(lists, 1), g) == 0 && PyList_Append(PyTuple_GET_ITEM(lists, 2), own) == 0 &&
                  append_named(states, state_names, own, false) && append_named(scalars, scalar_names, own, true);
         }

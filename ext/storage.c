@@ -260,6 +260,10 @@ static PyObject *repr(PyObject *o) {
 
 PyObject *tw_py_untyped_storage(PyObject *self, PyObject *unused) {
     (void)unused;
+    if (tw_py_tensor_of(self)->layout) {
+        PyErr_SetString(PyExc_NotImplementedError, "Cannot access storage of SparseTensorImpl");
+        return NULL;
+    }
     return tw_py_storage(tw_py_tensor_of(self)->storage);
 }
 
@@ -333,6 +337,10 @@ PyObject *tw_py_set_storage(PyObject *self, PyObject *args, PyObject *kw) {
     tw_tensor *t = tw_py_tensor_of(self);
     tw_storage *s = NULL;
     if (!PyArg_ParseTupleAndKeywords(args, kw, "|OnOO:set_", names, &source, &offset, &size, &stride)) return NULL;
+    if (t->layout || (source && tw_py_is_tensor(source) && tw_py_tensor_of(source)->layout)) {
+        PyErr_SetString(PyExc_NotImplementedError, "set_: not implemented for sparse tensors");
+        return NULL;
+    }
     if (!source) {
         s = tw_storage_new(t->device, 0);
         if (!s) return tw_py_raise();

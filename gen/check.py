@@ -9,7 +9,7 @@ from primitives import COMPLEX_PARTS, PRIMITIVES
 KINDS = ("elementwise", "reduce", "view", "kernel", "composite")
 COLUMNS = {"sig", "kind", "value", "value_bool", "value_int", "value_float", "value_complex", "promote", "dtypes", "d", "grad", "jvp",
            "linear", "nondiff", "batch", "variants", "namespaces", "aliases", "number", "flags", "reduce", "samples", "doc", "node",
-           "save", "label", "unlike", "wide", "half_grad", "lead", "twins", "out", "refuse", "guard", "mixed"}
+           "save", "label", "unlike", "wide", "half_grad", "lead", "twins", "out", "refuse", "guard", "mixed", "sparse"}
 COLUMNS |= {"let", "require"}  # of composites that are spelt out
 VALUES = ("value", "value_bool", "value_int", "value_float", "value_complex")
 PROMOTES = ("default", "bool_to_int", "int_to_float", "compare", "real", "bool", "first", "where")
@@ -17,6 +17,7 @@ VARIANTS = ("function", "method", "inplace", "out")
 REFUSALS = ("bool", "int", "float", "complex", "any_bool")
 GUARDS = ("divisor", "exponent")
 OUT_RULES = ("exact", "cast", "any")
+SPARSE = ("values", "linear", "native", "function")
 FLAGS = ("dynamic", "random", "inplace", "fresh", "geometry", "apart", "constant", "across")
 DEFAULT_VARIANTS = {"elementwise": VARIANTS, "reduce": ("function", "method", "out")}
 MAX_ARGS, MAX_OUTS = 16, 4
@@ -56,6 +57,8 @@ class Checker:
         rule, colon, text = op.columns.get("out", "exact" if op.kind == "kernel" else "cast").partition(":")
         if self.one_of(op, "out", rule, OUT_RULES):
             op.out_rule, op.out_text = rule, text.strip()
+        if "sparse" in op.columns:
+            self.one_of(op, "sparse", op.columns["sparse"], SPARSE)
         if "promote" in op.columns:
             self.one_of(op, "promote", op.columns["promote"], PROMOTES)
         for category in op.columns.get("refuse", {}):

@@ -41,6 +41,8 @@ def functions_of(op):
         out.append(("run", f"bool tw_{op.c}_run(const tw_arg *a, tw_tensor **outs);"))
     if op.kind == "composite":
         out.append(("composite", f"bool tw_{op.c}_composite(const tw_arg *a, tw_tensor **outs);"))
+    if op.columns.get("sparse") == "function":
+        out.append(("sparse_run", f"bool tw_{op.c}_sparse(const tw_arg *a, tw_tensor **outs);"))
     return out
 
 
@@ -159,6 +161,8 @@ def record(op, arrays, saves):
     fields = [f"{c_string(op.key)}, {c_string(op.base)}, {c_string(node_name(op))}",
               f".id = TW_OP_{op.c}, .kind = TW_KIND_{op.kind.upper()}, .nparams = {len(op.params)}, "
               f".nouts = {len(op.schema.results)}, .flags = {flags}"]
+    if "sparse" in op.columns:
+        fields.append(f".sparse = TW_SPARSE_{op.columns['sparse'].upper()}")
     if op.autocast:
         fields.append(f".autocast = TW_AUTOCAST_{op.autocast.upper()}")
     positional = [p for p in op.params if not p.keyword_only]

@@ -44,6 +44,7 @@ typedef enum tw_dtype {
 /* A list of integers where an operator takes a pointer and a count: tw_zeros(TW_INTS(2, 3), TW_FLOAT32, TW_CPU). */
 #define TW_INTS(...) (const int64_t[]){__VA_ARGS__}, (int64_t)(sizeof((const int64_t[]){__VA_ARGS__}) / sizeof(int64_t))
 
+typedef enum tw_layout { TW_STRIDED, TW_SPARSE_COO } tw_layout;
 typedef enum tw_reduction { TW_REDUCTION_NONE, TW_REDUCTION_MEAN, TW_REDUCTION_SUM } tw_reduction;
 typedef enum tw_memory_format {
     TW_FORMAT_NONE = -1, TW_CONTIGUOUS_FORMAT, TW_PRESERVE_FORMAT, TW_CHANNELS_LAST, TW_CHANNELS_LAST_3D
@@ -123,6 +124,15 @@ TW_API tw_device tw_device_where(const tw_tensor *t);
  * (tw_is_lazy) does not hold its values as they are. */
 TW_API void *tw_data_ptr(const tw_tensor *t);
 TW_API bool tw_is_lazy(const tw_tensor *t);
+/* Sparse tensors (TW_SPARSE_COO) have no elements in memory: tw_data_ptr gives NULL, tw_to_dense a tensor that has them, tw__indices and
+ * tw__values their parts.
+ *     tw_tensor *s = tw_coalesce(tw_to_sparse(x, NULL, 0, TW_NONE));
+ *     tw_tensor *y = tw_mm(s, dense); */
+TW_API tw_layout tw_layout_of(const tw_tensor *t);                       /* TW_STRIDED for NULL */
+TW_API int64_t tw_nnz(const tw_tensor *t);                               /* stored elements, or slices; 0 of others than sparse ones */
+TW_API bool tw_is_coalesced(const tw_tensor *t);                         /* of a sparse one: its indices are sorted and differ */
+TW_API int tw_sparse_dim(const tw_tensor *t);                            /* dimensions that indices name; 0 of others than sparse ones */
+TW_API int tw_dense_dim(const tw_tensor *t);                             /* the rest */
 /* The value of a tensor with one element, converted; 0 and an error otherwise. */
 TW_API double tw_item_double(const tw_tensor *t);
 TW_API int64_t tw_item_int64(const tw_tensor *t);

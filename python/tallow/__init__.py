@@ -23,6 +23,7 @@ _HOMES = {
     "autograd.grad_mode": "no_grad enable_grad inference_mode set_grad_enabled",
     "random": "manual_seed seed initial_seed get_rng_state set_rng_state",
     "serialization": "save load",
+    "sparse": "sparse_coo_tensor spmm smm",
     "_functorch": "vmap",
     "storage": """UntypedStorage TypedStorage FloatStorage DoubleStorage HalfStorage BFloat16Storage ByteStorage
         CharStorage ShortStorage IntStorage LongStorage BoolStorage ComplexFloatStorage ComplexDoubleStorage""",

@@ -48,8 +48,8 @@ NAMES = {
     "profiler": "ExecutionTraceObserver",
     "overrides": """get_default_nowrap_functions get_ignored_functions get_overridable_functions get_testing_overrides redispatch_function
         resolve_name""",
-    "sparse": """SparseSemiStructuredTensor SparseSemiStructuredTensorCUSPARSELT SparseSemiStructuredTensorCUTLASS addmm
-        as_sparse_gradcheck log_softmax mm softmax spsolve sum to_sparse_semi_structured""",
+    "sparse": """SparseSemiStructuredTensor SparseSemiStructuredTensorCUSPARSELT SparseSemiStructuredTensorCUTLASS
+        spsolve to_sparse_semi_structured""",
     "utils.data": "DFIterDataPipe DataChunk IterDataPipe MapDataPipe",
 }
 

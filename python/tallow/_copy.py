@@ -19,7 +19,9 @@ def deepcopy(self, memo):
             "If you were attempting to deepcopy a module, this may be because of a torch.nn.utils.weight_norm usage, "
             "see https://github.com/pytorch/pytorch/pull/103001"
         )
-    if self.is_meta:
+    if self.is_sparse:
+        new = self.detach().clone()
+    elif self.is_meta:
         new = tallow.empty_strided(self.size(), self.stride(), dtype=self.dtype, device=self.device)
     else:
         storage = self.untyped_storage()
@@ -62,6 +64,9 @@ def _reduce(self):
     if self.is_meta:
         args = (self.dtype, tuple(self.size()), self.stride(), self.requires_grad)
         return _utils._rebuild_meta_tensor_no_storage, args
+    if self.is_sparse:
+        parts = (self._indices(), self._values(), tuple(self.size()), self.is_coalesced())
+        return _utils._rebuild_sparse_tensor, (self.layout, parts)
     dtype = self.dtype
     if dtype in _utils.UNTYPED:  # dtypes younger than typed storages
         storage = self.untyped_storage()

@@ -8,7 +8,7 @@ from tallow import Tensor, _C
 from tallow._utils import public_module
 from tallow.storage import TypedStorage, UntypedStorage
 
-_VALUES = (_C.layout, _C.memory_format)  # with dtype: singletons that are pickled by name
+_VALUES = (_C.memory_format,)  # with dtype: singletons that are pickled by name
 _IN_TORCH = {_C.dtype: "dtype", _C.device: "device", _C.Size: "Size", Tensor: "Tensor", _C.Generator: "Generator"}
 
 
@@ -78,6 +78,11 @@ class Pickler(pickle._Pickler):
         args = (obj.type,) if obj.index is None else (obj.type, obj.index)
         self.save_reduce(tallow.device, args, obj=obj)
 
+    def _save_layout(self, obj):
+        from tallow.serialization import _get_layout
+
+        self.save_reduce(_get_layout, (str(obj),), obj=obj)
+
     def _save_size(self, obj):
         self.save_reduce(tallow.Size, (tuple(obj),), obj=obj)
 
@@ -90,6 +95,7 @@ class Pickler(pickle._Pickler):
         dispatch[_kind] = _save_value
     dispatch[_C.device] = _save_device
     dispatch[_C.Size] = _save_size
+    dispatch[_C.layout] = _save_layout
     dispatch[StorageName] = _save_storage_name
 
 

@@ -43,6 +43,14 @@ def _flagged(tensor, metadata):
     return tensor
 
 
+def _rebuild_sparse_tensor(layout, data):
+    """Of a checked file: its indices are within the size."""
+    if layout != tallow.sparse_coo:
+        raise NotImplementedError(f"rebuilding sparse tensor for layout {layout}")
+    indices, values, size, *coalesced = data
+    return tallow.sparse_coo_tensor(indices, values, size, check_invariants=True, is_coalesced=coalesced[0] if coalesced else None)
+
+
 def _rebuild_meta_tensor_no_storage(dtype, size, stride, requires_grad):
     return tallow.empty_strided(size, stride, dtype=dtype, device="meta").requires_grad_(requires_grad)
 

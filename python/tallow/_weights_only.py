@@ -11,6 +11,7 @@ from pickle import UnpicklingError, decode_long
 
 import tallow
 from tallow import _copy, _utils
+from tallow import serialization as _serialization
 from tallow.storage import DTYPE_OF_NAME, StorageType, TypedStorage
 
 _BLOCKED = ("sys", "os", "posix", "nt")
@@ -112,7 +113,7 @@ _TENSOR_TYPES = (tallow.Tensor, tallow.nn.Parameter, tallow.nn.Buffer)
 _REBUILD = tuple(
     getattr(_utils, name)
     for name in ("_rebuild_tensor", "_rebuild_tensor_v2", "_rebuild_tensor_v3", "_rebuild_parameter",
-                 "_rebuild_parameter_with_state", "_rebuild_meta_tensor_no_storage")  # fmt: skip
+                 "_rebuild_parameter_with_state", "_rebuild_meta_tensor_no_storage", "_rebuild_sparse_tensor")  # fmt: skip
 )
 # What may be called, and how.
 _CALLS = {
@@ -128,6 +129,7 @@ _CALLS = {
     tallow.nn.Parameter: _parameter,
     tallow.nn.Buffer: lambda data, *rest: tallow.nn.Buffer(_parameter(data, False).data),
     _encode: _encode,
+    _serialization._get_layout: _serialization._get_layout,
     _copy._rebuild_from_type_v2: _from_type,
     **{function: function for function in _REBUILD},
     _utils._rebuild_parameter_with_state: lambda data, requires_grad, hooks, state: _set_attributes(
@@ -148,6 +150,7 @@ def _allowed():
     for name in ("Tensor", "Size", "device"):
         table[f"torch.{name}"] = getattr(tallow, name)
     table["_codecs.encode"] = _encode
+    table["torch.serialization._get_layout"] = _serialization._get_layout
     table["torch._tensor._rebuild_from_type_v2"] = _copy._rebuild_from_type_v2
     table["torch.storage.UntypedStorage"] = StorageType(None)
     for name, dtype in DTYPE_OF_NAME.items():

@@ -33,6 +33,14 @@ def register_package(priority, tagger, deserializer):
     _packages.sort(key=lambda entry: entry[0])
 
 
+def _get_layout(name):
+    """The layout of a name such as "torch.sparse_coo", which is how files hold it."""
+    layout = getattr(tallow, str(name).removeprefix("torch."), None)
+    if not isinstance(layout, tallow.layout):
+        raise pickle.UnpicklingError(f"'{name}' is no layout")
+    return layout
+
+
 def location_tag(storage):
     """The location that save() writes for a storage."""
     for _, tagger, _ in _packages:

@@ -1,6 +1,7 @@
 /* The public functions on tensors that no operator of the table gives. */
 #include "api/scope.h"
 #include "autograd/autograd.h"
+#include "core/sparse.h"
 #include "core/memory.h"
 #include "core/print.h"
 #include "core/rng.h"
@@ -45,6 +46,11 @@ const int64_t *tw_strides(const tw_tensor *t) { return t ? t->strides : NULL; }
 tw_dtype tw_dtype_of(const tw_tensor *t) { return t ? (tw_dtype)t->dtype : TW_DTYPE_NONE; }
 tw_device tw_device_where(const tw_tensor *t) { return t ? t->device : TW_DEVICE_NONE; }
 void *tw_data_ptr(const tw_tensor *t) { return t && t->numel && t->storage->data ? tw_data(t) : NULL; }
+tw_layout tw_layout_of(const tw_tensor *t) { return t ? (tw_layout)t->layout : TW_STRIDED; }
+int64_t tw_nnz(const tw_tensor *t) { return t && tw_is_sparse(t) ? tw_stored(t) : 0; }
+bool tw_is_coalesced(const tw_tensor *t) { return t && tw_is_sparse(t) && tw_sparse_of(t)->coalesced; }
+int tw_sparse_dim(const tw_tensor *t) { return t && tw_is_sparse(t) ? tw_sparse_dims(t) : 0; }
+int tw_dense_dim(const tw_tensor *t) { return !t ? 0 : tw_is_sparse(t) ? tw_dense_dims(t) : t->ndim; }
 bool tw_is_lazy(const tw_tensor *t) { return t && (t->flags & (TW_CONJ | TW_NEG)) != 0; }
 
 /* Like tw_wrap_dim, but a 0-d tensor has no dimension at all: there is nothing to return. */
@@ -73,6 +79,7 @@ static tw_scalar read_element(const tw_tensor *t, int64_t offset) {
 
 static bool has_values(const tw_tensor *t) {
     if (!t) return tw_failed() ? false : tw_fail(TW_VALUE_ERROR, "a tensor was expected, not NULL");
+    if (t->layout) return tw_fail(TW_NOT_IMPLEMENTED_ERROR, "reading the values of a sparse tensor: take its dense form (tw_to_dense) first");
     if (tw_device_type(t->device) == TW_CPU) return true;
     return tw_fail(TW_NOT_IMPLEMENTED_ERROR, "reading the values of a tensor on '%s': copy it to the CPU first",
                    tw_device_text(t->device));

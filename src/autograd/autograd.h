@@ -7,7 +7,8 @@
 /* One thread-local word, tested once per entry; zero is the straight path (grad mode on, nothing else).  */
 enum {
     TW_MODE_NO_GRAD = 1, TW_MODE_INFERENCE = 2, TW_MODE_AUTOCAST = 4, TW_MODE_VMAP = 8, TW_MODE_FORWARD = 16,
-    TW_MODE_FUNCTION = 32, TW_MODE_TRACE = 64, TW_MODE_PROFILE = 128, TW_MODE_ANOMALY = 256, TW_MODE_SAVED_HOOKS = 512
+    TW_MODE_FUNCTION = 32, TW_MODE_TRACE = 64, TW_MODE_PROFILE = 128, TW_MODE_ANOMALY = 256, TW_MODE_SAVED_HOOKS = 512,
+    TW_MODE_UNFUSED = 1024 /* gradients run op by op: their tensors are none that a fused kernel takes */
 };
 extern _Thread_local TW_FAST_TLS unsigned tw_mode;
 

@@ -6,6 +6,7 @@
 #include "autograd/engine.h"
 #include "autograd/vmap.h"
 #include "core/debug.h"
+#include "core/sparse.h"
 #include "op_ids.h"
 #include "ops/copy.h"
 #include <string.h>
@@ -177,9 +178,10 @@ static bool add_grad(tw_tensor **into, tw_tensor *grad) {
     tw_tensor *old = *into;
     if (!old) { *into = grad; return true; }
     bool alone = (tw_mode & TW_MODE_NO_GRAD) && atomic_load(&old->refs) == 1 && atomic_load(&old->storage->refs) == 1 &&
-                 old->dtype == grad->dtype && tw_non_overlapping_dense(old) && !(old->flags & (TW_BATCHED | TW_CONJ | TW_NEG)) &&
+                 old->dtype == grad->dtype && !old->layout && tw_non_overlapping_dense(old) && !(old->flags & (TW_BATCHED | TW_CONJ | TW_NEG)) &&
                  !(grad->flags & TW_BATCHED) && !(old->autograd && old->autograd->tangents);
-    tw_arg args[] = {tw_a_tensor(old), tw_a_tensor(grad)};
+    const bool swap = old->layout && !grad->layout; /* only a dense tensor takes both */
+    tw_arg args[] = {tw_a_tensor(swap ? grad : old), tw_a_tensor(swap ? old : grad)};
     bool ok;
     if (alone) {
         tw_arg full[3] = {args[0], args[1], tw_a_int(1)};
@@ -265,7 +267,7 @@ static bool obeys_layout(const tw_tensor *g, const tw_tensor *leaf) {
 }
 
 static tw_tensor *clone_like(tw_tensor *g, tw_tensor *leaf) {
-    if (tw_mode != TW_MODE_NO_GRAD || !tw_non_overlapping_dense(leaf) || tw_is_contiguous(leaf)) {
+    if (tw_mode != TW_MODE_NO_GRAD || g->layout || !tw_non_overlapping_dense(leaf) || tw_is_contiguous(leaf)) {
         return tw_clone_of(g, tw_is_contiguous(leaf) ? TW_CONTIGUOUS_FORMAT : TW_PRESERVE_FORMAT);
     }
     tw_tensor *copy = tw_empty_strided_new(leaf->sizes, leaf->strides, leaf->ndim, (tw_dtype)g->dtype, g->device);
@@ -278,10 +280,13 @@ static bool accumulate_grad(tw_autograd *a, tw_tensor *leaf, tw_tensor *g) {
     tw_tensor *made;
     if (!a->grad) {
         if (quiet && atomic_load(&g->refs) <= 1 && !(g->flags & (TW_BATCHED | TW_CONJ | TW_NEG | TW_WRAPPED | TW_IS_VIEW)) &&
-            obeys_layout(g, leaf) && atomic_load(&g->storage->refs) == 1)
-            made = tw_retain(g);
+            (g->layout || obeys_layout(g, leaf)) && atomic_load(&g->storage->refs) == 1)
+            made = g->layout ? tw_sparse_new(tw_sparse_of(g)->indices, tw_sparse_of(g)->values, g->sizes, g->ndim, false) : tw_retain(g);
         else
             made = clone_like(g, leaf);
+    } else if (a->grad->layout && !g->layout) { /* only a dense tensor takes both */
+        tw_arg args[] = {tw_a_tensor(g), tw_a_tensor(a->grad)};
+        made = tw_call1(TW_OP_add, 2, args);
     } else if (quiet && !(g->flags & TW_BATCHED)) {
         tw_arg args[] = {tw_a_tensor(a->grad), tw_a_tensor(g), tw_a_int(1)};
         return tw_call_inplace(&tw_ops[TW_OP_add], args);
@@ -326,7 +331,8 @@ static bool retain(tw_node *n, tw_tensor **g) {
         tw_tensor *got = g[n->retained[i].output], *sum;
         if (!got) continue;
         if (a->grad) {
-            tw_arg args[] = {tw_a_tensor(a->grad), tw_a_tensor(got)};
+            const bool swap = a->grad->layout && !got->layout;
+            tw_arg args[] = {tw_a_tensor(swap ? got : a->grad), tw_a_tensor(swap ? a->grad : got)};
             sum = tw_call1(TW_OP_add, 2, args);
         } else {
             sum = tw_retain(got);
@@ -345,6 +351,12 @@ static bool batched(tw_tensor *const *a, int na, tw_tensor *const *b, int nb) {
         if (a[i] && (a[i]->flags & TW_BATCHED)) return true;
     for (int i = 0; i < nb; i++)
         if (b[i] && (b[i]->flags & TW_BATCHED)) return true;
+    return false;
+}
+
+static bool sparse(tw_tensor *const *a, int n) {
+    for (int i = 0; i < n; i++)
+        if (a[i] && a[i]->layout) return true;
     return false;
 }
 
@@ -367,6 +379,7 @@ static bool apply_op(tw_node *n, tw_tensor *const *g, uint64_t need, tw_tensor *
         if (n->saved[i].is_output) r[n->saved[i].output_number] = tensors[i];
     unsigned mode = tw_mode;
     if (tw_vmap_used && batched(tensors, ok ? nt : 0, g, n->nouts)) tw_mode |= TW_MODE_VMAP; /* its level may be over: no fused kernels */
+    if (tw_sparse_used && (sparse(tensors, ok ? nt : 0) || sparse(g, n->nouts))) tw_mode |= TW_MODE_UNFUSED;
     ok = ok && n->op->grad(n, a, r, g, need, gin);
     tw_mode = mode;
     for (int i = 0; i < nt; i++) tw_release(tensors[i]);

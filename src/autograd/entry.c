@@ -6,6 +6,7 @@
 #include "autograd/autocast.h"
 #include "autograd/jvp.h"
 #include "autograd/profile.h"
+#include "autograd/sparse.h"
 #include "autograd/vmap.h"
 #include "ops/elementwise.h"
 #include "ops/out.h"
@@ -179,6 +180,7 @@ static bool run_composite(const tw_op *op, const tw_arg *args, tw_tensor **outs)
 
 /* Below autograd. A composite gets here when the table gives it a gradient of its own: what it does is not recorded. */
 static inline bool run_below(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
+    if (tw_sparse_used && tw_any_sparse(op, args, outs)) return tw_sparse_call(op, args, outs);
     if (op->kind == TW_KIND_COMPOSITE) {
         unsigned mode = tw_mode;
         tw_mode |= TW_MODE_NO_GRAD;
@@ -230,7 +232,10 @@ static void set_bases(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
 }
 
 static bool call_graph(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
-    if (op->kind == TW_KIND_COMPOSITE && !op->grad) return run_composite(op, args, outs);
+    if (op->kind == TW_KIND_COMPOSITE && !op->grad) {
+        if (tw_sparse_used && op->sparse_run && tw_any_sparse(op, args, outs)) return op->sparse_run(args, outs);
+        return run_composite(op, args, outs);
+    }
     const bool wants = !(tw_mode & TW_MODE_NO_GRAD) && any_requires(op, args);
     if (wants ? !call_recorded(op, args, outs) : !run_below(op, args, outs)) return false;
     if (op->kind == TW_KIND_VIEW && !(op->flags & TW_OP_FRESH) && !(tw_mode & TW_MODE_INFERENCE)) set_bases(op, args, outs);
@@ -301,7 +306,8 @@ static bool check_sizes(const tw_op *op, const tw_arg *args) {
 static bool view_inplace(const tw_op *op, const tw_arg *args, tw_node *n) {
     tw_tensor *self = args[0].t, *as = NULL;
     if (!run_below(op, args, &as)) return false;
-    bool ok = tw_version_ready(self) && tw_set_geometry(self, as->sizes, as->strides, as->ndim, as->offset);
+    bool ok = tw_version_ready(self) && (self->layout ? tw_sparse_take(self, as)
+                                                      : tw_set_geometry(self, as->sizes, as->strides, as->ndim, as->offset));
     if (ok && (self->flags & TW_BATCHED)) tw_vmap_take_batch(self, as);
     tw_release(as);
     if (ok) tw_bump_version(self);

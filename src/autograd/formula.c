@@ -193,7 +193,7 @@ void tw_f_release(tw_arg *slots, int n) {
 }
 
 bool tw_f_fusable(const tw_ew *ew, const tw_tensor *grad) {
-    const unsigned watched = TW_MODE_VMAP | TW_MODE_FORWARD | TW_MODE_FUNCTION | TW_MODE_TRACE | TW_MODE_AUTOCAST;
+    const unsigned watched = TW_MODE_VMAP | TW_MODE_FORWARD | TW_MODE_FUNCTION | TW_MODE_TRACE | TW_MODE_AUTOCAST | TW_MODE_UNFUSED;
     if (ew->half_steps && tw_dtypes[grad->dtype].compute != (tw_dtype)grad->dtype) return false;
     return (tw_mode & (watched | TW_MODE_NO_GRAD)) == TW_MODE_NO_GRAD && (ew->dtypes >> tw_dtypes[grad->dtype].compute & 1);
 }

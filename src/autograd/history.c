@@ -6,6 +6,7 @@
  * the shared version has moved on; so are those of all other views of that base. */
 #include "autograd/engine.h"
 #include "autograd/vmap.h"
+#include "core/sparse.h"
 #include "ops/copy.h"
 #include "op_ids.h"
 #include <string.h>
@@ -257,7 +258,8 @@ tw_tensor *tw_detach_new(tw_tensor *t) {
 }
 
 tw_tensor *tw_data_alias_new(tw_tensor *t) {
-    tw_tensor *alias = tw_tensor_over(t->storage, t->sizes, t->strides, t->ndim, t->offset, (tw_dtype)t->dtype);
+    tw_tensor *alias = t->layout ? tw_sparse_alias(t)
+                                 : tw_tensor_over(t->storage, t->sizes, t->strides, t->ndim, t->offset, (tw_dtype)t->dtype);
     if (!alias) return NULL;
     alias->flags = (uint8_t)((alias->flags & TW_CONTIGUOUS) | (t->flags & (TW_CONJ | TW_NEG)));
     if (!tw_vmap_copy_batch(alias, t)) { tw_release(alias); return NULL; }

@@ -72,6 +72,7 @@ bool tw_tensor_split_tensor_indices_or_sections_composite(const tw_arg *a, tw_te
     int64_t dim = a[2].i;
     if (self->ndim == 0)
         return tw_fail(TW_RUNTIME_ERROR, "tensor_split expected at least a 1-dimensional tensor, but got a tensor with 0 dims");
+    if (where->layout) return tw_fail(TW_NOT_IMPLEMENTED_ERROR, "tensor_split: sparse tensor_indices_or_sections");
     if (where->device != TW_CPU)
         return tw_fail(TW_RUNTIME_ERROR, "tensor_split expected tensor_indices_or_sections to be on cpu, but it's on %s",
                        tw_device_text(where->device));

@@ -287,7 +287,7 @@ static bool padded(int64_t mode, const tw_arg *a, tw_tensor **outs) {
 /* batch_sizes as a list, tw_malloc-ed; NULL and an error. */
 static int64_t *read_sizes(tw_tensor *t) {
     if (t->device == TW_META) return tw_fail(TW_NOT_IMPLEMENTED_ERROR, "packed sequences need the values of batch_sizes"), NULL;
-    if (t->device != TW_CPU || t->dtype != TW_INT64 || t->ndim != 1 || t->numel == 0) {
+    if (t->device != TW_CPU || t->dtype != TW_INT64 || t->ndim != 1 || t->numel == 0 || t->layout) {
         return tw_fail(TW_RUNTIME_ERROR, "batch_sizes should be a 1D CPU int64 tensor"), NULL;
     }
     int64_t *list = tw_malloc((size_t)t->numel * sizeof *list);

@@ -27,7 +27,7 @@ static tw_tensor *pieces_join(pieces *p, int op, int64_t dim) {
 
 static bool check_lengths(const tw_tensor *input, const tw_tensor *lengths, int64_t batch) {
     if (input->numel == 0) return tw_fail(TW_RUNTIME_ERROR, "Cannot pack empty tensors.");
-    if (lengths->device != TW_CPU || lengths->dtype != TW_INT64 || lengths->ndim != 1) {
+    if (lengths->device != TW_CPU || lengths->dtype != TW_INT64 || lengths->ndim != 1 || lengths->layout) {
         return tw_fail(TW_RUNTIME_ERROR, "'lengths' argument should be a 1D CPU int64 tensor, but got %dD %s %s tensor", lengths->ndim,
                        lengths->device == TW_CPU ? "cpu" : "meta", tw_dtypes[lengths->dtype].type_name);
     }
@@ -104,7 +104,7 @@ static tw_tensor *fill_up(tw_tensor *data, int64_t row, int64_t steps, int64_t h
 /* (data, batch_sizes, batch_first, padding_value, total_length) -> (padded, lengths) */
 bool tw__pad_packed_sequence_composite(const tw_arg *a, tw_tensor **outs) {
     tw_tensor *data = a[0].t, *sizes = a[1].t;
-    if (sizes->device != TW_CPU || sizes->dtype != TW_INT64 || sizes->ndim != 1 || sizes->numel == 0) {
+    if (sizes->device != TW_CPU || sizes->dtype != TW_INT64 || sizes->ndim != 1 || sizes->numel == 0 || sizes->layout) {
         return tw_fail(TW_RUNTIME_ERROR, "batch_sizes should be a 1D CPU int64 tensor");
     }
     const int64_t *list = tw_data(sizes), step = sizes->strides[0], steps = sizes->sizes[0], batch = list[0], total = a[4].i;

@@ -59,6 +59,7 @@ bool tw_narrow_Tensor_composite(const tw_arg *a, tw_tensor **out) {
     const tw_tensor *start = a[2].t;
     if (start->ndim != 0 || !tw_is_integral((tw_dtype)start->dtype) || start->dtype == TW_BOOL)
         return tw_fail(TW_RUNTIME_ERROR, "start must be an 0-dim integral Tensor.");
+    if (start->layout) return tw_fail(TW_NOT_IMPLEMENTED_ERROR, "narrow: a sparse start");
     if (start->device != TW_CPU) return tw_fail(TW_NOT_IMPLEMENTED_ERROR, "narrow: a start on device %s", tw_device_text(start->device));
     const tw_arg in[] = {a[0], a[1], tw_a_int(tw_load_scalar(tw_data(start), (tw_dtype)start->dtype).i), a[3]};
     return tw_narrow_composite(in, out);

@@ -1,6 +1,7 @@
 /* Printing by PyTorch's rules: one width for all elements, scientific notation when magnitudes lie far apart, floats that are all
  * integers as "1.", long tensors summarised. Values are read one by one: printing is not a hot path. */
 #include "core/print.h"
+#include "core/sparse.h"
 
 #include "core/memory.h"
 #include <math.h>
@@ -242,22 +243,70 @@ static void put_suffixes(printer *p, size_t indent, const char *suffix) {
     if (suffix) put_suffix(p, &l, suffix);
 }
 
+static void put_values(printer *p, int64_t indent) {
+    const tw_tensor *t = p->t;
+    if (t->device != TW_CPU) {
+        text_put(&p->out, "...");
+    } else if (t->numel == 0) {
+        text_put(&p->out, "[]");
+    } else {
+        choose_format(p, &p->first, false);
+        if (tw_is_complex((tw_dtype)t->dtype)) choose_format(p, &p->second, true);
+        put_nested(p, 0, t->offset, indent);
+    }
+}
+
+/* "indices=tensor(...)" */
+static void put_part(printer *whole, const char *name, const tw_tensor *t, int64_t indent) {
+    printer p = {.t = t, .options = whole->options, .out = whole->out, .summarise = (double)t->numel > whole->options->threshold};
+    text_put(&p.out, name);
+    put_values(&p, indent + (int64_t)strlen(name));
+    whole->out = p.out;
+    if (t->numel == 0) {
+        text_put(&whole->out, ", size=(");
+        for (int i = 0; i < t->ndim; i++) {
+            char number[32];
+            snprintf(number, sizeof number, i ? ", %lld" : "%lld", (long long)t->sizes[i]);
+            text_put(&whole->out, number);
+        }
+        text_put(&whole->out, t->ndim == 1 ? ",)" : ")");
+    }
+    text_put(&whole->out, ")");
+}
+
+/* The parts, and what is known of the whole, on lines of its own. */
+static void put_sparse(printer *p, size_t indent, const char *suffix) {
+    const tw_sparse *s = tw_sparse_of(p->t);
+    const tw_dtype dtype = (tw_dtype)p->t->dtype, standard = tw_default_dtype();
+    char note[96];
+    put_part(p, "indices=tensor(", s->indices, (int64_t)indent);
+    text_put(&p->out, ",\n");
+    text_fill(&p->out, ' ', (int64_t)indent);
+    put_part(p, "values=tensor(", s->values, (int64_t)indent);
+    line l = {p->options->linewidth, indent}; /* full: the first goes to the next line */
+    put_size(p, &l);
+    snprintf(note, sizeof note, "nnz=%lld", (long long)tw_stored(p->t));
+    put_suffix(p, &l, note);
+    if (dtype != standard && dtype != (standard == TW_FLOAT64 ? TW_COMPLEX128 : TW_COMPLEX64) && dtype != TW_INT64 && dtype != TW_BOOL) {
+        snprintf(note, sizeof note, "dtype=torch.%s", tw_dtypes[dtype].name);
+        put_suffix(p, &l, note);
+    }
+    put_suffix(p, &l, "layout=torch.sparse_coo");
+    if (suffix) put_suffix(p, &l, suffix);
+}
+
 char *tw_tensor_text(const tw_tensor *t, const tw_print_options *options, const char *prefix, const char *suffix) {
     printer p = {.t = t, .options = options ? options : &tw_print_defaults};
     p.summarise = (double)t->numel > p.options->threshold;
     const size_t indent = strlen(prefix) + 1;
     text_put(&p.out, prefix);
     text_put(&p.out, "(");
-    if (t->device != TW_CPU) {
-        text_put(&p.out, "...");
-    } else if (t->numel == 0) {
-        text_put(&p.out, "[]");
+    if (t->layout) {
+        put_sparse(&p, indent, suffix);
     } else {
-        choose_format(&p, &p.first, false);
-        if (tw_is_complex((tw_dtype)t->dtype)) choose_format(&p, &p.second, true);
-        put_nested(&p, 0, t->offset, (int64_t)indent);
+        put_values(&p, (int64_t)indent);
+        put_suffixes(&p, indent, suffix);
     }
-    put_suffixes(&p, indent, suffix);
     text_put(&p.out, ")");
     if (p.out.failed) {
         tw_free(p.out.at);

@@ -2,6 +2,7 @@
 #include "core/tensor.h"
 
 #include "core/memory.h"
+#include "core/sparse.h"
 #include <string.h>
 
 void (*tw_autograd_free)(struct tw_autograd *data);
@@ -131,6 +132,7 @@ static inline tw_tensor *blank(tw_dtype dtype, tw_device device) {
     t->dtype = (int8_t)dtype;
     t->ndim = 0;
     t->flags = 0;
+    t->layout = TW_STRIDED;
     t->device = device;
     t->sizes = NULL;
     t->storage = NULL;
@@ -232,11 +234,15 @@ tw_tensor *tw_tensor_over(tw_storage *storage, const int64_t *sizes, const int64
     return over(storage, sizes, strides, ndim, offset, dtype);
 }
 
+/* What only strided tensors have is wanted of a sparse one. */
+static bool refuse_view(void) { return tw_fail(TW_NOT_IMPLEMENTED_ERROR, "a sparse tensor has no elements to be viewed"); }
+
 tw_tensor *tw_alias_new(tw_tensor *of, const int64_t *sizes, const int64_t *strides, int ndim, int64_t offset, tw_dtype dtype) {
     if (ndim > TW_MAX_DIMS)
         return tw_fail_null(TW_RUNTIME_ERROR, "tensors have at most %d dimensions, got %d", TW_MAX_DIMS, ndim);
+    if (of->layout && (sizes != of->sizes || dtype != (tw_dtype)of->dtype)) return refuse_view(), NULL;
     if (!version_made(of)) return NULL;
-    tw_tensor *t = over(of->storage, sizes, strides, ndim, offset, dtype);
+    tw_tensor *t = of->layout ? tw_sparse_alias(of) : over(of->storage, sizes, strides, ndim, offset, dtype);
     if (!t) return NULL;
     t->flags = (uint8_t)(t->flags | (of->flags & (TW_CONJ | TW_NEG | TW_INFERENCE)));
     tw_count_up(&of->version->refs);
@@ -247,6 +253,7 @@ tw_tensor *tw_alias_new(tw_tensor *of, const int64_t *sizes, const int64_t *stri
 bool tw_resize(tw_tensor *t, const int64_t *sizes, int ndim) {
     int64_t numel;
     const size_t item = tw_dtypes[t->dtype].size;
+    if (t->layout) return refuse_view();
     if (!count_elements(sizes, ndim, item, &numel)) return false;
     const size_t bytes = (size_t)(t->offset + numel) * item;
     if (numel > 0 && bytes > t->storage->bytes && !tw_storage_resize(t->storage, bytes)) return false;

@@ -28,6 +28,7 @@ struct tw_tensor {
     int8_t dtype;            /* tw_dtype */
     uint8_t ndim;
     uint8_t flags;
+    uint8_t layout;          /* tw_layout; of one that is not strided, core/sparse.h tells what it has instead of elements */
     tw_device device;
     int64_t numel, offset;   /* elements */
     int64_t *sizes, *strides;

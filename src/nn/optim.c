@@ -38,6 +38,7 @@ static bool check_role(const tw_tensor *p, const tw_tensor *t) {
         return tw_fail(TW_RUNTIME_ERROR, "The size of the parameter %s and of its gradient or state %s must match",
                        tw_sizes_text(p->sizes, p->ndim), tw_sizes_text(t->sizes, t->ndim));
     }
+    if (p->layout || t->layout) return tw_fail(TW_RUNTIME_ERROR, "this optimizer step does not support sparse gradients");
     if (p->dtype == t->dtype && p->device == t->device) return true;
     return tw_fail(TW_RUNTIME_ERROR, "expected the parameter and its gradient or state to have the same dtype and device, but got %s and %s",
                    tw_dtypes[p->dtype].name, tw_dtypes[t->dtype].name);

@@ -3,6 +3,7 @@
 #include "ops/op.h"
 #include "ops/tile.h"
 #include "kernels/copy.h"
+#include "core/sparse.h"
 #include "core/threads.h"
 #include <string.h>
 
@@ -88,7 +89,30 @@ static bool copy_devices(tw_tensor *to, tw_tensor *from) {
     return ok;
 }
 
+/* Between sparse tensors: copies of the parts. */
+static bool copy_sparse(tw_tensor *to, tw_tensor *from) {
+    if (!to->layout || !from->layout)
+        return tw_fail(TW_RUNTIME_ERROR, "copy_() between dense and sparse Tensors is not implemented! Found self type = torch.%s%sTensor and src "
+                       "type = torch.%s%sTensor", to->layout ? "sparse." : "", tw_dtypes[to->dtype].type_name,
+                       from->layout ? "sparse." : "", tw_dtypes[from->dtype].type_name);
+    tw_tensor *copy = tw_clone_new(from, (tw_dtype)to->dtype, TW_PRESERVE_FORMAT);
+    const bool ok = copy && tw_sparse_take(to, copy);
+    tw_release(copy);
+    return ok;
+}
+
+static tw_tensor *clone_sparse(tw_tensor *t, tw_dtype dtype) {
+    const tw_sparse *s = tw_sparse_of(t);
+    tw_tensor *indices = tw_clone_new(s->indices, TW_INT64, TW_CONTIGUOUS_FORMAT), *made = NULL;
+    tw_tensor *values = indices ? tw_clone_new(s->values, dtype, TW_CONTIGUOUS_FORMAT) : NULL;
+    if (values) made = tw_sparse_new(indices, values, t->sizes, t->ndim, s->coalesced);
+    tw_release(indices);
+    tw_release(values);
+    return made;
+}
+
 bool tw_copy(tw_tensor *to, tw_tensor *from) {
+    if (to->layout || from->layout) return to == from || copy_sparse(to, from);
     if (!check_broadcast(to, from)) return false;
     if (to == from) return true;
     if (to->device != TW_CPU || from->device != TW_CPU) return copy_devices(to, from);
@@ -109,6 +133,7 @@ bool tw_copy(tw_tensor *to, tw_tensor *from) {
 }
 
 bool tw_fill(tw_tensor *t, tw_scalar value) {
+    if (t->layout) return tw_fail(TW_NOT_IMPLEMENTED_ERROR, "fill_: not implemented for sparse tensors");
     const tw_device_ops *ops = tw_device_of(t->device);
     if (t->numel == 0 || !ops->has_data) return true;
     _Alignas(16) char one[16];
@@ -134,6 +159,7 @@ bool tw_fill(tw_tensor *t, tw_scalar value) {
 tw_tensor *tw_clone_new(tw_tensor *t, tw_dtype dtype, tw_memory_format format) {
     int64_t strides[TW_MAX_DIMS];
     if (dtype == TW_DTYPE_NONE) dtype = (tw_dtype)t->dtype;
+    if (t->layout) return clone_sparse(t, dtype);
     if (format == TW_PRESERVE_FORMAT || format == TW_FORMAT_NONE) tw_like_strides(t, strides);
     else tw_format_strides(t->sizes, t->ndim, format, strides);
     tw_tensor *to = tw_empty_strided_new(t->sizes, strides, t->ndim, dtype, t->device);
@@ -145,6 +171,7 @@ tw_tensor *tw_clone_new(tw_tensor *t, tw_dtype dtype, tw_memory_format format) {
 }
 
 tw_tensor *tw_contiguous_new(tw_tensor *t, tw_dtype dtype) {
+    if (t->layout) return tw_fail_null(TW_NOT_IMPLEMENTED_ERROR, "a sparse tensor has no contiguous copy; to_dense() gives one");
     if ((dtype == TW_DTYPE_NONE || dtype == (tw_dtype)t->dtype) && tw_is_contiguous(t) && !(t->flags & (TW_CONJ | TW_NEG)))
         return tw_retain(t);
     return tw_clone_new(t, dtype, TW_CONTIGUOUS_FORMAT);

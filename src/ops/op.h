@@ -81,6 +81,14 @@ enum { TW_OP_DYNAMIC = 1, TW_OP_RANDOM = 2, TW_OP_INPLACE = 4 /* writes args[0]:
 
 typedef enum tw_autocast { TW_AUTOCAST_NONE, TW_AUTOCAST_LOWER, TW_AUTOCAST_FLOAT32, TW_AUTOCAST_WIDEST } tw_autocast;
 
+typedef enum tw_sparse_rule { /* what an op does with sparse tensors */
+    TW_SPARSE_REFUSED,
+    TW_SPARSE_VALUES,   /* itself, on their values: what zeros map to zeros */
+    TW_SPARSE_LINEAR,   /* the same where it may be done before equal indices are summed */
+    TW_SPARSE_NATIVE,   /* its function takes them as it takes strided ones */
+    TW_SPARSE_FUNCTION  /* sparse_run. It may find outs[i] given: then it writes there, or leaves its own result in that place */
+} tw_sparse_rule;
+
 /* A Tensor[] result. items are owned by the list. */
 typedef struct tw_list { int64_t n; tw_tensor *items[]; } tw_list;
 tw_list *tw_list_new(int64_t n);        /* n NULL items; NULL and an error on failure */
@@ -100,6 +108,7 @@ typedef struct tw_op {
     const char *node;        /* "MaxBackward0" */
     uint16_t id, flags;
     uint8_t kind, nparams, nouts;
+    uint8_t sparse;          /* tw_sparse_rule */
     uint8_t autocast;        /* tw_autocast: what autocast mode does to floating-point arguments */
     uint8_t self;            /* the parameter named self; 0 if there is none */
     uint8_t npositional, nrequired; /* parameters before `*`, and those of them without a default */
@@ -113,6 +122,7 @@ typedef struct tw_op {
     tw_meta_fn meta;
     tw_run_fn run;           /* the CPU's */
     tw_composite_fn composite;
+    tw_composite_fn sparse_run; /* instead of the others where an argument or a given result is sparse; NULL: see `sparse` */
     uint64_t differentiable; /* bit per parameter: a Tensor(s) parameter with a gradient ("nondiff" ones are not set) */
     uint32_t out_nondiff;    /* bit per result that never requires grad (indices) */
     tw_grad_fn grad;

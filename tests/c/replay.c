@@ -4,6 +4,7 @@
 #include "autograd/engine.h"
 #include "core/error.h"
 #include "core/memory.h"
+#include "core/sparse.h"
 #include "entries.h"
 #include "op_ids.h"
 #include <stdlib.h>
@@ -65,6 +66,21 @@ static tw_tensor *read_tensor(void) {
     return t;
 }
 
+/* A sparse tensor of two that follow. */
+static tw_tensor *read_sparse(void) {
+    const bool coalesced = next_int() != 0;
+    const int ndim = (int)next_int(), before = ninputs;
+    int64_t sizes[TW_MAX_DIMS];
+    for (int i = 0; i < ndim; i++) sizes[i] = next_int();
+    next();
+    tw_tensor *indices = read_tensor();
+    next();
+    tw_tensor *values = read_tensor(), *t = indices && values ? tw_sparse_new(indices, values, sizes, ndim, coalesced) : NULL;
+    while (ninputs > before) tw_release(inputs[--ninputs]);
+    if (t && ninputs < MAX_TENSORS) inputs[ninputs++] = t;
+    return t;
+}
+
 static tw_arg read_list(bool floats) {
     const int n = (int)next_int();
     tw_arg a = {.n = n, .tag = floats ? TW_ARG_DOUBLES : TW_ARG_INTS};
@@ -90,6 +106,7 @@ static tw_arg read_argument(const tw_param *param) {
     switch (*next()) {
     case 'z': return param->fallback;
     case 't': return tw_a_tensor(read_tensor());
+    case 'S': return tw_a_tensor(read_sparse());
     case 'T': return read_tensors();
     case 'i': return tw_a_int(next_int());
     case 'b': return tw_a_bool(next_int());
@@ -136,6 +153,11 @@ static void absorb_tensor(uint64_t *hash, const tw_tensor *t, bool contents) {
     absorb(hash, t->sizes, (size_t)t->ndim * sizeof *t->sizes);
     absorb(hash, t->strides, (size_t)t->ndim * sizeof *t->strides);
     if (!contents || t->device != TW_CPU) return;
+    if (t->layout) {
+        absorb_tensor(hash, tw_sparse_of(t)->indices, true);
+        absorb_tensor(hash, tw_sparse_of(t)->values, true);
+        return;
+    }
     const size_t parts = (size_t)t->numel * (tw_is_complex(dtype) ? 2 : 1), bytes = (size_t)t->numel * tw_dtype_size(dtype);
     char *p = malloc(bytes + 1);
     if (p && tw_to_data(t, p, dtype)) {

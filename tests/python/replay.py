@@ -33,6 +33,8 @@ class Writer:
         self.lines, self.data, self.offsets, self.size = [], [], {}, 0
 
     def tensor(self, t):
+        if t.is_sparse:
+            return f"S {int(t.is_coalesced())} {t.dim()} {' '.join(map(str, t.shape))} {self.tensor(t._indices())} {self.tensor(t._values())}"
         # What lies between strided elements is not written: the elements stand in a storage of the same strides.
         extent = 1 + sum((size - 1) * stride for size, stride in zip(t.shape, t.stride())) if t.numel() else 0
         bytes_ = raw(t)

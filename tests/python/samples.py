@@ -94,7 +94,7 @@ class Makers:
 
     def __init__(self, dtype):
         self.dtype, self.seed = dtype, 0
-        self.names = {name: getattr(self, name) for name in ("x", "positive", "unit", "mask", "whole", "places", "spd", "patterns", "dtype", "args")}
+        self.names = {name: getattr(self, name) for name in ("x", "positive", "unit", "mask", "whole", "places", "spd", "sparse", "patterns", "dtype", "args")}
         self.names["torch"] = torch
 
     def _numbers(self, shape, low, high):
@@ -125,6 +125,16 @@ class Makers:
         """A symmetric positive definite matrix."""
         half = self._numbers((n, n), -1.0, 1.0)
         return half @ half.mH + n * torch.eye(n, dtype=self.dtype)
+
+    def sparse(self, *shape, repeated=False):
+        """A sparse tensor with some of the places, in order; or any, each twice."""
+        size = math.prod(shape)
+        at = self.whole(size, size // 2 + 1) if repeated else torch.arange(0, size, 2)
+        indices = []
+        for length in reversed(shape):
+            indices.insert(0, at % length)
+            at = torch.div(at, length, rounding_mode="floor")
+        return torch.sparse_coo_tensor(torch.stack(indices), self.x(len(indices[0])), shape, is_coalesced=not repeated)
 
     def patterns(self):
         return patterns(self.dtype)
@@ -270,6 +280,11 @@ def _twin(op, dtype):
         except (RuntimeError, IndexError):
             continue
         yield [values[0], numbers(tuple(view.shape), 40, dtype=dtype), *values[1:]]
+
+
+def any_sparse(values):
+    """Whether there is a sparse tensor among them."""
+    return any(isinstance(value, torch.Tensor) and value.is_sparse for value in values)
 
 
 def samples(op, dtype=torch.float32):

@@ -63,6 +63,8 @@ def gradcheck(func, inputs, *, eps=1e-6, atol=1e-5, rtol=1e-3, raise_exception=T
               masked=None):  # fmt: skip
     """Whether the gradients of func at inputs agree with finite differences."""
     inputs = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
+    if any(isinstance(x, Tensor) and x.is_sparse for x in inputs):
+        return tallow.sparse.as_sparse_gradcheck(gradcheck)(func, inputs, eps=eps, atol=atol, rtol=rtol, raise_exception=raise_exception)
     if not any(isinstance(x, Tensor) and x.requires_grad for x in inputs):
         raise ValueError(
             "gradcheck expects at least one input tensor to require gradient, but none of the them have "

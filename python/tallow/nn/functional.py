@@ -314,13 +314,13 @@ def embedding_bag(input, weight, offsets=None, max_norm=None, norm_type=2, scale
                                      include_last_offset=include_last_offset, padding_idx=padding_idx)  # fmt: skip
     if weight.dtype == tallow.int64 and input.is_floating_point():
         weight, input = input, weight
-    if sparse:
-        raise NotImplementedError("embedding_bag: sparse gradients")
     input, offsets, per_sample_weights = _bag_arguments(input, offsets, per_sample_weights)
     if mode not in _BAG_MODES:
         raise ValueError("mode has to be one of sum, mean or max")
     if mode == "max" and scale_grad_by_freq:
         raise ValueError("max mode does not support scaling the gradient by the frequency")
+    if mode == "max" and sparse:
+        raise ValueError("max mode does not support sparse weights")
     if per_sample_weights is not None and mode != "sum":
         raise NotImplementedError("embedding_bag: per_sample_weights was not None. per_sample_weights is only supported for mode='sum' "
                                   f"(got mode='{mode}'). Please open a feature request on GitHub.")  # fmt: skip
@@ -337,4 +337,4 @@ def embedding_bag(input, weight, offsets=None, max_norm=None, norm_type=2, scale
         with tallow.no_grad():
             _ops.embedding_renorm_(weight, input.contiguous(), max_norm, norm_type)
     return _nn.embedding_bag(weight, input, offsets, scale_grad_by_freq, _BAG_MODES[mode], per_sample_weights, include_last_offset,
-                             -1 if padding_idx is None else padding_idx)  # fmt: skip
+                             -1 if padding_idx is None else padding_idx, sparse)  # fmt: skip

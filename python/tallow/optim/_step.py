@@ -164,6 +164,12 @@ class SteppedOptimizer(Optimizer):
                 f"supported devices: {_FUSED} but {p.dtype} and {p.device.type}"
             )
 
+    def _step_sparse(self, p, grad, group):
+        """The step of one parameter that has a sparse gradient; most optimisers have none."""
+        if self.step_name in ("adam", "adamw"):
+            raise RuntimeError("Adam does not support sparse gradients, please consider SparseAdam instead")
+        raise RuntimeError(f"{type(self).__name__} does not support sparse gradients")
+
     def _options(self, group):
         parts = self.parts
         return [group[name] if name in group else group[parts[name][0]][parts[name][1]] for name in self._formula.options]
@@ -176,7 +182,7 @@ class SteppedOptimizer(Optimizer):
         for group in self.param_groups:
             begin = functools.partial(self._begin, group=group) if formula.scalars else None
             params, grads, owns, states, scalars, fresh = _C._step_gather(
-                type(self).__name__, group["params"], state, begin, formula.states, formula.scalars
+                self._step_sparse, group, group["params"], state, begin, formula.states, formula.scalars
             )
             if not params:
                 continue

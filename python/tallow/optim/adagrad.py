@@ -1,7 +1,7 @@
 """Adagrad: Duchi, Hazan and Singer, 2011."""
 
 import tallow
-from tallow.optim._step import SteppedOptimizer, check_fused, check_lr, check_settings
+from tallow.optim._step import SteppedOptimizer, _number, check_fused, check_lr, check_settings
 
 
 class Adagrad(SteppedOptimizer):
@@ -23,6 +23,19 @@ class Adagrad(SteppedOptimizer):
                 self.state[p] = super()._begin(p, {**group, "fused": None})
                 start = complex(initial_accumulator_value, initial_accumulator_value) if p.is_complex() else initial_accumulator_value
                 self.state[p]["sum"] = tallow.full_like(p, start, memory_format=tallow.preserve_format)
+
+    def _step_sparse(self, p, grad, group):
+        own = self.state[p]
+        own["step"] += 1
+        if group["weight_decay"] != 0:
+            raise RuntimeError("weight_decay option is not compatible with sparse gradients")
+        grad = (-grad if group["maximize"] else grad).coalesce()  # equal indices are one step
+        if not grad._nnz():
+            return
+        at, g = tuple(grad.indices()), grad.values()
+        rate = _number(group["lr"]) / (1 + (own["step"].item() - 1) * group["lr_decay"])
+        own["sum"].index_put_(at, g * g, accumulate=True)
+        p.index_put_(at, g / own["sum"][at].sqrt().add_(group["eps"]) * -rate, accumulate=True)
 
     def share_memory(self):
         """Moves the sums to memory that processes share."""

@@ -1,7 +1,7 @@
 """Stochastic gradient descent."""
 
 from tallow import Tensor
-from tallow.optim._step import Step, SteppedOptimizer, check_fused
+from tallow.optim._step import Step, SteppedOptimizer, _number, check_fused
 
 
 class SGD(SteppedOptimizer):
@@ -25,6 +25,21 @@ class SGD(SteppedOptimizer):
             raise ValueError("Nesterov momentum requires a momentum and zero dampening")
         super().__init__(params, defaults)
         check_fused(foreach, fused, differentiable)
+
+    def _step_sparse(self, p, grad, group):
+        if group["maximize"]:
+            grad = -grad
+        if group["weight_decay"] != 0:
+            grad = grad.add(p, alpha=group["weight_decay"])  # refused, as in PyTorch: the sum is dense
+        if group["momentum"] != 0:
+            buffer = self.state[p].get("momentum_buffer")
+            if buffer is None:
+                buffer = grad.detach().clone()
+            else:
+                buffer.mul_(group["momentum"]).add_(grad, alpha=1 - group["dampening"])
+            self.state[p]["momentum_buffer"] = buffer
+            grad = grad.add(buffer, alpha=group["momentum"]) if group["nesterov"] else buffer
+        p.add_(grad, alpha=-_number(group["lr"]))
 
 
 _step = Step("sgd")
