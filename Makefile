@@ -24,8 +24,8 @@ test-c: $(VENV)/tallow.stamp         ## the tests written in C
 dev: $(VENV)/tallow.stamp            ## incremental build into python/tallow, for the inner loop
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/ninja -C build && cp --remove-destination build/ext/_C*.so python/tallow/
 
-bench: $(VENV)/test.stamp            ## the cost of small calls
-	$(BIN)/python bench/small.py
+bench: $(VENV)/test.stamp            ## how fast, beside PyTorch where the environment has it: a table and a plot in out/
+	$(BIN)/python bench/speed.py
 
 asan: $(VENV)/pytest.stamp           ## every test under AddressSanitizer and UBSan; with PyTorch's if the environment has it
 	PATH="$(CURDIR)/$(BIN):$$PATH" sh tests/asan.sh "$(CURDIR)/$(BIN)/python"

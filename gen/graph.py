@@ -31,6 +31,7 @@ PLAIN = {
     "ones_list": ("int", "ints", "tw_f_ones_list({0}, {into})"),
     "holds": ("tensor", "bool", "tw_f_holds({0})"),                  # whether all elements are true; reads them
     "rank_rtol": ("tensor", "float", "tw_f_rank_rtol({0})"),         # the larger side of a matrix times the dtype's epsilon
+    "has_data": ("tensor", "bool", "tw_f_has_data({0})"),             # not so on the meta device
     "wants_grad": ("tensor", "bool", "tw_f_wants_grad({0})"),
     "default_dtype": ("", "other", "tw_a_int(tw_default_dtype())"),
     "to_real": ("other", "other", "tw_f_part_dtype({0})"), "to_complex": ("other", "other", "tw_f_complex_dtype({0})"),

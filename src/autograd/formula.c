@@ -1,5 +1,6 @@
 /* What generated gradients and tangents are written in: see formula.h. */
 #include "autograd/formula.h"
+#include "autograd/jvp.h"
 #include "core/memory.h"
 #include "kernels/number.h"
 #include "op_ids.h"
@@ -328,7 +329,11 @@ double tw_f_rank_rtol(tw_arg x) {
     return (wide ? 0x1p-52 : 0x1p-23) * (double)(m > n ? m : n);
 }
 
-bool tw_f_wants_grad(tw_arg x) { return is_tensor(x) && !(tw_mode & TW_MODE_NO_GRAD) && tw_requires_grad(x.t); }
+bool tw_f_has_data(tw_arg x) { return !is_tensor(x) || tw_device_of(x.t->device)->has_data; }
+
+bool tw_f_wants_grad(tw_arg x) {
+    return is_tensor(x) && ((!(tw_mode & TW_MODE_NO_GRAD) && tw_requires_grad(x.t)) || tw_has_tangent(x.t));
+}
 
 bool tw_f_holds(tw_arg x) {
     if (!is_tensor(x) || (x.t->flags & TW_BATCHED) || !x.t->storage->data || tw_failed()) return true;

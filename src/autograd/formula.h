@@ -59,7 +59,8 @@ tw_arg tw_f_range(int64_t from, int64_t to, int64_t *into);
 tw_arg tw_f_ones_list(int64_t n, int64_t *into);
 int64_t tw_f_product(tw_arg ints);
 double tw_f_rank_rtol(tw_arg matrices);
-bool tw_f_wants_grad(tw_arg tensor);       /* whether what is made of it is recorded */
+bool tw_f_has_data(tw_arg tensor);
+bool tw_f_wants_grad(tw_arg tensor);       /* whether what is made of it is recorded or has a tangent */
 bool tw_f_holds(tw_arg tensor);            /* whether all its elements are true; of what has no elements to read, yes */
 bool tw_f_same_ints(tw_arg a, tw_arg b);
 int tw_f_category(tw_arg x);               /* of a tensor, a number or a dtype: 0 bool, 1 integer, 2 float, 3 complex */

@@ -227,6 +227,12 @@ bool tw_any_tangent(const tw_op *op, const tw_arg *args) {
     return any;
 }
 
+bool tw_has_tangent(const tw_tensor *t) {
+    bool any = false;
+    for (int k = 0; k < seen; k++) any |= tangent_at(t, levels[k].id) != NULL;
+    return any;
+}
+
 static bool refuse(const tw_op *op) {
     return tw_fail(TW_NOT_IMPLEMENTED_ERROR,
                    "Trying to use forward AD with %s that does not support it because it has not been implemented yet.\nPlease file an issue "
@@ -272,6 +278,8 @@ static bool tangents(const tw_op *op, const tw_arg *args, uint64_t id, tw_tensor
             memcpy(full, args, op->nparams * sizeof *full);
             full[0] = t[0];
             ok = op->id == TW_OP_as_strided ? strided_tangent(args, t[0].t, tout) : tw_call(op, full, tout);
+        } else if (op->grad) {
+            ok = tw_jvp_transposed(op, args, results, t, tout);
         } else {
             ok = refuse(op);
         }

@@ -96,7 +96,8 @@ bool tw_matrix_exp_composite(const tw_arg *a, tw_tensor **outs) {
     if (self->numel == 0) return (outs[0] = CALL(clone, a[0])) != NULL;
     const int n = halvings(self);
     tw_tensor *x = TEMP(&p, mul, a[0], F(ldexp(1, -n)));
-    tw_tensor *unit = TEMP(&p, eye, I(self->sizes[self->ndim - 1]), I(self->dtype)), *sum = CALL(add, T(unit), T(TEMP(&p, div, T(x), I(14))));
+    tw_tensor *unit = TEMP(&p, eye, I(self->sizes[self->ndim - 1]), I(self->dtype), TW_A_NONE, I(self->device)),
+              *sum = CALL(add, T(unit), T(TEMP(&p, div, T(x), I(14))));
     for (int k = 13; k > 0 && sum; k--) {
         tw_pool step = {0};
         tw_tensor *next = CALL(add, T(unit), T(TEMP(&step, div, T(TEMP(&step, matmul, T(x), T(tw_pool_own(&step, sum)))), I(k))));

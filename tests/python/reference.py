@@ -31,9 +31,15 @@ def samples(op, dtype, requires_grad=False, limit=None):
     return made if limit is None or len(made) <= limit else made[:: len(made) // limit + 1]
 
 
+# Units whose samples are arguments of a lambda in the database, not of the public function.
+OTHER_ARGUMENTS = {"linalg_pinv_singular"}
+
+
 def look_up(root, op):
     """The public callable of an OpInfo in torch or in tallow; None where the database spells it by a private name. (Its own `op.op` may set
     a seed, or be a lambda.)"""
+    if op.formatted_name in OTHER_ARGUMENTS:
+        return None
     found = root
     for part in op.name.split("."):
         found = getattr(found, part, None)
@@ -89,6 +95,8 @@ def convert(thing, device=None):
         return type(thing)(convert(item, device) for item in thing)
     if isinstance(thing, dict):
         return {key: convert(value, device) for key, value in thing.items()}
+    if isinstance(thing, torch.nn.Module):
+        return getattr(tallow.nn, type(thing).__name__)()
     if isinstance(thing, slice):
         return slice(convert(thing.start), convert(thing.stop), convert(thing.step))
     return thing

@@ -205,7 +205,7 @@ def jacrev(func, argnums=0, *, has_aux=False, chunk_size=None, _preallocate_and_
         for k, out in enumerate(outs):
             rows = []
             for i in range(out.numel()):
-                seeds = [tallow.zeros_like(o) for o in outs]
+                seeds = [tallow.zeros_like(o, memory_format=tallow.contiguous_format) for o in outs]
                 seeds[k].view(-1)[i] = 1
                 rows.append(pull(pytree.tree_unflatten(seeds, out_spec)))
             stacked = pytree.tree_map(lambda *g, out=out: tallow.stack(g).reshape(out.shape + g[0].shape), *rows)
@@ -233,7 +233,7 @@ def jacfwd(func, argnums=0, has_aux=False, *, randomness="error"):
         for k, x in enumerate(leaves):
             columns = []
             for i in range(x.numel()):
-                moves = [tallow.zeros_like(y) for y in leaves]
+                moves = [tallow.zeros_like(y, memory_format=tallow.contiguous_format) for y in leaves]
                 moves[k].view(-1)[i] = 1
                 found = jvp(partial, trees, pytree.tree_unflatten(moves, spec), has_aux=has_aux)
                 aux = found[2] if has_aux else None
