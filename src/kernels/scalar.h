@@ -236,7 +236,11 @@ TW_INLINE c128 s_atanh_c128(c128 z) {
 }
 TW_INLINE c128 s_atan_c128(c128 z) { return tw_over_i(s_atanh_c128(tw_times_i(z))); }
 TW_INLINE c128 s_log1p_c128(c128 z) {
-    return s_complex_c128(0.5 * s_log1p_f64(z.re * (2 + z.re) + z.im * z.im), s_atan2_f64(z.im, 1 + z.re));
+    const double x = 1 + z.re;
+    /* |1 + z|^2 - 1 loses everything where 1 + z is near zero, and overflows; there 1 + z is as good as exact */
+    const bool near = fabs(x) < 0.5 && fabs(z.im) < 0.5, far = fabs(z.re) > 4 || fabs(z.im) > 4;
+    const double r = near || far ? s_log_f64(s_hypot_f64(x, z.im)) : 0.5 * s_log1p_f64(z.re * (2 + z.re) + z.im * z.im);
+    return s_complex_c128(r, s_atan2_f64(z.im, x));
 }
 TW_INLINE c128 s_expm1_c128(c128 z) {
     double h = s_sin_f64(0.5 * z.im);

@@ -98,3 +98,10 @@ def test_special_values(name):
             same = math.isnan(got) if math.isnan(want) else got == pytest.approx(want, rel=1e-15 if dtype == torch.float64 else 1e-6)
             assert same, (x, got, want)
             assert math.isnan(want) or math.copysign(1, got) == math.copysign(1, want), (x, got, want)
+
+
+def test_complex_log1p_near_minus_one():
+    """|1 + z| small: the logarithm of what is left, not of a difference."""
+    z = torch.tensor([complex(-1, -8.742278e-8), complex(-1 + 1e-9, 1e-9), complex(1e200, 1e200)], dtype=torch.complex128)
+    expected = [math.log(8.742278e-8), math.log(math.hypot(1e-9, 1e-9)), math.log(1e200) + 0.5 * math.log(2)]
+    assert torch.log1p(z).real.tolist() == pytest.approx(expected, rel=1e-7)

@@ -79,6 +79,10 @@ def test_meta(key):
                 got = samples.call(op, [v if p.name in HOST_ONLY else on_meta(v) for v, p in zip(values, op.params)])
             except NotImplementedError as error:
                 pytest.skip(str(error))
+            except RuntimeError as error:
+                if "without output_size" in str(error):  # repeat_interleave: the length is in the data
+                    continue
+                raise
             assert [layout(t) for t in got] == [layout(t) for t in results], values
             assert all(t.device.type == "meta" for t in got)
             compared += 1
