@@ -45,12 +45,24 @@ static tw_tensor *cotangent(tw_tensor *result) {
     return u;
 }
 
+/* As the engine hands it on: of the input's sizes and dtype; takes and gives an owned reference. */
+static tw_tensor *as_input(tw_tensor *grad, const tw_tensor *input) {
+    grad = tw_sum_to_sizes(grad, input->sizes, input->ndim);
+    if (!grad || grad->dtype == input->dtype) return grad;
+    const tw_arg a[] = {tw_a_tensor(grad)};
+    tw_tensor *part = tw_is_complex((tw_dtype)grad->dtype) && !tw_is_complex((tw_dtype)input->dtype) ? tw_call1(TW_OP_real, 1, a) : tw_retain(grad);
+    tw_tensor *cast = part ? tw_cast_to(part, (tw_dtype)input->dtype) : NULL;
+    tw_release(part);
+    tw_release(grad);
+    return cast;
+}
+
 /* The gradient's results that depend on u, and what they are to be multiplied by. */
 static int roots_of(edges *e, tw_tensor **roots, tw_tensor **heads) {
     int n = 0;
     for (int i = 0; i < e->n; i++) {
         if (!e->grad[i] || !e->tangent[i]) continue;
-        e->grad[i] = tw_sum_to_sizes(e->grad[i], e->from[i]->sizes, e->from[i]->ndim);
+        e->grad[i] = as_input(e->grad[i], e->from[i]);
         if (!e->grad[i]) return -1;
         if (!tw_requires_grad(e->grad[i])) continue;
         roots[n] = e->grad[i];

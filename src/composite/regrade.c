@@ -12,6 +12,8 @@ bool tw_regrade(const tw_op *op, tw_composite_fn same, const tw_arg *a, tw_tenso
         if (op->params[i].type != TW_TYPE_TENSOR) continue;
         /* A tensor of its own for each: one that is given twice must not be counted twice. */
         if (a[i].tag == TW_ARG_TENSOR) args[i] = T(TEMP(&p, alias, a[i]));
+        /* Where only the cotangents are to be differentiated (autograd/transposed.c), no argument requires a gradient yet. */
+        if ((need >> edge & 1) && args[i].t && !tw_requires_grad(args[i].t)) tw_set_requires_grad(args[i].t, true);
         if (need >> edge & 1) which[ninputs] = edge, inputs[ninputs++] = args[i].t;
         edge++;
     }
