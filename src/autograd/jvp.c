@@ -277,8 +277,7 @@ static bool tangents(const tw_op *op, const tw_arg *args, uint64_t id, tw_tensor
             tw_arg full[TW_MAX_ARGS];
             memcpy(full, args, op->nparams * sizeof *full);
             full[0] = t[0];
-            const tw_op *same = op->id == TW_OP_view ? &tw_ops[TW_OP_reshape] : op; /* a tangent's strides are its own */
-            ok = op->id == TW_OP_as_strided ? strided_tangent(args, t[0].t, tout) : tw_call(same, full, tout);
+            ok = op->id == TW_OP_as_strided ? strided_tangent(args, t[0].t, tout) : tw_call(op, full, tout);
         } else if (op->grad) {
             ok = tw_jvp_transposed(op, args, results, t, tout);
         } else {
