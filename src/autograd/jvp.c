@@ -80,7 +80,7 @@ static tw_tensor *renewed(const tw_tensor *view, uint64_t id, unsigned version) 
 static tw_tensor *tangent_at(const tw_tensor *t, uint64_t id) {
     const tw_tangents *list = list_of(t);
     const int i = find(list, id);
-    if (t && (t->flags & TW_IS_VIEW) && t->autograd) {
+    if (t && (t->flags & TW_IS_VIEW)) {
         tw_tensor *now = renewed(t, id, i < 0 ? t->view_version : list->at[i].version);
         if (now) return now;
         list = list_of(t);
