@@ -122,6 +122,7 @@ typedef struct walk {
     tw_dtype index_dtype, dtype;
     int64_t limit, by;                                /* size and stride of big along dim */
     int64_t rows;
+    bool far;                                         /* big is larger than the cache */
     bool scatter;
     tw_scatter_mode mode;
     int64_t bad;                                      /* a bad index was seen: bad_index */
@@ -163,6 +164,8 @@ static bool walk_chunk(walk *w, int64_t n, int64_t c, const char *index, char *b
         return false;
     }
     small += c * w->small_stride[last];
+    if (w->far) /* all at once, as each would be waited for */
+        for (int64_t i = 0; i < n; i++) __builtin_prefetch(big + at[i], 1);
     if (w->scatter) tw_scatter_places(n, w->dtype, w->mode, big, at, small, w->small_stride[last]);
     else tw_gather_places(n, tw_dtype_size(w->dtype), small, w->small_stride[last], big, at);
     return true;
@@ -204,8 +207,9 @@ static bool walk_all(walk *w, int64_t numel) {
     bool apart = true;
     for (int d = 0; d < w->ndim; d++) apart = apart && (d == w->dim || w->sizes[d] == 1 || w->big_stride[d] != 0);
     w->rows = numel / columns;
+    w->far = w->limit * w->by >= 1 << 20;
     if (!w->scatter || (apart && w->dim == last)) tw_parallel(w->rows, 1 + 8192 / columns, walk_rows, w);
-    else if (apart && numel >= 16384 && columns >= 64) tw_parallel(columns, columns / 8 < 32 ? 32 : columns / 8, walk_columns, w);
+    else if (apart && numel >= 16384 && columns >= 64) tw_parallel(columns, columns / 2 < 256 ? (columns + 1) / 2 : 256, walk_columns, w);
     else walk_rows(w, 0, w->rows);
     if (!w->bad) return true;
     return tw_fail(TW_RUNTIME_ERROR, "index %lld is out of bounds for dimension %d with size %lld", (long long)w->bad_index, w->dim,
