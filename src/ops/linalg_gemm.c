@@ -167,10 +167,16 @@ static void multiply_some(void *context, int64_t begin, int64_t end) {
     }
 }
 
-/* Panels of even height, so that 16 rows are two panels of 8, not of 14 and 2. */
+/* Panels of an even height that leaves few rows empty: lower ones read b more often, which costs a little. */
 static int panel_height(int64_t m, int most) {
-    int64_t count = (m + most - 1) / most, mr = (m + count - 1) / count;
-    return (int)(mr == 1 ? 1 : round_up(mr, 2));
+    if (m <= most) return (int)(m == 1 ? 1 : round_up(m, 2));
+    int best = most;
+    int64_t least = INT64_MAX;
+    for (int mr = most; mr >= 4 && 2 * mr >= most; mr -= 2) {
+        const int64_t lower = most - mr, cost = round_up(m, mr) * (900 + lower * lower);
+        if (cost < least) least = cost, best = mr;
+    }
+    return best;
 }
 
 static void split_tasks(panels *p, bool parallel) {
@@ -229,6 +235,12 @@ void tw_gemm_pack_b(const tw_gemm_call *g, void *to) {
     }
 }
 
+/* Whether b is one panel as it lies. */
+static bool is_panel(const tw_gemm_call *g, int nr, bool pairs) {
+    const tw_gemm_operand *b = &g->b;
+    return !pairs && !g->packed_b && !b->unfold && b->lines_are_k && b->step == 1 && b->dtype == (int8_t)g->dtype && g->n == nr && b->line_stride == nr;
+}
+
 static bool packed_product(const tw_gemm_call *g) {
     char stack[STACK_BYTES] __attribute__((aligned(64)));
     bool pairs;
@@ -238,7 +250,8 @@ static bool packed_product(const tw_gemm_call *g) {
     int64_t most_m = round_up(smaller(g->m, MAX_M / p.mr * p.mr), p.mr), most_n = round_up(smaller(g->n, MAX_N), p.nr);
     int64_t most_k = smaller(g->k, TW_GEMM_KC);
     size_t a_bytes = (size_t)round_up(g->packed_a ? 0 : most_m * most_k * (int64_t)p.size, 64);
-    size_t bytes = a_bytes + (g->packed_b ? 64 : (size_t)(most_n * most_k) * p.size);
+    const void *ready_b = is_panel(g, p.nr, pairs) ? g->b.data : g->packed_b;
+    size_t bytes = a_bytes + (ready_b ? 64 : (size_t)(most_n * most_k) * p.size);
     char *memory = bytes <= STACK_BYTES ? stack : tw_block_alloc(bytes);
     if (!memory) return false;
     p.a = memory, p.b = memory + a_bytes;
@@ -248,13 +261,13 @@ static bool packed_product(const tw_gemm_call *g) {
         do {
             p.kc = smaller(g->k - p.k0, TW_GEMM_KC);
             p.depth = p.pairs ? (p.kc + 1) / 2 : p.kc;
-            if (g->packed_b) p.b = (char *)(uintptr_t)g->packed_b + (size_t)(p.k0 * most_n) * p.size;
+            if (ready_b) p.b = (char *)(uintptr_t)ready_b + (size_t)(p.k0 * most_n) * p.size;
             if (g->packed_a) p.a = (char *)(uintptr_t)g->packed_a + (size_t)(p.k0 * most_m) * p.size;
             p.finish = (tw_gemm_finish){.first = p.k0 == 0, .last = p.k0 + p.kc == g->k, .alpha = g->alpha, .beta = g->beta,
                                         .d = g->d, .d_row = g->d_row, .d_col = g->d_col, .subtract = g->subtract};
             for (p.i0 = 0; p.i0 < g->m; p.i0 += most_m) {
                 p.m = smaller(g->m - p.i0, most_m);
-                run_block(&p, p.i0 == 0 && !g->packed_b, parallel);
+                run_block(&p, p.i0 == 0 && !ready_b, parallel);
             }
             p.k0 += p.kc;
         } while (p.k0 < g->k);
