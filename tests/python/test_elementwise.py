@@ -100,3 +100,15 @@ def test_a_number_before_a_tensor_keeps_all_its_digits(op):
     x, number = torch.tensor([0.3, 0.7], dtype=torch.float64), 0.1234567890123
     assert torch.equal(op(number, x), op(torch.full((2,), number, dtype=torch.float64), x))
     assert op(number, x.float()).dtype == torch.float32 and op(2.5, torch.tensor([2])).dtype == torch.float32
+
+
+@pytest.mark.parametrize("dtype", [torch.bool, torch.int16, torch.float32, torch.float64, torch.complex128], ids=str)
+@pytest.mark.parametrize("rows, columns", [(16, 16), (17, 40), (64, 300), (130, 65), (5, 33)])
+def test_transposed_operands(rows, columns, dtype):
+    """Blocks that go through registers, and their edges."""
+    x = torch.arange(rows * columns).remainder(101).reshape(rows, columns).to(dtype)
+    values = x.tolist()
+    turned = [[values[r][c] for r in range(rows)] for c in range(columns)]
+    assert x.t().contiguous().tolist() == turned
+    ones = torch.ones(columns, rows, dtype=dtype)
+    assert (ones * x.t()).tolist() == turned and (x.t() * ones).tolist() == turned

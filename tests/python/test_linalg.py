@@ -156,3 +156,33 @@ def test_products_of_few_numbers_sum_in_the_order_of_large_ones(dtype):
     assert torch.equal(torch.zeros(3, 0) @ torch.zeros(0, 4), torch.zeros(3, 4))
     row = torch.ones(1, 4, dtype=dtype) @ torch.arange(20.0, dtype=dtype).view(4, 5)
     assert row.tolist() == [[30, 34, 38, 42, 46]] and torch.mv(torch.eye(3, dtype=dtype), torch.ones(3, dtype=dtype)).tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("m, n", [(1, 1), (7, 7), (17, 17), (33, 33), (70, 70), (150, 150), (40, 9), (9, 40), (100, 33), (16, 50)])
+def test_lu_of_many_shapes(m, n, dtype):
+    """Panels, blocks and what is left over: P L U is the matrix, pivots are the largest of their columns, systems are solved either way."""
+    torch.manual_seed(m * n)
+    A = torch.randn(m, n, dtype=dtype)
+    small = 50 * max(m, n) * torch.finfo(dtype).eps
+    P, L, U = torch.linalg.lu(A)
+    assert (P @ L @ U - A).abs().max().item() <= small
+    assert L.abs().max().item() <= 1
+    if m == n:
+        b = torch.randn(n, 3, dtype=dtype)
+        size = torch.linalg.inv(A).abs().max().item() + 1
+        for matrix, adjoint in ((A, False), (A.t(), True)):
+            x = torch.linalg.lu_solve(*torch.linalg.lu_factor(A), b, adjoint=adjoint)
+            assert (matrix @ x - b).abs().max().item() <= small * size
+        assert (torch.linalg.inv(A) @ A - torch.eye(n, dtype=dtype)).abs().max().item() <= small * size
+
+
+@pytest.mark.parametrize("m, k, n", [(3, 5, 7), (15, 256, 16), (64, 257, 33), (20, 600, 40), (1, 64, 64), (64, 64, 1)])
+def test_products_of_bfloat16(m, k, n):
+    """Sums in float32, in order: as of the same numbers in float32, but for the last rounding."""
+    torch.manual_seed(k)
+    a, b = torch.randn(m, k).bfloat16(), torch.randn(k, n).bfloat16()
+    want = (a.double() @ b.double()).tolist()
+    for x, y in ((a, b), (a.t().contiguous().t(), b), (a, b.t().contiguous().t())):
+        got = torch.mm(x, y).double().tolist()
+        assert all(abs(p - q) <= abs(q) * 2**-8 + k * 2**-20 for row, other in zip(got, want) for p, q in zip(row, other))

@@ -6,6 +6,7 @@ import os
 import pickle
 import struct
 import zipfile
+import zlib
 
 import pytest
 import tallow as torch
@@ -186,3 +187,11 @@ def test_pytorch_reads_ours_and_we_read_its(tmp_path):
     model = nn.Sequential(nn.Linear(2, 3), nn.ReLU())
     torch.save(model, path)
     assert repr(reference.load(path, weights_only=False)) == repr(model)
+
+
+def test_checksums_are_those_of_zip():
+    data = bytes(i * i % 251 for i in range(5000))
+    for start in (0, 1, 7):
+        for length in [*range(200), 1000, 4096, 4999]:
+            part = data[start : start + length]
+            assert torch._C._crc32(part) == zlib.crc32(part), (start, length)
