@@ -28,8 +28,8 @@ bool tw_cumprod_meta(const tw_arg *a, tw_meta *out) { return tw_cumsum_meta(a, o
 typedef struct scan { const char *in; char *out; int64_t n, inner; tw_dtype dtype; bool product; } scan;
 
 /* Several scans at a time: neighbouring columns, whose elements lie side by side; or whole rows, so that one addition need not wait for the
- * one before. Each scan goes in order all the same. */
-enum { ROWS = 8, COLUMNS = 512 };
+ * one before: no more rows than a cache set has ways for, where they lie a power of two apart. Each scan goes in order all the same. */
+enum { ROWS = 4, COLUMNS = 512 };
 
 #define SCANS(T, A, LOAD, STORE, OP, START, COUNT, APART, STEP) do { \
     A acc[COLUMNS]; \
