@@ -182,6 +182,8 @@ static void TWN(sums)(int64_t m, int64_t n, int64_t kc, const void *a, int64_t a
     TWN(copy_edge)(m, n, edge, wide, c, c_row, add);
 }
 
+enum { TWN(AHEAD) = 8 }; /* places */
+
 /* One vector of channels, `lanes` of them, at `count` places. */
 static inline __attribute__((always_inline)) void TWN(each_vector)(int count, int64_t lanes, int64_t c, int64_t taps, const void *const *from,
                                                                    int64_t at, int64_t from_step, const void *const *weight, const T *bias, T *to,
@@ -191,6 +193,9 @@ static inline __attribute__((always_inline)) void TWN(each_vector)(int count, in
     for (int64_t t = 0; t < taps; t++) {
         const T *x = (const T *)from[t] + at + c, *w = (const T *)weight[t] + c;
         V factor;
+        if (t == taps - 1) { /* this row is new: the others were met in the row of results before */
+            _Pragma("GCC unroll 4") for (int i = 0; i < count; i++) __builtin_prefetch(x + (i + TWN(AHEAD)) * from_step);
+        }
         if (lanes == VLEN) factor = TWN(TW_LOAD)(w);
         else factor = TWN(TW_LOAD_N)(w, lanes);
         _Pragma("GCC unroll 4") for (int i = 0; i < count; i++) {

@@ -19,6 +19,8 @@ static void max_row(int64_t n, const float *x, int64_t step, float *best, int32_
     else max_steps(n, x, step, best, at, place, place_step);
 }
 
+enum { AHEAD = 8 }; /* places, where they lie next to each other */
+
 static void max_window(int64_t n, int64_t places, const float *const *from, const int32_t *at, float *best, int64_t *best_at) {
     for (int64_t i = 0; i < n; i += V_LANES_f32) {
         int64_t now = n - i < V_LANES_f32 ? n - i : V_LANES_f32;
@@ -26,6 +28,7 @@ static void max_window(int64_t n, int64_t places, const float *const *from, cons
         int32_t number[V_LANES_f32];
         where = (vf32)((vi32)where + at[0]);
         for (int64_t p = 0; p < places; p++) {
+            __builtin_prefetch(from[p] + i + AHEAD * n);
             vf32 v = now == V_LANES_f32 ? v_load_f32(from[p] + i) : v_load_n_f32(from[p] + i, now);
             m_f32 above = m_or_f32(v_gt_f32(v, top), v_isnan_f32(v));
             top = v_select_f32(above, v, top);

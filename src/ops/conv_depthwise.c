@@ -107,7 +107,9 @@ bool tw_conv_depthwise(const tw_conv_shape *s, int mode, const tw_tensor *x, con
     j.weight = dense, j.bias = bias ? dense + weights : NULL;
     int64_t rows = s->images * j.to_size[0] * j.to_size[1], work = w->numel * j.to_size[2];
     j.type = x->dtype == TW_FLOAT32 ? &tw_conv()->f32 : &tw_conv()->f64, j.size = size;
-    tw_parallel(rows, 1 + (1 << 18) / (work + 1), run_rows, &j);
+    int64_t grain = 1 + (1 << 18) / (work + 1), most = rows / (4 * (int64_t)tw_num_threads());
+    if (grain < 16 && grain < most) grain = most < 16 ? most : 16; /* neighbours read the same rows */
+    tw_parallel(rows, grain, run_rows, &j);
     tw_block_free(dense, weights + biases);
     return !atomic_load(&j.failed);
 }

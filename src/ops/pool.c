@@ -320,7 +320,7 @@ static bool run_forward(pool_job *j, const tw_tensor *x) {
     default: body = elements < INT32_MAX && regular && !last ? planes_f32 : forward_f32; break;
     }
     if (x->dtype == TW_FLOAT32 && last && elements < INT32_MAX) {
-        tw_parallel(planes / j->channels * j->out[0] * j->out[1], 20000 / (j->channels * j->in[2] + 1) + 1, channels_f32, j);
+        tw_parallel(planes / j->channels * j->out[0] * j->out[1], 80000 / (j->channels * j->in[2] + 1) + 1, channels_f32, j);
     } else {
         run_planes(j, planes, body);
     }
