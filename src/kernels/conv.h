@@ -20,12 +20,18 @@ typedef struct tw_patches {
     bool joined;                        /* the channels of taps along x follow each other: one run */
 } tw_patches;
 
+/* A part of a patch that lies in the source as it is: n elements, `at` elements from the place's own. */
+typedef struct tw_conv_piece { int64_t at, n; } tw_conv_piece;
+
 typedef struct tw_conv_type {           /* float32 or float64 */
     int mr, nr;                         /* largest tile */
     /* Elements [k, k + kc) of the patches at m places, to rows TW_CONV_ROW apart. */
     void (*fetch)(const tw_patches *p, const void *source, int64_t place, int64_t m, int64_t k, int64_t kc, void *rows);
     /* c (m <= mr rows, n columns) = or += rows @ panels of b: nr columns each, kc rows, b_panel elements apart. */
     void (*rows)(int64_t m, int64_t n, int64_t kc, const void *rows, const void *b, int64_t b_panel, void *c, int64_t c_row, bool add);
+    /* The same with patches where they lie: row i begins i * a_row elements after a. */
+    void (*runs)(int64_t m, int64_t n, int64_t count, const tw_conv_piece *runs, const void *a, int64_t a_row, const void *b, int64_t b_panel, void *c,
+                 int64_t c_row, bool add);
     /* c (m <= mr rows, n <= nr columns) = or += the sum over kc of a(k, row) * b(at[k] + column); a is packed, a_row apart. */
     void (*sums)(int64_t m, int64_t n, int64_t kc, const void *a, int64_t a_row, const void *b, const int32_t *at, void *c, int64_t c_row, bool add);
     /* One filter a channel: n places along a row, from_step and to_step apart. to = the sum over taps of weight[tap] * from[tap] for each

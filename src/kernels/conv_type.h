@@ -96,6 +96,22 @@ static void TWN(fetch)(const tw_patches *p, const void *source, int64_t place, i
         } \
         TW_TILE_END(M, N) \
     } \
+    static void TWN(runs_##M##x##N)(int64_t count, const tw_conv_piece *runs, const T *restrict base, int64_t a_row, const T *restrict b, \
+                                    T *restrict c, int64_t c_row, bool add) { \
+        TW_TILE_BEGIN(M, N) \
+        for (int64_t r = 0; r < count; r++) { \
+            const T *a = base + runs[r].at; \
+            for (const T *end = a + runs[r].n; a < end; a++, b += TWN(NR)) { \
+                V row[N]; \
+                _Pragma("GCC unroll 4") for (int j = 0; j < N; j++) row[j] = TWN(TW_LOAD)(b + j * VLEN); \
+                _Pragma("GCC unroll 16") for (int i = 0; i < M; i++) { \
+                    V x = TWN(tw_splat)(a[i * a_row]); \
+                    _Pragma("GCC unroll 4") for (int j = 0; j < N; j++) acc[i][j] = TWN(tw_fma)(x, row[j], acc[i][j]); \
+                } \
+            } \
+        } \
+        TW_TILE_END(M, N) \
+    } \
     static void TWN(sums_##M##x##N)(int64_t kc, const T *restrict a, int64_t a_row, const T *restrict b, const int32_t *restrict at, \
                                     T *restrict c, int64_t c_row, bool add) { \
         TW_TILE_BEGIN(M, N) \
@@ -122,6 +138,7 @@ TW_TILES(1) TW_TILES(2) TW_TILES(4) TW_TILES(6)
 TW_TILES(8) TW_TILES(10) TW_TILES(12) TW_TILES(14)
 #endif
 typedef void (*TWN(rows_fn))(int64_t, const T *, const T *, T *, int64_t, bool);
+typedef void (*TWN(runs_fn))(int64_t, const tw_conv_piece *, const T *, int64_t, const T *, T *, int64_t, bool);
 typedef void (*TWN(sums_fn))(int64_t, const T *, int64_t, const T *, const int32_t *, T *, int64_t, bool);
 /* By rows, an odd number as the next even one: [(m + 1) / 2]. */
 #if MR > 6
@@ -132,6 +149,7 @@ typedef void (*TWN(sums_fn))(int64_t, const T *, int64_t, const T *, const int32
 #define TW_TILE_TABLE(NAME) {TW_TILE_ROW(NAME, 1), TW_TILE_ROW(NAME, 2), TW_TILE_ROW(NAME, 4), TW_TILE_ROW(NAME, 6)}
 #endif
 static const TWN(rows_fn) TWN(row_tiles)[][2] = TW_TILE_TABLE(rows);
+static const TWN(runs_fn) TWN(run_tiles)[][2] = TW_TILE_TABLE(runs);
 static const TWN(sums_fn) TWN(sum_tiles)[][2] = TW_TILE_TABLE(sums);
 #undef TW_TILE
 #undef TW_TILES
@@ -165,6 +183,24 @@ static void TWN(rows)(int64_t m, int64_t n, int64_t kc, const void *rows, const 
         }
         T edge[TW_CONV_MAX_MR * TWN(NR)] __attribute__((aligned(64)));
         tile(kc, rows, panel, edge, wide, false);
+        TWN(copy_edge)(m, n < wide ? n : wide, edge, wide, to, c_row, add);
+    }
+}
+
+static void TWN(runs)(int64_t m, int64_t n, int64_t count, const tw_conv_piece *runs, const void *a, int64_t a_row, const void *b, int64_t b_panel,
+                      void *c, int64_t c_row, bool add) {
+    const TWN(runs_fn) *tiles = TWN(run_tiles)[m == 1 ? 0 : (m + 1) / 2];
+    const T *panel = b;
+    T *to = c;
+    for (; n > 0; n -= TWN(NR), panel += b_panel, to += TWN(NR)) {
+        int64_t wide = n <= TWN(HALF) ? TWN(HALF) : TWN(NR);
+        TWN(runs_fn) tile = tiles[wide == TWN(NR)];
+        if (n >= wide) {
+            tile(count, runs, a, a_row, panel, to, c_row, add);
+            continue;
+        }
+        T edge[TW_CONV_MAX_MR * TWN(NR)] __attribute__((aligned(64)));
+        tile(count, runs, a, a_row, panel, edge, wide, false);
         TWN(copy_edge)(m, n < wide ? n : wide, edge, wide, to, c_row, add);
     }
 }

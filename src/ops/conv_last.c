@@ -10,7 +10,8 @@
 #include <stdatomic.h>
 #include <string.h>
 
-enum { MOST_PLACES = 224, MOST_COLUMNS = 512, TASK_FLOPS = 1000000 };
+/* IN_PLACE: for so few columns that copying patches takes noticeable time; a step of a PAGE would put all rows into one cache set. */
+enum { MOST_PLACES = 224, MOST_COLUMNS = 512, TASK_FLOPS = 1000000, MOST_IN_PLACE = 256, PAGE = 4096 };
 
 typedef struct taps { /* of one phase in one dimension: tap t is element `window + t * window_step` of the window */
     int64_t count, window, window_step, first, step; /* and shows source place * scale + first + t * step */
@@ -178,15 +179,41 @@ static void scatter_rows(const job *j, const phase *f, int64_t place, int64_t m,
 
 static bool is_every_pixel(const phase *f) {
     const tw_patches *p = &f->p;
-    bool same = p->image_stride == p->size[0] * p->stride[0] || p->places[0] * p->places[1] * p->places[2] == f->places;
-    for (int d = 0; d < 3; d++) same = same && p->scale[d] == 1 && p->first[d] == 0 && p->places[d] == p->size[d];
-    return same && p->stride[0] == p->size[1] * p->stride[1] && p->stride[1] == p->size[2] * p->stride[2];
+    bool every = f->places == 1 || p->image_stride == p->size[0] * p->stride[0];
+    for (int d = 0; d < 3; d++) every = every && p->taps[d] == 1 && p->scale[d] == 1 && p->first[d] == 0 && p->places[d] == p->size[d];
+    return every && p->stride[0] == p->size[1] * p->stride[1] && p->stride[1] == p->size[2] * p->stride[2];
+}
+
+/* Elements [k, k + kc) of a patch that lies in the source as a whole. */
+static int64_t pieces_of(const tw_patches *p, int64_t k, int64_t kc, tw_conv_piece *to) {
+    int64_t run = p->joined ? p->taps[2] * p->channels : p->channels, count = 0;
+    for (int64_t end = k + kc; k < end; count++) {
+        int64_t tap = k / run, x = p->joined ? 0 : tap % p->taps[2], row = p->joined ? tap : tap / p->taps[2], skip = k - tap * run;
+        int64_t at = row / p->taps[1] * p->step[0] * p->stride[0] + row % p->taps[1] * p->step[1] * p->stride[1] + x * p->step[2] * p->stride[2];
+        to[count] = (tw_conv_piece){at + skip, smaller(run - skip, end - k)};
+        k += to[count].n;
+    }
+    return count;
+}
+
+/* Where the patches of m places lie, one pixel step after the other; -1 if they do not. */
+static int64_t lying(const tw_patches *p, int64_t place, int64_t m, bool every) {
+    if (every) return place * p->stride[2];
+    int64_t x = place % p->places[2], y = place / p->places[2], z = y / p->places[1], image = z / p->places[0];
+    int64_t at[3] = {z - image * p->places[0], y - z * p->places[1], x}, sum = image * p->image_stride;
+    if (x + m > p->places[2]) return -1;
+    for (int d = 0; d < 3; d++) {
+        int64_t first = at[d] * p->scale[d] + p->first[d], last = first + (p->taps[d] - 1) * p->step[d] + (d == 2 ? (m - 1) * p->scale[2] : 0);
+        if (first < 0 || last >= p->size[d]) return -1;
+        sum += first * p->stride[d];
+    }
+    return sum;
 }
 
 /* The patches of the next places, where they are all of the source in turn: they come in while the products of these are made. */
-static void prefetch(const char *from, const job *j, int64_t rows, int64_t kc) {
-    for (int64_t i = 0; i < rows; i++, from += (size_t)j->from_each * j->size) {
-        for (size_t at = 0; at < (size_t)kc * j->size; at += 64) __builtin_prefetch(from + at, 0, 2);
+static void prefetch(const char *from, size_t size, int64_t rows, int64_t a_row, int64_t kc) {
+    for (int64_t i = 0; i < rows; i++, from += (size_t)a_row * size) {
+        for (size_t at = 0; at < (size_t)kc * size; at += 64) __builtin_prefetch(from + at, 0, 2);
     }
 }
 
@@ -199,7 +226,9 @@ static void multiply(job *j, const phase *f, int64_t group, int64_t place, int64
     int64_t row = j->straight ? j->to->strides[4] : columns;
     const char *weight = j->packed + (size_t)(f->weight + (group * panels + column / nr) * f->k * nr) * j->size;
     const char *source = j->source + (size_t)(group * j->from_each) * j->size;
-    bool whole = f->k == j->from_each && f->p.joined && is_every_pixel(f);
+    tw_conv_piece pieces[TW_CONV_KC];
+    int64_t a_row = f->p.scale[2] * f->p.stride[2];
+    bool every = is_every_pixel(f), lies = j->to_each <= MOST_IN_PLACE && a_row * (int64_t)j->size % PAGE != 0;
     if (!rows) {
         atomic_store(&j->failed, true);
         return;
@@ -209,11 +238,18 @@ static void multiply(job *j, const phase *f, int64_t group, int64_t place, int64
     }
     for (int64_t k = 0; k < f->k; k += TW_CONV_KC) {
         int64_t kc = smaller(f->k - k, TW_CONV_KC);
+        int64_t count = lies ? pieces_of(&f->p, k, kc, pieces) : 0;
         for (int64_t i = 0; i < m; i += type->mr) {
-            int64_t high = smaller(m - i, type->mr);
-            type->fetch(&f->p, source, place + i, high, k, kc, patches);
-            if (whole && i + high < m) prefetch(source + (size_t)((place + i + high) * j->from_each + k) * j->size, j, smaller(m - i - high, high), kc);
-            type->rows(high, columns, kc, patches, weight + (size_t)(k * nr) * j->size, f->k * nr, rows + (size_t)(i * row) * j->size, row, k > 0);
+            int64_t high = smaller(m - i, type->mr), at = lies && (high == 1 || high % 2 == 0) ? lying(&f->p, place + i, high, every) : -1;
+            char *to = rows + (size_t)(i * row) * j->size;
+            const char *panel = weight + (size_t)(k * nr) * j->size;
+            if (every && i + high < m) prefetch(source + (size_t)((place + i + high) * a_row + k) * j->size, j->size, smaller(m - i - high, high), a_row, kc);
+            if (at >= 0) {
+                type->runs(high, columns, count, pieces, source + (size_t)at * j->size, a_row, panel, f->k * nr, to, row, k > 0);
+            } else {
+                type->fetch(&f->p, source, place + i, high, k, kc, patches);
+                type->rows(high, columns, kc, patches, panel, f->k * nr, to, row, k > 0);
+            }
         }
     }
     if (j->bias) type->add_row(m, columns, j->bias + (size_t)channel * j->size, rows, row);
