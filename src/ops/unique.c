@@ -175,7 +175,7 @@ static int64_t place_at(const order *o, int64_t i) { return o->packed ? (int64_t
 static bool order_of(const tw_tensor *plain, order *o) {
     const tw_dtype d = (tw_dtype)plain->dtype;
     const int64_t n = plain->numel, size = (int64_t)tw_dtype_size(d);
-    uint64_t *x = tw_block_alloc(o->bytes = 16 * (size_t)n);
+    uint64_t *x = tw_block_alloc(o->bytes = 16 * (size_t)(n ? n : 1)); /* no bytes would be no block */
     if (!(o->block = x)) return false;
     int64_t offset;
     if (tw_pack(n, tw_data(plain), size, d, false, x, &offset)) {
