@@ -37,7 +37,7 @@ _HOMES = {
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 _SUBMODULES = frozenset(
-    """ao autograd nn optim utils func linalg special cuda backends serialization random storage overrides types version
+    """ao autograd nn optim utils func linalg special fft cuda backends serialization random storage overrides types version
     amp return_types mps xpu cpu accelerator testing multiprocessing compiler distributed distributions export fx hub jit library nested onnx
     profiler sparse _utils _lazy _composite _functorch __future__""".split()
 )
