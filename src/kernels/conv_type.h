@@ -15,7 +15,13 @@ static inline void TWN(copy_run)(T *to, const T *from, int64_t n) {
         TWN(TW_STORE)(to + n - VLEN, TWN(TW_LOAD)(from + n - VLEN));
         return;
     }
-    for (; i < n; i++) to[i] = from[i];
+#if TW_VB == 64
+    TWN(TW_STORE_N)(to, TWN(TW_LOAD_N)(from, n), n);
+#else
+    if (n & 4) memcpy(to + i, from + i, 4 * sizeof(T)), i += 4;
+    if (n & 2) memcpy(to + i, from + i, 2 * sizeof(T)), i += 2;
+    if (n & 1) to[i] = from[i];
+#endif
 }
 
 static inline void TWN(zero_run)(T *to, int64_t n) { memset(to, 0, (size_t)n * sizeof(T)); }
@@ -338,6 +344,7 @@ static void TWN(transpose)(int64_t m, int64_t n, const T *from, int64_t from_ste
 }
 
 static void TWN(copy_rows)(int64_t n, int64_t channels, const void *from, int64_t from_step, void *to, int64_t to_step) {
+    if (from_step == channels && to_step == channels) channels *= n, n = 1;
     for (int64_t i = 0; i < n; i++) TWN(copy_run)((T *)to + i * to_step, (const T *)from + i * from_step, channels);
 }
 
