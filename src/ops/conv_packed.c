@@ -1,4 +1,5 @@
-/* Convolutions as packed products: patches are gathered while packing, never stored as a whole.
+/* Convolutions as packed products: patches are gathered while packing, never stored as a whole. This is the way of half types, few channels
+ * and windows of one row; the others are those of conv_depthwise.c and, with channels last, conv_last.c and conv_weight.c.
  *   forward: y(o, place) = w(o, line) @ patches(line, place) for each image; a line is one (channel, z, y, x) of the window
  *   input:   x(c, pixel) = w'(c, line) @ patches of y(line, pixel), the window sliding over y; or, with strides or few channels,
  *            w'(line, o) @ y(o, place) added back to the pixels that the lines were taken from
@@ -338,7 +339,8 @@ static bool worth_turning(const tw_conv_shape *s, int mode) {
 static bool run_last(const tw_conv_shape *s, int mode, const tw_tensor *x, const tw_tensor *w, const tw_tensor *bias, const tw_tensor *y, bool *done) {
     tw_dtype dtype = (tw_dtype)w->dtype;
     *done = dtype == tw_dtypes[dtype].compute && x->dtype == w->dtype && y->dtype == w->dtype;
-    *done = *done && (has_channels_last(x) || has_channels_last(y) || worth_turning(s, mode));
+    bool last = has_channels_last(x) || (has_channels_last(y) && (mode != CONV_FORWARD || s->channels > 1)); /* one channel is both */
+    *done = *done && (last || worth_turning(s, mode));
     if (mode == CONV_WEIGHT) *done = *done && tw_conv_weight_fits(s, dtype);
     if (!*done) return true;
     if (mode == CONV_WEIGHT) return tw_conv_weight(s, x, y, w);
