@@ -33,8 +33,10 @@ bool tw_pixel_shuffle_composite(const tw_arg *a, tw_tensor **outs) {
     int64_t r = a[1].i;
     tw_pool p = {0};
     if (!check_factor("pixel_shuffle", "upscale_factor", x, r)) return false;
-    int64_t c = x->sizes[x->ndim - 3], h = x->sizes[x->ndim - 2], w = x->sizes[x->ndim - 1];
-    if (c % (r * r)) {
+    int64_t c = x->sizes[x->ndim - 3], h = x->sizes[x->ndim - 2], w = x->sizes[x->ndim - 1], square;
+    if (__builtin_mul_overflow(r, r, &square))
+        return tw_fail(TW_VALUE_ERROR, "upscale factor is too large, (upscale_factor)^2 overflowed: upscale_factor=%lld", (long long)r);
+    if (c % square) {
         return tw_fail(TW_RUNTIME_ERROR, "pixel_shuffle expects its input's 'channel' dimension to be divisible by the square of upscale_factor, but "
                        "input.size(-3)=%lld is not divisible by %lld", (long long)c, (long long)(r * r));
     }

@@ -78,18 +78,27 @@ typedef struct options { /* of a call with `dims` dimensions; entries [3 - dims,
     int64_t output_padding[3];
 } options;
 
+/* More than any tensor has elements: larger windows, steps and paddings mean the same, and their products still fit. */
+static const int64_t far = (int64_t)1 << 35;
+
 /* A list of one entry, or one for each dimension. */
 static bool spread(const tw_arg *a, const char *name, int dims, int64_t fill, int64_t into[3]) {
     for (int i = 0; i < 3; i++) into[i] = fill;
-    if (a->tag != TW_ARG_INTS) {
-        for (int i = 3 - dims; i < 3; i++) into[i] = tw_a_get_int(a, fill);
-        return true;
-    }
+    const int64_t all = a->tag == TW_ARG_INTS ? fill : tw_a_get_int(a, fill);
+    const tw_arg one = tw_a_ints(&all, 1);
+    if (a->tag != TW_ARG_INTS) a = &one;
     if (a->n != 1 && a->n != dims) {
         return tw_fail(TW_RUNTIME_ERROR, "expected %s to be a single integer value or a list of %d values to match the convolution dimensions, "
                        "but got %s=%s", name, dims, name, tw_sizes_text(a->ints, a->n));
     }
-    for (int i = 0; i < dims; i++) into[3 - dims + i] = a->ints[a->n == 1 ? 0 : i];
+    for (int i = 0; i < dims; i++) {
+        int64_t value = a->ints[a->n == 1 ? 0 : i];
+        if (fill == 0 && value > INT64_MAX / 2) {
+            return tw_fail(TW_RUNTIME_ERROR, "Given padding=%lld at dimension %d , expected padding to be at most %lld", (long long)value, i,
+                           (long long)(INT64_MAX / 2));
+        }
+        into[3 - dims + i] = value < far ? value : far;
+    }
     return true;
 }
 
@@ -132,6 +141,8 @@ static void set_sizes(options *o, const int64_t *x, const int64_t *w, const int6
     for (int i = 0; i < 3; i++) {
         int d = i - (3 - o->dims) + 2;
         s->in[i] = d < 2 ? 1 : x[d], s->window[i] = d < 2 ? 1 : w[d], s->out[i] = d < 2 ? 1 : y[d];
+        if (s->out[i] == 1 && s->stride[i] > s->in[i] + 1) s->stride[i] = s->in[i] + 1; /* steps that nobody takes stay small */
+        if (s->window[i] == 1 && s->dilation[i] > s->in[i] + 1) s->dilation[i] = s->in[i] + 1;
     }
 }
 

@@ -17,6 +17,9 @@ typedef struct job {
     atomic_bool failed;
 } job;
 
+/* Steps and paddings beyond it mean the same to any tensor, and their products fit. */
+static const int64_t far = (int64_t)1 << 30;
+
 static bool pair(const tw_arg *a, const char *name, int64_t least, int64_t into[2]) {
     into[0] = a->tag == TW_ARG_INTS ? a->ints[0] : tw_a_get_int(a, 1), into[1] = a->tag == TW_ARG_INTS ? a->ints[a->n - 1] : into[0];
     if (a->tag == TW_ARG_INTS && a->n != 2) return tw_fail(TW_RUNTIME_ERROR, "It is expected %s equals to 2, but got size %d", name, a->n);
@@ -31,13 +34,23 @@ static bool pair(const tw_arg *a, const char *name, int64_t least, int64_t into[
 
 /* kernel_size, dilation, padding, stride. */
 static bool read_patches(const tw_arg *a, patches *p) {
-    return pair(&a[0], "kernel_size", 1, p->window) && pair(&a[1], "dilation", 1, p->dilation) && pair(&a[2], "padding", 0, p->padding) &&
-           pair(&a[3], "stride", 1, p->stride);
+    int64_t product, *const rest[] = {p->dilation, p->padding, p->stride};
+    if (!pair(&a[0], "kernel_size", 1, p->window) || !pair(&a[1], "dilation", 1, p->dilation) || !pair(&a[2], "padding", 0, p->padding) ||
+        !pair(&a[3], "stride", 1, p->stride)) return false;
+    if (__builtin_mul_overflow(p->window[0], p->window[1], &product)) {
+        return tw_fail(TW_RUNTIME_ERROR, "Given kernel_width = %lld and kernel_height = %lld the product of kernel_width and kernel_height overflowed.",
+                       (long long)p->window[1], (long long)p->window[0]);
+    }
+    for (int i = 0; i < 6; i++)
+        if (rest[i / 2][i % 2] > far) rest[i / 2][i % 2] = far;
+    return true;
 }
 
 static void count_places(patches *p) {
     for (int i = 0; i < 2; i++) {
-        int64_t room = p->in[i] + 2 * p->padding[i] - (p->dilation[i] * (p->window[i] - 1) + 1);
+        int64_t span, room;
+        if (__builtin_mul_overflow(p->dilation[i], p->window[i] - 1, &span)) span = INT64_MAX - 1;
+        if (__builtin_add_overflow(p->in[i], 2 * p->padding[i] - (span + 1), &room)) room = -1;
         p->out[i] = room < 0 ? 0 : room / p->stride[i] + 1;
     }
 }
@@ -67,7 +80,9 @@ bool tw_im2col_meta(const tw_arg *a, tw_meta *out) {
                        (long long)p.padding[0], (long long)p.padding[1], (long long)p.out[0], (long long)p.out[1]);
     }
     if (!check_dtype(x, "im2col_out_cpu", true)) return false;
-    int64_t sizes[] = {x->sizes[0], x->sizes[x->ndim - 3] * p.window[0] * p.window[1], p.out[0] * p.out[1]};
+    int64_t sizes[] = {x->sizes[0], p.window[0] * p.window[1], 0};
+    if (__builtin_mul_overflow(sizes[1], x->sizes[x->ndim - 3], &sizes[1]) || __builtin_mul_overflow(p.out[0], p.out[1], &sizes[2]))
+        return tw_fail(TW_RUNTIME_ERROR, "numel: integer multiplication overflow");
     return tw_meta_set(out, (tw_dtype)x->dtype, x->device, sizes + (x->ndim == 3), x->ndim - 1);
 }
 
@@ -179,7 +194,8 @@ bool tw_col2im_meta(const tw_arg *a, tw_meta *out) {
         return tw_fail(TW_RUNTIME_ERROR, "Expected 2D or 3D (batch mode) tensor for input with possibly 0 batch size and non-zero dimensions for input, but "
                        "got: %s", tw_sizes_text(x->sizes, x->ndim));
     }
-    int64_t lines = x->sizes[x->ndim - 2], window = p.window[0] * p.window[1], places = p.out[0] * p.out[1];
+    int64_t lines = x->sizes[x->ndim - 2], window = p.window[0] * p.window[1], places;
+    if (__builtin_mul_overflow(p.out[0], p.out[1], &places)) return tw_fail(TW_RUNTIME_ERROR, "numel: integer multiplication overflow");
     if (lines % window) {
         return tw_fail(TW_RUNTIME_ERROR, "Expected size of input's dimension 1 to be divisible by the product of kernel_size, but got input.size(1)=%lld and "
                        "kernel_size=(%lld, %lld).", (long long)lines, (long long)p.window[0], (long long)p.window[1]);

@@ -205,7 +205,8 @@ bool tw__lu_solve_run(const tw_arg *a, tw_tensor **outs) {
     bool ok = LU && pivots && tw_copy(out, a[2].t);
     for (int64_t i = 0; ok && i < pivots->numel; i++) /* LAPACK would swap rows that are not there */
         if (((int32_t *)tw_data(pivots))[i] < 1 || ((int32_t *)tw_data(pivots))[i] > n)
-            ok = tw_fail(TW_RUNTIME_ERROR, "Pivots given to lu_solve must all be greater or equal to 1. Did you properly pass the result of lu_factor?");
+            ok = tw_fail(TW_RUNTIME_ERROR, "Pivots given to lu_solve must all be %s. Did you properly pass the result of lu_factor?",
+                         ((int32_t *)tw_data(pivots))[i] < 1 ? "greater or equal to 1" : "smaller or equal to LU.size(-2)");
     for (int64_t b = 0; ok && n && columns && b < tw_matrices(out); b++)
         ok = lu_solve(&calls, a[3].i != 0, n, columns, tw_matrix_at(LU, b, (int64_t)n * n), lead, tw_matrix_at(pivots, b, n),
                       tw_matrix_at(out, b, (int64_t)n * columns));

@@ -135,6 +135,10 @@ bool tw_nll_loss_backward_meta(const tw_arg *a, tw_meta *out) {
     if (!fits && (each || grad->numel != 1)) {
         return tw_fail(TW_RUNTIME_ERROR, "nll_loss_backward: grad_output of size %s does not fit", tw_sizes_text(grad->sizes, grad->ndim));
     }
+    if (optional(&a[6]) && a[6].t->numel != 1) {
+        return tw_fail(TW_RUNTIME_ERROR, "expected total_weight to be a  single element tensor, got: %s (%lld elements)",
+                       tw_sizes_text(a[6].t->sizes, a[6].t->ndim), (long long)a[6].t->numel);
+    }
     return tw_meta_set(out, (tw_dtype)self->dtype, self->device, self->sizes, self->ndim);
 }
 

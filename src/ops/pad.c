@@ -11,6 +11,18 @@ typedef struct padding { int dims; const int64_t *pad; } padding; /* pad: (befor
 static int64_t before(const padding *p, int i) { return p->pad[2 * (p->dims - 1 - i)]; } /* of padded dimension i */
 static int64_t after(const padding *p, int i) { return p->pad[2 * (p->dims - 1 - i) + 1]; }
 
+/* Of padded dimension i of size n; negative too where it does not fit into 64 bits. */
+static int64_t padded_size(int64_t n, const padding *p, int i) {
+    int64_t size = n;
+    if (i < 0) return n;
+    return __builtin_add_overflow(before(p, i), after(p, i), &size) || __builtin_add_overflow(size, n, &size) ? -1 : size;
+}
+/* What negative widths leave of it. */
+static int64_t cut_size(int64_t n, const padding *p, int i) {
+    int64_t left = i < 0 || before(p, i) > 0 ? 0 : before(p, i), right = i < 0 || after(p, i) > 0 ? 0 : after(p, i);
+    return left < -n || right < -n ? -1 : n + left + right;
+}
+
 /* --- constant_pad_nd --------------------------------------------------------------------------------------------------- */
 
 bool tw_constant_pad_nd_meta(const tw_arg *a, tw_meta *out) {
@@ -22,9 +34,11 @@ bool tw_constant_pad_nd_meta(const tw_arg *a, tw_meta *out) {
         return tw_fail(TW_RUNTIME_ERROR, "Length of pad should be no more than twice the number of dimensions of the input. Pad length is %dwhile "
                        "the input has %ddimensions.", a[1].n, x->ndim);
     }
+    for (int i = 0; i < x->ndim; i++)
+        if (cut_size(x->sizes[i], &p, i - (x->ndim - p.dims)) < 0) return tw_fail(TW_RUNTIME_ERROR, "narrow(): length must be non-negative.");
     for (int i = 0; i < x->ndim; i++) {
         int d = i - (x->ndim - p.dims);
-        sizes[i] = x->sizes[i] + (d < 0 ? 0 : before(&p, d) + after(&p, d));
+        sizes[i] = padded_size(x->sizes[i], &p, d);
         if (sizes[i] < 0) {
             return tw_fail(TW_RUNTIME_ERROR, "The input size %lld, plus negative padding %lld and %lld resulted in a negative output size, which is "
                            "invalid. Check dimension %d of your input.", (long long)x->sizes[i], (long long)before(&p, d), (long long)after(&p, d), i);
@@ -40,9 +54,9 @@ static bool copy_inside(tw_tensor *out, tw_tensor *x, const padding *p) {
     int64_t sizes[TW_MAX_DIMS], from = x->offset, to = out->offset;
     for (int i = 0; i < x->ndim; i++) {
         int d = i - (x->ndim - p->dims);
-        int64_t left = d < 0 ? 0 : before(p, d), right = d < 0 ? 0 : after(p, d);
-        sizes[i] = x->sizes[i] + (left < 0 ? left : 0) + (right < 0 ? right : 0);
-        if (sizes[i] <= 0) return true;
+        int64_t left = d < 0 ? 0 : before(p, d);
+        sizes[i] = cut_size(x->sizes[i], p, d);
+        if (sizes[i] == 0) return true;
         if (left < 0) from -= left * x->strides[i];
         else to += left * out->strides[i];
     }
@@ -79,7 +93,7 @@ static bool check_circular(const tw_tensor *x, const padding *p) {
     for (int i = 0; i < p->dims; i++) {
         int64_t n = x->sizes[x->ndim - p->dims + i], left = before(p, i), right = after(p, i);
         if (left > n || right > n) return tw_fail(TW_RUNTIME_ERROR, "Padding value causes wrapping around more than once.");
-        if (n + left + right < 0) return tw_fail(TW_RUNTIME_ERROR, "Negative padding value is resulting in an empty dimension");
+        if (padded_size(n, p, i) < 0 || cut_size(n, p, i) <= 0) return tw_fail(TW_RUNTIME_ERROR, "Negative padding value is resulting in an empty dimension");
     }
     return true;
 }
@@ -118,7 +132,7 @@ static bool padded_meta(const tw_tensor *x, const padding *p, int64_t given, int
     if (mode == CIRCULAR && !check_circular(x, p)) return false;
     for (int i = 0; i < x->ndim; i++) {
         int d = i - (x->ndim - p->dims);
-        sizes[i] = x->sizes[i] + (d < 0 ? 0 : before(p, d) + after(p, d));
+        sizes[i] = padded_size(x->sizes[i], p, d);
         empty = empty || (d >= 0 && sizes[i] < 1);
     }
     if (mode != CIRCULAR && empty) return too_small(x, p, sizes);
@@ -130,10 +144,11 @@ static bool padded_meta(const tw_tensor *x, const padding *p, int64_t given, int
     return true;
 }
 
-/* Which element a place shows, counted from the first element. Negative widths cut before circular padding goes round. */
+/* Which element a place shows, counted from the first element. Negative widths cut before circular padding goes round; where they cut more than
+ * reflection gives back, PyTorch reads past the tensor. */
 static int64_t source(int64_t place, int64_t size, int mode, int64_t left, int64_t right) {
-    if (mode == REPLICATE) return place < 0 ? 0 : place >= size ? size - 1 : place;
-    if (mode == REFLECT) return place < 0 ? -place : place >= size ? 2 * (size - 1) - place : place;
+    if (mode == REFLECT) place = place < 0 ? -place : place >= size ? 2 * (size - 1) - place : place;
+    if (mode != CIRCULAR) return place < 0 ? 0 : place >= size ? size - 1 : place;
     int64_t first = left < 0 ? -left : 0, count = size - first + (right < 0 ? right : 0), at = (place - first) % count;
     return first + (at < 0 ? at + count : at);
 }

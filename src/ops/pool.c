@@ -462,7 +462,7 @@ static bool fractional_meta(const tw_arg *a, int dims, tw_meta *out) {
     for (int i = 3 - dims; i < 3; i++) {
         p.out[i] = wanted[i];
         if (p.window[i] <= 0 || wanted[i] <= 0) return tw_fail(TW_RUNTIME_ERROR, "%s(): kernel and output sizes should be greater than zero", name);
-        if (wanted[i] + p.window[i] - 1 <= p.in[i]) continue;
+        if (wanted[i] <= p.in[i] - (p.window[i] - 1)) continue;
         return tw_fail(TW_RUNTIME_ERROR, "%s(): pool %s %lld too large relative to input %s %lld", name, words[i], (long long)p.window[i], words[i],
                        (long long)p.in[i]);
     }

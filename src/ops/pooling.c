@@ -12,6 +12,16 @@ bool tw_pooling_list(const tw_arg *a, int dims, int64_t fill, int64_t into[3]) {
     return true;
 }
 
+/* Windows, steps and paddings are ints in PyTorch; of one dimension they are wider, but more than any tensor has elements means the same. */
+static bool narrow(const tw_pooling *p, int64_t values[3]) {
+    for (int i = 0; i < 3; i++) {
+        if (values[i] >= INT32_MIN && values[i] <= INT32_MAX) continue;
+        if (p->dims > 1) return tw_fail(TW_RUNTIME_ERROR, "value cannot be converted to type int without overflow");
+        values[i] = values[i] < 0 ? INT32_MIN : INT32_MAX;
+    }
+    return true;
+}
+
 static bool bad_list(const tw_pooling *p, const tw_arg *a, const char *which, bool average) {
     static const char *const counts[] = {"", "one", "two", "three"};
     bool stride = strcmp(which, "stride") == 0, dilation = strcmp(which, "dilation") == 0;
@@ -139,6 +149,9 @@ bool tw_pooling_read(tw_pooling *p, const tw_tensor *x, const tw_arg *kernel, co
     if (!tw_pooling_list(own_stride ? kernel : stride, p->dims, 1, p->stride)) return bad_list(p, stride, "stride", average);
     if (!tw_pooling_list(padding, p->dims, 0, p->padding)) return bad_list(p, padding, "padding", average);
     if (!tw_pooling_list(dilation ? dilation : &none, p->dims, 1, p->dilation)) return bad_list(p, dilation, "dilation", average);
+    int64_t *const all[] = {p->window, p->stride, p->padding, p->dilation};
+    for (int i = 0; i < 4; i++)
+        if (!narrow(p, all[i])) return false;
     if (!check_ndim(p, x, average)) return false;
     tw_pooling_sizes(p, x);
     for (int i = 3 - p->dims; i < 3; i++)

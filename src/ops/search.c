@@ -320,11 +320,26 @@ static int64_t in_row(int64_t r, int64_t columns, int64_t offset, bool lower, in
     return lower ? edge : columns - edge;
 }
 
+static int64_t clamped(int64_t x, int64_t low, int64_t high) { return x < low ? low : x > high ? high : x; }
+
+/* How many elements a lower triangle has: rows of 1, 2, ... or more, then whole ones. INT64_MAX where that does not fit. */
+static int64_t lower_count(int64_t rows, int64_t columns, int64_t offset) {
+    int64_t first = offset < 0 ? -offset : 0, left = rows - first, start, growing, sum, whole;
+    if (left <= 0 || columns == 0) return 0;
+    start = offset < 0 ? 1 : offset < columns ? offset + 1 : columns;
+    growing = columns - start < left - 1 ? columns - start + 1 : left;
+    if (__builtin_add_overflow(2 * (uint64_t)start, (uint64_t)growing - 1, &sum) || __builtin_mul_overflow(sum, growing, &sum) ||
+        __builtin_mul_overflow(left - growing, columns, &whole) || __builtin_add_overflow(sum / 2, whole, &sum)) return INT64_MAX;
+    return sum;
+}
+
 static bool triangle_meta(const tw_arg *a, bool lower, tw_meta *out) {
-    int64_t n = 0, first;
+    int64_t n, offset = clamped(a[2].i, -INT64_MAX, INT64_MAX - 1);
     if (a[0].i < 0) return tw_fail(TW_RUNTIME_ERROR, "row must be non-negative, got%lld", (long long)a[0].i);
     if (a[1].i < 0) return tw_fail(TW_RUNTIME_ERROR, "col must be non-negative, got%lld", (long long)a[1].i);
-    for (int64_t r = 0; r < a[0].i; r++) n += in_row(r, a[1].i, a[2].i, lower, &first);
+    if (lower) n = lower_count(a[0].i, a[1].i, offset);
+    else if (__builtin_mul_overflow(a[0].i, a[1].i, &n)) n = INT64_MAX;
+    else n -= lower_count(a[0].i, a[1].i, offset - 1);
     const int64_t sizes[2] = {2, n};
     tw_arg list = tw_a_ints(sizes, 2);
     return tw_make_meta(&list, &a[3], TW_INT64, TW_CPU, out);
@@ -334,9 +349,10 @@ static bool triangle_run(const tw_arg *a, bool lower, tw_tensor *to) {
     tw_tensor *places = tw_empty_new(to->sizes, to->ndim, TW_INT64, to->device);
     if (!places) return false;
     const int64_t n = to->sizes[1];
+    const int64_t offset = clamped(a[2].i, -a[0].i, a[1].i), begin = lower && offset < 0 ? -offset : 0; /* rows before it have nothing */
     int64_t *at = n ? tw_data(places) : NULL, k = 0;
-    for (int64_t r = 0; r < a[0].i; r++) {
-        int64_t first, count = in_row(r, a[1].i, a[2].i, lower, &first);
+    for (int64_t r = begin; k < n; r++) {
+        int64_t first, count = in_row(r, a[1].i, offset, lower, &first);
         for (int64_t c = first; c < first + count; c++, k++) {
             at[k] = r;
             at[n + k] = c;
