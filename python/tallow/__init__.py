@@ -12,7 +12,7 @@ _HOMES = {
     "_lazy": """FloatTensor DoubleTensor HalfTensor BFloat16Tensor ByteTensor CharTensor ShortTensor IntTensor LongTensor
         BoolTensor ComplexFloatTensor ComplexDoubleTensor set_default_tensor_type typename is_tensor
         is_storage set_default_device get_default_device compile set_printoptions inf nan pi e newaxis einsum tensordot
-        split meshgrid broadcast_tensors broadcast_shapes atleast_1d atleast_2d atleast_3d block_diag cartesian_prod
+        split meshgrid broadcast_tensors broadcast_shapes stft atleast_1d atleast_2d atleast_3d block_diag cartesian_prod
         chain_matmul norm nonzero unique unique_consecutive use_deterministic_algorithms are_deterministic_algorithms_enabled
         is_deterministic_algorithms_warn_only_enabled set_float32_matmul_precision get_float32_matmul_precision
         set_warn_always is_warn_always_enabled get_device_module set_flush_denormal set_deterministic_debug_mode

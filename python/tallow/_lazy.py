@@ -337,6 +337,12 @@ def chain_matmul(*matrices, out=None):
     return _OPS.chain_matmul(matrices, out=out)
 
 
+def stft(input, n_fft, hop_length=None, win_length=None, window=None, center=True, pad_mode="reflect", normalized=False,
+         onesided=None, return_complex=None, align_to_window=None):  # fmt: skip
+    """Spectra of overlapping frames of a signal."""
+    return input.stft(n_fft, hop_length, win_length, window, center, pad_mode, normalized, onesided, return_complex, align_to_window)
+
+
 def tensordot(a, b, dims=2, out=None):
     """The sum of products over the given dimensions of a and b."""
     if has_torch_function((a, b)):
