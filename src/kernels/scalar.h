@@ -248,21 +248,22 @@ TW_INLINE c128 s_expm1_c128(c128 z) {
 }
 TW_INLINE c128 tw_scaled(c128 z, double c) { return s_complex_c128(z.re * c, z.im * c); }
 TW_INLINE c128 s_exp2_c128(c128 z) { return s_exp_c128(tw_scaled(z, 0x1.62e42fefa39efp-1)); }
-TW_INLINE c128 s_log2_c128(c128 z) { return tw_scaled(s_log_c128(z), 0x1.71547652b82fep+0); }
-TW_INLINE c128 s_log10_c128(c128 z) { return tw_scaled(s_log_c128(z), 0x1.bcb7b1526e50ep-2); }
 
 #define TW_VIA_C128(NAME) TW_INLINE c64 s_##NAME##_c64(c64 z) { return tw_narrow(s_##NAME##_c128(tw_wide(z))); }
 TW_VIA_C128(sgn) TW_VIA_C128(exp) TW_VIA_C128(log) TW_VIA_C128(sqrt) TW_VIA_C128(rsqrt) TW_VIA_C128(tanh) TW_VIA_C128(sin)
 TW_VIA_C128(cos) TW_VIA_C128(tan) TW_VIA_C128(sinh) TW_VIA_C128(cosh) TW_VIA_C128(asin) TW_VIA_C128(acos)
 TW_VIA_C128(acosh) TW_VIA_C128(asinh) TW_VIA_C128(atanh) TW_VIA_C128(atan) TW_VIA_C128(log1p) TW_VIA_C128(expm1) TW_VIA_C128(exp2)
-TW_VIA_C128(log2) TW_VIA_C128(log10)
 
-/* Of both widths, rounding (and overflowing) step by step: e^(b log z), also for b = 0; 1 / (1 + e^-z). */
+/* Of both widths, rounding (and overflowing) step by step: log z over log 2 and log 10; e^(b log z), also for b = 0; 1 / (1 + e^-z). */
 #define TW_COMPLEX_STEPS(S) \
     TW_INLINE S s_pow_##S(S z, S b) { return s_exp_##S(tw_annex_mul_##S(b, s_log_##S(z))); } \
     TW_INLINE S s_sigmoid_##S(S z) { \
         return s_reciprocal_##S(s_add_##S(s_complex_##S(1, 0), s_exp_##S(s_sub_##S(s_complex_##S(0, 0), z)))); \
     }
+TW_INLINE c64 s_log2_c64(c64 z) { z = s_log_c64(z); return s_complex_c64(z.re / 0x1.62e42fefa39efp-1f, z.im / 0x1.62e42fefa39efp-1f); }
+TW_INLINE c64 s_log10_c64(c64 z) { z = s_log_c64(z); return s_complex_c64(z.re / 0x1.26bb1bbb55516p+1f, z.im / 0x1.26bb1bbb55516p+1f); }
+TW_INLINE c128 s_log2_c128(c128 z) { z = s_log_c128(z); return s_complex_c128(z.re / 0x1.62e42fefa39efp-1, z.im / 0x1.62e42fefa39efp-1); }
+TW_INLINE c128 s_log10_c128(c128 z) { z = s_log_c128(z); return s_complex_c128(z.re / 0x1.26bb1bbb55516p+1, z.im / 0x1.26bb1bbb55516p+1); }
 TW_COMPLEX_STEPS(c64)
 TW_COMPLEX_STEPS(c128)
 

@@ -112,3 +112,14 @@ def test_transposed_operands(rows, columns, dtype):
     assert x.t().contiguous().tolist() == turned
     ones = torch.ones(columns, rows, dtype=dtype)
     assert (ones * x.t()).tolist() == turned and (x.t() * ones).tolist() == turned
+
+
+@pytest.mark.torch
+def test_complex_logarithms_of_infinities_round_as_pytorchs():
+    import torch as reference  # one argument of the logarithm is infinite: nothing is close to it but itself
+
+    infinite = [complex(math.inf, math.inf), complex(-math.inf, math.inf), complex(math.inf, -math.inf), complex(3, math.inf)]
+    for dtype in ("complex64", "complex128"):
+        for name in ("log2", "log10"):
+            ours = getattr(torch, name)(torch.tensor(infinite, dtype=getattr(torch, dtype))).tolist()
+            assert ours == getattr(reference, name)(reference.tensor(infinite, dtype=getattr(reference, dtype))).tolist()
