@@ -186,3 +186,25 @@ def test_products_of_bfloat16(m, k, n):
     for x, y in ((a, b), (a.t().contiguous().t(), b), (a, b.t().contiguous().t())):
         got = torch.mm(x, y).double().tolist()
         assert all(abs(p - q) <= abs(q) * 2**-8 + k * 2**-20 for row, other in zip(got, want) for p, q in zip(row, other))
+
+
+def test_gradient_of_complex_singular_vectors():
+    """Of U Vh, which no phase of the vectors changes; against differences."""
+    torch.manual_seed(0)
+    a, weight = torch.randn(2, 3, 3, dtype=torch.complex128)
+
+    def value(x):
+        u, _, vh = torch.linalg.svd(x)
+        return ((u @ vh) * weight.conj()).real.sum()
+
+    x = a.clone().requires_grad_()
+    value(x).backward()
+    step = 1e-6
+    for i in range(3):
+        for j in range(3):
+            for way in (1, 1j):
+                change = torch.zeros_like(a)
+                change[i, j] = way * step
+                slope = (value(a + change) - value(a - change)) / (2 * step)
+                got = x.grad[i, j].real if way == 1 else x.grad[i, j].imag
+                assert abs(slope - got) < 1e-6
