@@ -466,3 +466,32 @@ def test_module_with_a_sparse_buffer():
     other.load_state_dict(module.state_dict())
     assert parts(other.graph) == parts(module.graph) and copy.deepcopy(module).graph.is_sparse
     assert module.double().graph.dtype == tallow.float64
+
+
+# --- failed allocations ------------------------------------------------------------------------------------------------------
+
+
+def _train():
+    weight = tallow.ones(5, 2, requires_grad=True)
+    optimizer = tallow.optim.SparseAdam([weight])
+    for _ in range(2):
+        tallow.nn.functional.embedding(tallow.tensor([1, 1, 3]), weight, sparse=True).sum().backward()
+    optimizer.step()
+
+
+FAILING = {
+    "make": lambda: tallow.sparse_coo_tensor(AT, VALUES), "coalesce": lambda: uncoalesced().coalesce(), "dense": lambda: uncoalesced().to_dense(),
+    "to_sparse": lambda: dense().to_sparse(1), "add": lambda: uncoalesced() + uncoalesced().coalesce(), "dense add": lambda: dense() + uncoalesced(),
+    "mul": lambda: uncoalesced() * uncoalesced(), "mm": lambda: uncoalesced() @ tallow.ones(3, 2), "spspmm": lambda: uncoalesced() @ uncoalesced().t(),
+    "sum": lambda: tallow.sparse.sum(uncoalesced(), 0), "cat": lambda: tallow.cat([uncoalesced(), uncoalesced()], 1), "select": lambda: uncoalesced()[1],
+    "index_select": lambda: uncoalesced().index_select(1, tallow.tensor([2, 0])), "mask": lambda: dense().sparse_mask(uncoalesced()),
+    "in place": lambda: uncoalesced().mul_(2).add_(uncoalesced()).zero_(), "text": lambda: repr(uncoalesced()), "train": _train,
+    "gradient": lambda: tallow.sparse.mm(uncoalesced().requires_grad_(), tallow.ones(3, 2, requires_grad=True)).sum().backward(),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FAILING)
+def test_each_allocation_may_fail(name):
+    from test_failures import fail_each
+
+    assert fail_each(FAILING[name]) > 3
