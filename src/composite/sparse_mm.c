@@ -114,7 +114,7 @@ bool tw__sparse_mm_at_composite(const tw_arg *a, tw_tensor **outs) {
     return tw_pool_done(&p, outs, 1);
 }
 
-/* Each element (i, k) of self meets the elements of other's row k: `many` pairs, found by the places where those rows begin. */
+/* Coalesced, and so is the product. */
 bool tw__sparse_sparse_matmul_composite(const tw_arg *a, tw_tensor **outs) {
     tw_pool p = {0};
     if (!tw_is_sparse(a[0].t) || !tw_is_sparse(a[1].t)) return tw_fail(TW_RUNTIME_ERROR, "_sparse_sparse_matmul: expected two sparse matrices");
@@ -129,21 +129,12 @@ bool tw__sparse_sparse_matmul_composite(const tw_arg *a, tw_tensor **outs) {
     tw_tensor *x = tw_sparse_coalesced(&p, a[0].t), *y = tw_sparse_coalesced(&p, a[1].t);
     if (!x || !y) return tw_pool_done(&p, outs, 1);
     const int64_t sizes[2] = {x->sizes[0], y->sizes[1]};
-    const tw_dtype dtype = (tw_dtype)x->dtype;
-    tw_tensor *row = tw_sparse_row(&p, y, 0), *k = tw_sparse_row(&p, x, 1);
-    tw_tensor *from = TEMP(&p, searchsorted_Tensor, T(row), T(k)), *to = TEMP(&p, searchsorted_Tensor, T(row), T(k), B(false), B(true));
-    tw_tensor *count = TEMP(&p, sub, T(to), T(from)), *left = TEMP(&p, repeat_interleave_Tensor, T(count)); /* which element of x */
-    tw_tensor *before = TEMP(&p, sub, T(TEMP(&p, cumsum, T(count), I(0))), T(count));
-    if (left) {
-        tw_tensor *step = TEMP(&p, sub, T(TEMP(&p, arange, I(left->numel))), T(TEMP(&p, index_select, T(before), I(0), T(left))));
-        tw_tensor *right = TEMP(&p, add, T(step), T(TEMP(&p, index_select, T(from), I(0), T(left))));
-        tw_tensor *ends[2] = {TEMP(&p, index_select, T(tw_sparse_row(&p, x, 0)), I(0), T(left)),
-                              TEMP(&p, index_select, T(tw_sparse_row(&p, y, 1)), I(0), T(right))};
-        tw_tensor *values = TEMP(&p, mul, T(TEMP(&p, index_select, T(widened(&p, tw_sparse_of(x)->values)), I(0), T(left))),
-                                 T(TEMP(&p, index_select, T(widened(&p, tw_sparse_of(y)->values)), I(0), T(right))));
-        tw_tensor *pairs = ends[0] && ends[1] ? tw_pool_own(&p, tw_sparse_make(TEMP(&p, stack, tw_a_tensors(ends, 2)), values, sizes, 2, false)) : NULL;
-        tw_tensor *sum = tw_sparse_coalesced(&p, pairs);
-        outs[0] = sum ? tw_sparse_like(sum, narrowed(&p, tw_sparse_of(sum)->values, dtype)) : NULL;
-    }
+    tw_tensor *made[2] = {NULL}, *left = widened(&p, tw_sparse_of(x)->values), *right = widened(&p, tw_sparse_of(y)->values);
+    if (left && right && tw_sparse_flat(&p, x) && tw_sparse_flat(&p, y) &&
+        tw_call_all(TW_OP__coo_spgemm, 7, (const tw_arg[]){T(tw_sparse_of(x)->indices), T(left), T(tw_sparse_of(y)->indices), T(right),
+                                                           I(sizes[0]), I(x->sizes[1]), I(sizes[1])}, made))
+        outs[0] = tw_sparse_make(made[0], narrowed(&p, made[1], (tw_dtype)x->dtype), sizes, 2, true);
+    tw_release(made[0]);
+    tw_release(made[1]);
     return tw_pool_done(&p, outs, 1);
 }

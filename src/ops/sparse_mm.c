@@ -1,9 +1,11 @@
-/* Products with a sparse matrix: _coo_mm, its rows with a dense matrix; _coo_dots, a product of dense matrices at some places only. */
+/* Products with a sparse matrix: _coo_mm, its rows with a dense matrix; _coo_dots, a product of dense matrices at some places only;
+ * _coo_spgemm, two sparse ones. */
 #include "core/memory.h"
 #include "core/threads.h"
 #include "ops/copy.h"
 #include "ops/op.h"
 #include "ops_decl.h"
+#include <stdlib.h>
 
 typedef struct spmm {
     const int64_t *rows, *cols;   /* of each stored element */
@@ -13,6 +15,44 @@ typedef struct spmm {
     int64_t n;                    /* columns of the dense matrix */
     void (*run)(const struct spmm *w, int64_t begin, int64_t end);
 } spmm;
+
+/* Row by row of the result (Gustavson, 1978): the rows of the second matrix that a row of the first names, summed. */
+typedef struct spgemm {
+    const int64_t *cols, *other_cols, *start, *other_start; /* of the two matrices, whose elements lie in order */
+    const void *values, *other_values;
+    int64_t m, n, *mark;                                    /* mark[c]: one more than the row that last had something in column c */
+    int64_t *to_start, *to_cols;
+    void *sums, *to_values;                                 /* sums: a row of the result */
+} spgemm;
+
+static int by_number(const void *a, const void *b) {
+    const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* The columns of row r, in order; cols NULL: only how many. */
+static int64_t row_of(const spgemm *w, int64_t r, int64_t *cols) {
+    const int64_t now = cols ? -r - 1 : r + 1; /* other marks than those of the first walk */
+    int64_t count = 0;
+    for (int64_t e = w->start[r]; e < w->start[r + 1]; e++) {
+        const int64_t k = w->cols[e];
+        for (int64_t f = w->other_start[k]; f < w->other_start[k + 1]; f++) {
+            const int64_t c = w->other_cols[f];
+            if (w->mark[c] == now) continue;
+            w->mark[c] = now;
+            if (cols) cols[count] = c;
+            count++;
+        }
+    }
+    if (!cols || count < 2) return count;
+    if (count < w->n / 32) {
+        qsort(cols, (size_t)count, sizeof *cols, by_number);
+        return count;
+    }
+    for (int64_t c = 0, i = 0; i < count; c++)
+        if (w->mark[c] == now) cols[i++] = c;
+    return count;
+}
 
 #define JOIN_(a, b) a##b
 #define JOIN(a, b) JOIN_(a, b)
@@ -28,8 +68,9 @@ typedef struct spmm {
 #include PLAIN_LOOPS
 
 typedef void (*spmm_fn)(const spmm *w, int64_t begin, int64_t end);
-#define TABLE(kind) \
-    static spmm_fn kind##_for(tw_dtype d) { \
+typedef void (*spgemm_fn)(const spgemm *w);
+#define TABLE(fn, kind) \
+    static fn kind##_for(tw_dtype d) { \
         switch (d) { \
         case TW_UINT8: case TW_INT8: return plain_u8_##kind; \
         case TW_INT16: return plain_u16_##kind; \
@@ -42,8 +83,9 @@ typedef void (*spmm_fn)(const spmm *w, int64_t begin, int64_t end);
         default: return NULL; \
         } \
     }
-TABLE(rows)
-TABLE(dots)
+TABLE(spmm_fn, rows)
+TABLE(spmm_fn, dots)
+TABLE(spgemm_fn, spgemm)
 
 static void run(void *context, int64_t begin, int64_t end) {
     const spmm *w = context;
@@ -137,5 +179,62 @@ bool tw__coo_dots_run(const tw_arg *a, tw_tensor **outs) {
         if (ok) tw_parallel(n, grain(n * w.n, n), run, &w);
     }
     for (int i = 0; i < 4; i++) tw_release(part[i]);
+    return ok;
+}
+
+/* Whether (row, column) pairs are within the sizes and in order; where each row begins, tw_malloc-ed, else NULL and an error. */
+static int64_t *starts_of(const int64_t *rows, const int64_t *cols, int64_t n, int64_t m, int64_t width) {
+    if (!inside(rows, n, m) || !inside(cols, n, width)) return NULL;
+    for (int64_t i = 1; i < n; i++)
+        if (rows[i - 1] > rows[i]) return tw_fail(TW_RUNTIME_ERROR, "_coo_spgemm: the matrices must be coalesced"), NULL;
+    int64_t *start = tw_calloc((size_t)m + 1, sizeof *start);
+    for (int64_t i = 0; start && i < n; i++) start[rows[i] + 1]++;
+    for (int64_t r = 0; start && r < m; r++) start[r + 1] += start[r];
+    return start;
+}
+
+static bool is_matrix(const tw_tensor *indices, const tw_tensor *values) {
+    return indices->ndim == 2 && indices->dtype == TW_INT64 && indices->sizes[0] == 2 && values->ndim == 1 && values->numel == indices->sizes[1];
+}
+
+/* (indices, values, other_indices, other_values, m, k, n): of two coalesced matrices, (m, k) and (k, n), the indices and values of the product */
+bool tw__coo_spgemm_run(const tw_arg *a, tw_tensor **outs) {
+    const int64_t m = a[4].i, k = a[5].i, n = a[6].i;
+    tw_tensor *part[4] = {NULL};
+    int64_t *start = NULL, *other = NULL, *to = NULL, *mark = NULL;
+    void *sums = NULL;
+    bool ok = false;
+    if (!is_matrix(a[0].t, a[1].t) || !is_matrix(a[2].t, a[3].t) || a[1].t->dtype != a[3].t->dtype || m < 0 || k < 0 || n < 0)
+        return tw_fail(TW_RUNTIME_ERROR, "_coo_spgemm: expected indices and values of two matrices of one dtype");
+    const tw_dtype dtype = (tw_dtype)a[1].t->dtype;
+    const spgemm_fn run_rows = spgemm_for(dtype);
+    if (!run_rows) return tw_fail(TW_NOT_IMPLEMENTED_ERROR, "\"sparse_matmul\" not implemented for '%s'", tw_dtypes[dtype].type_name);
+    for (int i = 0; i < 4; i++)
+        if (!(part[i] = tw_contiguous_new(a[i].t, TW_DTYPE_NONE))) goto done;
+    const int64_t x = part[1]->numel, y = part[3]->numel, none = 0, *at = x ? tw_data(part[0]) : &none, *there = y ? tw_data(part[2]) : &none;
+    if (!(start = starts_of(at, at + x, x, m, k)) || !(other = starts_of(there, there + y, y, k, n)) ||
+        !(to = tw_calloc((size_t)m + 1, sizeof *to)) || !(mark = tw_calloc((size_t)n + 1, sizeof *mark)) ||
+        !(sums = tw_malloc((size_t)(n + 1) * tw_dtypes[dtype].size))) goto done;
+    spgemm w = {.cols = at + x, .other_cols = there + y, .start = start, .other_start = other, .values = x ? tw_data(part[1]) : NULL,
+                .other_values = y ? tw_data(part[3]) : NULL, .m = m, .n = n, .mark = mark, .to_start = to, .sums = sums};
+    for (int64_t r = 0; r < m; r++) to[r + 1] = to[r] + row_of(&w, r, NULL);
+    const int64_t sizes[2] = {2, to[m]};
+    if (!(outs[0] = tw_empty_new(sizes, 2, TW_INT64, TW_CPU)) || !(outs[1] = tw_empty_new(&to[m], 1, dtype, TW_CPU))) goto done;
+    if (to[m]) {
+        int64_t *rows = tw_data(outs[0]);
+        w.to_cols = rows + to[m];
+        w.to_values = tw_data(outs[1]);
+        for (int64_t r = 0; r < m; r++)
+            for (int64_t i = to[r]; i < to[r + 1]; i++) rows[i] = r;
+        run_rows(&w);
+    }
+    ok = true;
+done:
+    for (int i = 0; i < 4; i++) tw_release(part[i]);
+    tw_free(start);
+    tw_free(other);
+    tw_free(to);
+    tw_free(mark);
+    tw_free(sums);
     return ok;
 }

@@ -24,6 +24,21 @@ static void JOIN(NAME, _dots)(const spmm *w, int64_t begin, int64_t end) {
         ((T *)w->out)[e] = (T)((T)(lane[0] + lane[1]) + (T)(lane[2] + lane[3]));
     }
 }
+static void JOIN(NAME, _spgemm)(const spgemm *w) {
+    const T *left = w->values, *right = w->other_values;
+    T *sum = w->sums, *to = w->to_values;
+    for (int64_t r = 0; r < w->m; r++) {
+        int64_t *cols = w->to_cols + w->to_start[r];
+        const int64_t count = row_of(w, r, cols);
+        for (int64_t i = 0; i < count; i++) sum[cols[i]] = 0;
+        for (int64_t e = w->start[r]; e < w->start[r + 1]; e++) {
+            const int64_t k = w->cols[e];
+            for (int64_t f = w->other_start[k]; f < w->other_start[k + 1]; f++)
+                sum[w->other_cols[f]] = MUL_ADD(sum[w->other_cols[f]], left[e], right[f]);
+        }
+        for (int64_t i = 0; i < count; i++) to[w->to_start[r] + i] = sum[cols[i]];
+    }
+}
 #undef NAME
 #undef T
 #undef MUL_ADD
