@@ -3,7 +3,7 @@
 #include "core/threads.h"
 #include "ops/conv_pack.h"
 
-enum { RUN = 64 }; /* pixels at a time */
+enum { RUN = 256 }; /* pixels at a time */
 
 typedef struct turn {
     const tw_conv_type *type;
