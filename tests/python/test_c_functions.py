@@ -59,6 +59,11 @@ def number(value):
     return f"tw_bool({int(value)})" if isinstance(value, bool) else f"tw_int({value})"
 
 
+def dense(value):
+    """What the file holds of a tensor: C reads no sparse ones."""
+    return value.detach().to_dense().clone(memory_format=torch.contiguous_format) if value.is_sparse else value.detach().clone()
+
+
 def literal(value, param, inputs, key):
     """C text of one argument; tensors go to `inputs` under a name of their own."""
     base = param.type.base
@@ -80,8 +85,8 @@ def literal(value, param, inputs, key):
     if base == "Tensor":
         if value is None:
             return "NULL"
-        inputs[key] = value.detach().clone()
-        return f'get("{key}")'
+        inputs[key] = dense(value)
+        return f'tw_to_sparse(get("{key}"), NULL, 0, TW_NONE)' if value.is_sparse else f'get("{key}")'
     if base == "Scalar":
         return "tw_none()" if value is None else number(value)
     if base in ("ScalarType", "Device", "MemoryFormat", "bool") and value is None:
@@ -102,20 +107,24 @@ def literal(value, param, inputs, key):
 def case(op, key, values, store):
     """C text that calls one sample and compares; its tensors are added to `store`. "" if Python refuses the sample."""
     inputs = {}
+    sparse = [v for v in values if isinstance(v, torch.Tensor) and v.is_sparse]
+    if not all(v.is_coalesced() and v.values().all() for v in sparse):  # C makes them of the dense form
+        return ""
     texts = [literal(v, p, inputs, f"{key}.{p.name}") for p, v in zip(op.params, values) if p.name not in ("layout", "pin_memory")]
     try:
         results = samples.call(op, values)
     except (RuntimeError, TypeError, ValueError, IndexError, NotImplementedError, ZeroDivisionError):
         return ""
     store.update(inputs)
-    store.update({f"{key}.result{i}": r.detach().clone(memory_format=torch.contiguous_format) for i, r in enumerate(results)})
+    store.update({f"{key}.result{i}": dense(r).contiguous() for i, r in enumerate(results)})
     seed = "tw_manual_seed(0); " if "random" in op.flags else ""
     call = f"tw_{api_name(op)}({', '.join(texts)}"
     if op.gives_list:
         checks = " ".join(f'same("{key}.result{i}", r[{i}]);' for i in range(len(results)))
         return f"    TW_SCOPE {{ tw_tensor *r[64] = {{NULL}}; {call}{', ' if texts else ''}r, 64); {checks} }}"
     if len(op.schema.results) == 1:
-        return f'    TW_SCOPE {{ {seed}same("{key}.result0", {call})); }}'
+        call = f"tw_to_dense({call}), -1, -1)" if results[0].is_sparse else f"{call})"
+        return f'    TW_SCOPE {{ {seed}same("{key}.result0", {call}); }}'
     count = len(op.schema.results)
     outs = ", ".join(f"&r[{i}]" for i in range(count))
     if len(results) != count:  # Python leaves out what it was not asked for
