@@ -1,4 +1,4 @@
-"""Windows, spectra of overlapping frames, logspace."""
+"""Windows, spectra of overlapping frames, logspace, gradient."""
 
 import math
 
@@ -91,3 +91,33 @@ def test_logspace():
     assert torch.logspace(0, 1, 0).shape == (0,)
     with pytest.raises(RuntimeError, match="number of steps must be non-negative"):
         torch.logspace(0, 1, -1)
+
+
+def test_gradient():
+    x = torch.arange(5.0) ** 2
+    assert torch.gradient(x)[0].tolist() == [1, 2, 4, 6, 7]
+    assert torch.gradient(x, edge_order=2)[0].tolist() == [0, 2, 4, 6, 8]
+    assert torch.gradient(x, spacing=2.0)[0].tolist() == [0.5, 1, 2, 3, 3.5]
+    places = torch.tensor([0.0, 1.0, 3.0, 4.0, 8.0], dtype=torch.float64)
+    for order in (1, 2):  # exact for parabolas, but at edges of the first order
+        (slope,) = torch.gradient(places**2, spacing=[places], edge_order=order)
+        assert torch.allclose(slope[1:-1], 2 * places[1:-1])
+    assert torch.allclose(slope, 2 * places)
+    rows, columns = torch.gradient(torch.arange(6.0).reshape(2, 3), spacing=[1.0, 0.5])
+    assert rows.eq(3).all() and columns.eq(2).all()
+    for call, text in (
+        (lambda: torch.gradient(x, spacing=[1.0, 2.0]), "a list of length equal to 'self.dim\\(\\) = 1'"),
+        (lambda: torch.gradient(x, edge_order=3), "only supports edge_order=1 and edge_order=2"),
+        (lambda: torch.gradient(torch.ones(1)), "each dimension size to be at least edge_order\\+1"),
+        (lambda: torch.gradient(x, dim=[0, 0]), "dim 0 appears multiple times"),
+        (lambda: torch.gradient(x, spacing=[torch.ones(5, device="meta")]), "to be on the same device, but got devices cpu and meta!"),
+    ):
+        with pytest.raises(RuntimeError, match=text):
+            call()
+
+
+def test_adjoint():
+    x = torch.tensor([[1 + 1j, 2], [3, 4 - 2j], [5j, 6]])
+    assert torch.equal(x.adjoint(), x.mH) and x.adjoint().shape == (2, 3)
+    with pytest.raises(RuntimeError, match="only supported on matrices or batches of matrices. Got 1-D tensor"):
+        torch.adjoint(torch.ones(3))
