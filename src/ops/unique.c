@@ -217,7 +217,7 @@ static bool unique_sorted(tw_tensor *self, tw_tensor *plain, bool inverse, bool 
 }
 
 /* Integers of a small range are marked, or counted, where they stand in it. */
-typedef struct marking { const char *from; tw_dtype dtype; int64_t least; uint8_t *seen; } marking;
+typedef struct marking { const char *from; tw_dtype dtype; int64_t least; uint8_t *seen; bool few; } marking;
 
 static int64_t number_at(const char *from, int64_t i, tw_dtype d) {
     switch (d) {
@@ -229,22 +229,25 @@ static int64_t number_at(const char *from, int64_t i, tw_dtype d) {
     }
 }
 
-/* Threads may mark the same number: all write 1. */
+/* Threads may mark the same number: all write 1. Where there are few, they would take the line from each other again and again, so that what
+ * is marked is left alone; where there are many, no branch would be guessed. */
 static void mark(void *context, int64_t begin, int64_t end) {
     const marking *m = context;
-    if (m->dtype == TW_INT64) {
-        const int64_t *x = (const int64_t *)(const void *)m->from;
-        for (int64_t i = begin; i < end; i++) __atomic_store_n(m->seen + (x[i] - m->least), 1, __ATOMIC_RELAXED);
-        return;
+    if (m->few) {
+        for (int64_t i = begin; i < end; i++) {
+            uint8_t *seen = m->seen + (number_at(m->from, i, m->dtype) - m->least);
+            if (!__atomic_load_n(seen, __ATOMIC_RELAXED)) __atomic_store_n(seen, 1, __ATOMIC_RELAXED);
+        }
+    } else {
+        for (int64_t i = begin; i < end; i++) __atomic_store_n(m->seen + (number_at(m->from, i, m->dtype) - m->least), 1, __ATOMIC_RELAXED);
     }
-    for (int64_t i = begin; i < end; i++) __atomic_store_n(m->seen + (number_at(m->from, i, m->dtype) - m->least), 1, __ATOMIC_RELAXED);
 }
 
 static bool unique_of_range(tw_tensor *self, tw_tensor *plain, int64_t least, int64_t range, bool inverse, bool counts, tw_tensor **outs) {
     const tw_dtype d = (tw_dtype)plain->dtype;
     const int64_t n = plain->numel;
     const size_t rank_bytes = sizeof(int64_t) * (size_t)range;
-    marking m = {tw_data(plain), d, least, tw_block_alloc((size_t)range)};
+    marking m = {tw_data(plain), d, least, tw_block_alloc((size_t)range), range <= 16384};
     int64_t *rank = inverse || counts ? tw_block_alloc(rank_bytes) : NULL;
     tw_tensor *which = inverse_new(self, NULL, n, inverse), *count = NULL, *values = NULL, *numbers = NULL;
     if (!m.seen || !which || ((inverse || counts) && !rank)) goto done;
