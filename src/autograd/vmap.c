@@ -371,10 +371,13 @@ static tw_tensor **lead_all(const tw_arg *a, int level, int64_t size) {
     return NULL;
 }
 
-/* Items that mean something else with one dimension more: cat refuses the 0-d and leaves out empty vectors. */
-static bool odd_items(const tw_arg *a) {
-    for (int j = 0; j < a->n; j++)
-        if (a->ts[j] && (a->ts[j]->ndim == 0 || (a->ts[j]->ndim == 1 && a->ts[j]->numel == 0))) return true;
+/* Items that mean something else with one dimension more: cat refuses the 0-d and leaves out empty vectors; masks among indices. */
+static bool odd_items(const tw_arg *a, bool indices) {
+    for (int j = 0; j < a->n; j++) {
+        const tw_tensor *t = a->ts[j];
+        if (t && indices && (t->dtype == TW_BOOL || t->dtype == TW_UINT8)) return true;
+        if (t && !indices && (t->ndim == 0 || (t->ndim == 1 && t->numel == 0))) return true;
+    }
     return false;
 }
 
@@ -385,7 +388,7 @@ static bool run_ruled(const tw_op *op, const tw_arg *args, int level, int64_t si
     uint64_t batched = 0;
     bool ok = true, native = !op->batch;
     for (int i = 0; i < op->nparams; i++)
-        if (args[i].tag == TW_ARG_TENSORS && (!native || odd_items(&args[i]))) return run_looped(op, args, level, size, outs);
+        if (args[i].tag == TW_ARG_TENSORS && odd_items(&args[i], !native)) return run_looped(op, args, level, size, outs);
     for (int i = 0; ok && i < op->nparams; i++) {
         full[i] = args[i];
         if (args[i].tag == TW_ARG_TENSORS) {
