@@ -100,8 +100,10 @@ static bool options_read(const tw_step_formula *f, PyObject *given, double *opti
         return false;
     }
     for (int i = 0; i < f->option_count; i++) {
-        options[i] = PyFloat_AsDouble(PyTuple_GET_ITEM(given, i));
-        if (PyErr_Occurred()) return false;
+        PyObject *o = PyTuple_GET_ITEM(given, i), *number = tw_py_is_tensor(o) ? tw_py_item(tw_py_tensor_of(o)) : Py_NewRef(o);
+        options[i] = number ? PyFloat_AsDouble(number) : -1;
+        Py_XDECREF(number);
+        if (options[i] == -1 && PyErr_Occurred()) return false;
     }
     return true;
 }

@@ -2,6 +2,7 @@
 
 import ast
 import functools
+import operator
 
 import tallow
 from tallow import Tensor, _C
@@ -67,11 +68,11 @@ class Step:
 
     def begin(self, options):
         """(first values of the scalars, of the states)."""
-        return _C._step_begin(self.name, tuple(map(_number, options)))
+        return _C._step_begin(self.name, tuple(options))
 
     def run(self, options, params, grads, states, scalars):
         """Steps in place. states and scalars: a list for each name; states that are None are made, and whether any was is returned."""
-        return _C._step(self.name, tuple(map(_number, options)), params, grads, states, scalars)
+        return _C._step(self.name, tuple(options), params, grads, states, scalars)
 
     def run_on_tensors(self, options, params, grads, states, scalars):
         """The same step in tensor operations, so that gradients flow through it."""
@@ -136,6 +137,8 @@ class SteppedOptimizer(Optimizer):
         super().__init_subclass__(**kwargs)
         if "step_name" in cls.__dict__:
             cls._formula = Step(cls.step_name)
+            names = cls._formula.options
+            cls._settings = None if set(names) & set(cls.parts) else operator.itemgetter(*names)
 
     def __setstate__(self, state):
         super().__setstate__(state)
@@ -171,6 +174,8 @@ class SteppedOptimizer(Optimizer):
         raise RuntimeError(f"{type(self).__name__} does not support sparse gradients")
 
     def _options(self, group):
+        if self._settings:
+            return self._settings(group)
         parts = self.parts
         return [group[name] if name in group else group[parts[name][0]][parts[name][1]] for name in self._formula.options]
 
