@@ -100,7 +100,7 @@ def vector_loops(compute, inputs, used, vectors, result):
     tag = f"body_@NAME@_{compute.tag}"
 
     def load(k, tail):
-        kind = f"v_load_mask{'_n' if tail else ''}_{s}" if inputs[k].mask else f"v_load{'_n' if tail else ''}_{s}"
+        kind = f"v_load_mask{'_n' if tail else ''}_{s}" if inputs[k].mask else f"v_load{'_rest' if tail else ''}_{s}"
         return f"{kind}(p{k} + i{', n - i' if tail else ''})"
 
     def splat(k):

@@ -4,7 +4,7 @@ Each has a shape "arguments>result" in v (a value of the compute dtype), m (a ma
 one), and the classes of compute dtype that have it: b bool (stored and computed as u8), i integers, f floats, c complex.
 
 In C, for f32 and f64, over vectors: values are vf32, masks m_f32; v_add_f32(a, b), v_lt_f32(a, b) gives a mask, v_select_f32(m, a, b)
-(where), m_and_f32, m_or_f32, m_not_f32, v_splat_f32(number), v_load_f32(p), v_load_n_f32(p, n), v_store_f32(p, v),
+(where), m_and_f32, m_or_f32, m_not_f32, v_splat_f32(number), v_load_f32(p), v_load_n_f32(p, n), v_load_rest_f32(p, n), v_store_f32(p, v),
 v_store_n_f32(p, v, n), v_store_mask_f32(uint8_t *, m), v_store_mask_n_f32(uint8_t *, m, n), v_load_mask_f32(const uint8_t *),
 v_load_mask_n_f32(const uint8_t *, n), V_LANES_f32. n is int64_t, below V_LANES.
 For u8 i8 i16 i32 i64 and c64 c128, scalar: s_add_i32(a, b), s_lt_i32(a, b) gives bool, s_select_i32(m, a, b); types c64 and c128,

@@ -33,6 +33,29 @@ TW_POLY_FN(f64, double, log_tail_f64) TW_POLY_FN(f64, double, lgamma_f64) TW_POL
     TW_INLINE vf32 v_##NAME##_f32(vf32 a, vf32 b) { \
         return tw_join_f64(v_##NAME##_f64(tw_low_f32(a), tw_low_f32(b)), v_##NAME##_f64(tw_high_f32(a), tw_high_f32(b))); }
 
+/* Whether the upper half of the lanes all hold, bit for bit, what the first one holds: so it is at the end of a run (v_load_rest). */
+TW_INLINE bool tw_high_repeats_f32(vf32 a) {
+#if TW_VEC_AVX512
+    return (_mm512_cmpneq_epi32_mask((__m512i)a, (__m512i)(vf32)_mm512_broadcastss_ps(_mm512_castps512_ps128(a))) & 0xff00) == 0;
+#else
+    uint32_t lane[V_LANES_f32], other = 0;
+    memcpy(lane, &a, sizeof a);
+    for (int i = V_LANES_f32 / 2; i < V_LANES_f32; i++) other |= lane[i] ^ lane[0];
+    return other == 0;
+#endif
+}
+
+/* The same for functions so long that half a vector is worth a look. WIDE: the function in float64, perhaps to fewer bits. */
+#define TW_VIA_F64_LONG(NAME, WIDE) \
+    TW_INLINE vf32 v_##NAME##_f32(vf32 a) { \
+        vf64 low = WIDE(tw_low_f32(a)); \
+        return tw_join_f64(low, tw_high_repeats_f32(a) ? v_splat_f64(low[0]) : WIDE(tw_high_f32(a))); }
+#define TW_VIA_F64_2_LONG(NAME, WIDE) \
+    TW_INLINE vf32 v_##NAME##_f32(vf32 a, vf32 b) { \
+        vf64 low = WIDE(tw_low_f32(a), tw_low_f32(b)); \
+        if (tw_high_repeats_f32(a) && tw_high_repeats_f32(b)) return tw_join_f64(low, v_splat_f64(low[0])); \
+        return tw_join_f64(low, WIDE(tw_high_f32(a), tw_high_f32(b))); }
+
 /* --- float32: exp, log, tanh, sigmoid ---------------------------------------------------------------------------- */
 
 /* p * 2^k, k an integer in [-300, 300]: two exact scalings, of which at most the last rounds. */
@@ -533,7 +556,7 @@ TW_DIVISIONS(bf16, f32, float, tw_step_bf16)
 TW_VIA_F64(expm1) TW_VIA_F64(exp2) TW_VIA_F64(log1p) TW_VIA_F64(log2) TW_VIA_F64(log10)
 TW_VIA_F64(sin) TW_VIA_F64(cos) TW_VIA_F64(tan) TW_VIA_F64(asin) TW_VIA_F64(acos) TW_VIA_F64(atan)
 TW_VIA_F64(sinh) TW_VIA_F64(cosh) TW_VIA_F64(asinh) TW_VIA_F64(acosh) TW_VIA_F64(atanh) TW_VIA_F64(erfc)
-TW_VIA_F64(lgamma) TW_VIA_F64(digamma) TW_VIA_F64_2(atan2) TW_VIA_F64_2(hypot)
+TW_VIA_F64_LONG(lgamma, v_lgamma_f64) TW_VIA_F64_LONG(digamma, v_digamma_f64) TW_VIA_F64_2(atan2) TW_VIA_F64_2(hypot)
 #include "kernels/math_special.h"
 #include "kernels/scalar.h"
 #endif

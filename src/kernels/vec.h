@@ -96,6 +96,7 @@ TW_INLINE double tw_minus_f64(double a, double b) {
     TW_INLINE m_##T m_not_##T(m_##T a) { return (m_##T)~a; } \
     TW_INLINE bool m_any_##T(m_##T a) { return a != 0; } \
     TW_INLINE v##T v_load_n_##T(const W *p, int64_t n) { return (v##T)_mm512_maskz_loadu_##P(tw_first_##T(n), p); } \
+    TW_INLINE v##T v_load_rest_##T(const W *p, int64_t n) { return (v##T)_mm512_mask_loadu_##P(v_splat_##T(*p), tw_first_##T(n), p); } \
     TW_INLINE void v_store_n_##T(W *p, v##T v, int64_t n) { _mm512_mask_storeu_##P(p, tw_first_##T(n), v); } \
     TW_INLINE void v_store_mask_##T(uint8_t *p, m_##T m) { __m128i b = _mm_maskz_set1_epi8((__mmask16)m, 1); memcpy(p, &b, LANES); } \
     TW_INLINE void v_store_mask_n_##T(uint8_t *p, m_##T m, int64_t n) { \
@@ -137,6 +138,7 @@ TW_VEC_COMMON(f64, 64, double, V_LANES_f64)
 
 #define TW_VEC_BUFFERED(T, W) \
     TW_INLINE v##T v_load_n_##T(const W *p, int64_t n) { v##T v = {0}; memcpy(&v, p, (size_t)n * sizeof(W)); return v; } \
+    TW_INLINE v##T v_load_rest_##T(const W *p, int64_t n) { v##T v = v_splat_##T(*p); memcpy(&v, p, (size_t)n * sizeof(W)); return v; } \
     TW_INLINE void v_store_n_##T(W *p, v##T v, int64_t n) { memcpy(p, &v, (size_t)n * sizeof(W)); }
 
 #define TW_VEC_PICKED \
@@ -172,6 +174,10 @@ static const int64_t tw_tail_f64[8] __attribute__((unused)) = {-1, -1, -1, -1, 0
 #define TW_VEC_MASKED(T, P, W) \
     TW_INLINE v##T v_load_n_##T(const W *p, int64_t n) { \
         return (v##T)_mm256_maskload_##P(p, _mm256_loadu_si256((const __m256i *)(const void *)(tw_tail_##T + V_LANES_##T - n))); } \
+    TW_INLINE v##T v_load_rest_##T(const W *p, int64_t n) { \
+        m_##T m; \
+        memcpy(&m, tw_tail_##T + V_LANES_##T - n, sizeof m); \
+        return v_select_##T(m, v_load_n_##T(p, n), v_splat_##T(*p)); } \
     TW_INLINE void v_store_n_##T(W *p, v##T v, int64_t n) { \
         _mm256_maskstore_##P(p, _mm256_loadu_si256((const __m256i *)(const void *)(tw_tail_##T + V_LANES_##T - n)), v); }
 TW_INLINE vf32 v_pick16_f32(const float table[16], vi32 i) {

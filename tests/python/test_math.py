@@ -105,3 +105,28 @@ def test_complex_log1p_near_minus_one():
     z = torch.tensor([complex(-1, -8.742278e-8), complex(-1 + 1e-9, 1e-9), complex(1e200, 1e200)], dtype=torch.complex128)
     expected = [math.log(8.742278e-8), math.log(math.hypot(1e-9, 1e-9)), math.log(1e200) + 0.5 * math.log(2)]
     assert torch.log1p(z).real.tolist() == pytest.approx(expected, rel=1e-7)
+
+
+@pytest.mark.parametrize("name", ["erfinv", "special.ndtri", "special.erfcx", "special.log_ndtr", "lgamma", "digamma"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_bits_of_long_functions_do_not_depend_on_place(name, dtype):
+    torch.manual_seed(5)
+    f = eval("torch." + name)
+    x = torch.cat([torch.rand(37, dtype=dtype), torch.tensor([0.0, -0.0, 1.0, -1.0, 0.5, 0.02, 0.99, float("nan")], dtype=dtype)])
+    whole = f(x)
+    for n in (1, 3, 4, 5, 8, 9, 12, 17):
+        for at in (0, 7, 30, 45 - n):
+            torch.testing.assert_close(f(x[at : at + n]), whole[at : at + n], rtol=0, atol=0, equal_nan=True)
+            assert torch.equal(torch.signbit(f(x[at : at + n])), torch.signbit(whole[at : at + n]))
+
+
+def test_zeta_of_float32():
+    torch.manual_seed(6)
+    s, q = 1 + 20 * torch.rand(64), 0.1 + 12 * torch.rand(64)
+    s = torch.cat([s, torch.tensor([2.0, 3.0, 4.0, float("inf"), 1.0, 0.5, 2000.0, 2.0])])
+    q = torch.cat([q, torch.tensor([-0.5, -2.5, -1.0, 1.0, 3.0, 1.0, 1.0, float("nan")])])
+    got, want = torch.special.zeta(s, q), torch.special.zeta(s.double(), q.double()).float()
+    torch.testing.assert_close(got, want, rtol=1.2e-7, atol=0, equal_nan=True)
+    for n in (1, 4, 9):
+        for at in (0, 20, 72 - n):
+            torch.testing.assert_close(torch.special.zeta(s[at : at + n], q[at : at + n]), got[at : at + n], rtol=0, atol=0, equal_nan=True)
