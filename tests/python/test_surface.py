@@ -215,3 +215,8 @@ def test_signatures_of_what_python_cannot_see():
         method = getattr(torch.Tensor, name)
         if type(method).__name__ == "method_descriptor" and getattr(method, "__text_signature__", None):
             assert names(method)[0] == "self"
+
+
+def test_gradcheck_is_a_function_whatever_is_named_first():
+    code = "import tallow; tallow.autograd.gradgradcheck; assert callable(tallow.autograd.gradcheck)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

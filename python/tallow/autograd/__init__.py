@@ -146,9 +146,11 @@ _MODULES = ("functional", "graph", "forward_ad", "function", "anomaly_mode", "gr
 
 def __getattr__(name):
     if name in _LAZY:
-        value = getattr(importlib.import_module("tallow.autograd." + _LAZY[name]), name)
-        globals()[name] = value
-        return value
+        module = importlib.import_module("tallow.autograd." + _LAZY[name])
+        for other, home in _LAZY.items():  # all of them: the import has put the module itself in the place of the function gradcheck
+            if home == _LAZY[name]:
+                globals()[other] = getattr(module, other)
+        return globals()[name]
     if name in _MODULES:
         return importlib.import_module("tallow.autograd." + name)
     raise _no_attribute(__name__, name)
