@@ -240,12 +240,17 @@ static bool refuse(const tw_op *op) {
                    "implementation or submit a PR adding the implementation to derivatives.yaml", op->base);
 }
 
-/* as_strided speaks of memory, so the tangent is laid out as its tensor first; that copy starts at 0. */
+/* as_strided speaks of memory, so the tangent is written into zeros of the whole storage's size, where its tensor lies. */
 static bool strided_tangent(const tw_arg *args, tw_tensor *tangent, tw_tensor **tout) {
-    const tw_tensor *self = args[0].t;
-    tw_tensor *whole = tw_laid_out_like(tangent, self);
-    tw_arg a[] = {tw_a_tensor(whole), args[1], args[2], tw_a_int(tw_a_get_int(&args[3], self->offset) - self->offset)};
-    tout[0] = whole ? tw_call1(TW_OP_as_strided, 4, a) : NULL;
+    tw_tensor *self = args[0].t;
+    const int64_t room = (int64_t)(self->storage->bytes / tw_dtypes[self->dtype].size);
+    const tw_arg zeros[] = {tw_a_tensor(tangent), tw_a_ints(&room, 1), tw_a_int(self->dtype)};
+    tw_tensor *whole = tw_call1(TW_OP_new_zeros, 3, zeros), *part = NULL;
+    const tw_arg place[] = {tw_a_tensor(whole), tw_a_ints(self->sizes, self->ndim), tw_a_ints(self->strides, self->ndim), tw_a_int(self->offset)};
+    const tw_arg taken[] = {tw_a_tensor(whole), args[1], args[2], tw_a_int(tw_a_get_int(&args[3], self->offset))};
+    if (whole) part = tw_call1(TW_OP_as_strided, 4, place);
+    tout[0] = part && tw_write_part(part, tangent) ? tw_call1(TW_OP_as_strided, 4, taken) : NULL;
+    tw_release(part);
     tw_release(whole);
     return tout[0] != NULL;
 }
