@@ -276,13 +276,15 @@ static bool tangents(const tw_op *op, const tw_arg *args, uint64_t id, tw_tensor
         }
     }
     if (ok && some) {
-        if (op->jvp) {
+        if (op->id == TW_OP_as_strided) {
+            ok = strided_tangent(args, t[0].t, tout);
+        } else if (op->jvp) {
             ok = op->jvp(args, results, t, tout);
-        } else if (op->kind == TW_KIND_VIEW) {
+        } else if (op->kind == TW_KIND_VIEW) { /* that is several */
             tw_arg full[TW_MAX_ARGS];
             memcpy(full, args, op->nparams * sizeof *full);
             full[0] = t[0];
-            ok = op->id == TW_OP_as_strided ? strided_tangent(args, t[0].t, tout) : tw_call(op, full, tout);
+            ok = tw_call(op, full, tout);
         } else if (op->grad) {
             ok = tw_jvp_transposed(op, args, results, t, tout);
         } else {

@@ -77,7 +77,8 @@ def convert(thing, device=None):
         plain = thing.detach().resolve_conj().resolve_neg()
         dtype = getattr(tallow, str(plain.dtype).removeprefix("torch."))
         if device == "meta":
-            return tallow.empty_strided(tuple(plain.shape), plain.stride(), dtype=dtype, device="meta")
+            whole = tallow.empty(plain.untyped_storage().nbytes() // plain.itemsize, dtype=dtype, device="meta")
+            return whole.as_strided(tuple(plain.shape), plain.stride(), plain.storage_offset())
         length = plain.untyped_storage().nbytes() // plain.itemsize
         flat = torch.as_strided(plain, (length,), (1,), 0)
         if plain.dtype in (torch.bfloat16, torch.complex32):

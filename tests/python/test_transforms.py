@@ -67,6 +67,8 @@ def cases(name, dtype):
 def test_jvp(name):
     import torch
 
+    if name == "nn_functional_max_unpool2d":
+        pytest.skip("indices repeat in its samples: which element stays is a race in PyTorch")
     op, samples = cases(name, torch.float64)
     compared = 0
     for number, sample in enumerate(samples):
@@ -149,7 +151,8 @@ def test_meta(name, dtype):
 
         def to_meta(thing):
             if isinstance(thing, torch.Tensor):
-                return torch.empty_strided(thing.shape, thing.stride(), dtype=thing.dtype, device="meta")
+                whole = torch.empty(thing.untyped_storage().nbytes() // thing.itemsize, dtype=thing.dtype, device="meta")
+                return whole.as_strided(thing.shape, thing.stride(), thing.storage_offset())
             if isinstance(thing, (list, tuple)):
                 return type(thing)(to_meta(item) for item in thing)
             return {k: to_meta(v) for k, v in thing.items()} if isinstance(thing, dict) else thing
