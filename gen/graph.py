@@ -13,13 +13,13 @@ from primitives import OP_OF, PRIMITIVES
 
 HELPERS = {"add": 2, "sub": 2, "mul": 2, "div": 2, "pow": 2, "neg": 1, "conj": 1}  # tw_f_add, ...: tensors and numbers alike
 COMPARE = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
-ARITHMETIC = {"add": "+", "sub": "-", "mul": "*"}
+ARITHMETIC = {"add": "plus", "sub": "minus", "mul": "times"}
 CATEGORIES = {"is_complex": "== 3", "is_floating_point": "== 2", "is_integral": "<= 1", "is_bool": "== 0"}
 # Functions of integers and int lists: (types of arguments, type, C); {n} are the arguments, {into} an array for the result.
 PLAIN = {
     "max": ("int int", "int", "tw_f_max({0}, {1})"), "min": ("int int", "int", "tw_f_min({0}, {1})"),
     "floor_divide": ("int int", "int", "tw_f_quotient({0}, {1})"), "remainder": ("int int", "int", "tw_f_modulo({0}, {1})"),
-    "abs": ("int", "int", "tw_f_max({0}, -({0}))"),
+    "abs": ("int", "int", "tw_f_max({0}, tw_f_minus(0, {0}))"),
     "wrap_dim": ("int int", "int", "tw_f_wrap({0}, {1})"),          # dim, ndim: IndexError when out of range
     "cut": ("ints int", "ints", "tw_f_cut({0}, {1}, {into})"),       # without the item at a place
     "put_size": ("ints int int", "ints", "tw_f_put({0}, {1}, {2}, {into})"),  # another item at a place
@@ -359,7 +359,7 @@ class Emitter:
     def helper(self, name, args):
         """Arithmetic on tensors, numbers and zeros alike."""
         if all(a.type in ("int", "bool") for a in args) and (name in ARITHMETIC or name == "neg"):
-            return Value("int", f"(-{args[0].c})" if name == "neg" else f"({args[0].c} {ARITHMETIC[name]} {args[1].c})")
+            return Value("int", f"tw_f_minus(0, {args[0].c})" if name == "neg" else f"tw_f_{ARITHMETIC[name]}({args[0].c}, {args[1].c})")
         if not all(a.type in ("tensor", "number", "int", "float", "bool") for a in args):
             raise ValueError(f"'{name}' of {' and '.join(a.type for a in args)}")
         text = f"tw_f_{name}({', '.join(boxed(a) for a in args)})"

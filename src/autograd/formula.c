@@ -237,7 +237,7 @@ tw_arg tw_f_input_shape(const tw_input_meta *m) { return tw_a_ints(input_sizes(m
 
 static int64_t product(const int64_t *sizes, int64_t n) {
     int64_t out = 1;
-    for (int64_t i = 0; i < n; i++) out *= sizes[i];
+    for (int64_t i = 0; i < n; i++) out = tw_f_times(out, sizes[i]);
     return out;
 }
 

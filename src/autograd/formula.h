@@ -46,6 +46,10 @@ int64_t tw_f_item(tw_arg ints, int64_t at); /* negative: from the end */
 tw_arg tw_f_repeat(int64_t value, int64_t *into, int n);
 
 /* Integers, int lists and dtypes. `into` has room for TW_MAX_DIMS items; a list that is longer, or a place out of range, fails. */
+/* Of integers that callers chose: they wrap, and what is made of them is checked where it is used. */
+static inline int64_t tw_f_plus(int64_t a, int64_t b) { return (int64_t)((uint64_t)a + (uint64_t)b); }
+static inline int64_t tw_f_minus(int64_t a, int64_t b) { return (int64_t)((uint64_t)a - (uint64_t)b); }
+static inline int64_t tw_f_times(int64_t a, int64_t b) { return (int64_t)((uint64_t)a * (uint64_t)b); }
 static inline int64_t tw_f_max(int64_t a, int64_t b) { return a > b ? a : b; }
 static inline int64_t tw_f_min(int64_t a, int64_t b) { return a < b ? a : b; }
 int64_t tw_f_quotient(int64_t a, int64_t b), tw_f_modulo(int64_t a, int64_t b); /* floored; 0 for b = 0 */

@@ -74,7 +74,9 @@ static bool conv_named(const tw_arg *a, int dims, const char *name, tw_tensor **
     if (!same && strcmp(a[4].s, "valid") != 0) return tw_fail(TW_RUNTIME_ERROR, "Invalid padding string: '%s'", a[4].s);
     if (same && !check_same(&c)) return false;
     for (int i = 0; same && i < dims; i++) {
-        int64_t total = c.dilation.ints[c.dilation.n == 1 ? 0 : i] * (a[1].t->sizes[i + 2] - 1);
+        int64_t total;
+        if (__builtin_mul_overflow(c.dilation.ints[c.dilation.n == 1 ? 0 : i], a[1].t->sizes[i + 2] - 1, &total))
+            return tw_fail(TW_RUNTIME_ERROR, "%s: the dilation is too large for padding='same'", name);
         each[i] = total / 2;
         if (total % 2) extra[2 * (dims - 1 - i) + 1] = 1, odd = true;
     }

@@ -43,9 +43,12 @@ static bool check_max_pool1d(const tw_arg *a) {
                        (long long)padding, (long long)kernel);
     }
     if (dilation <= 0) return tw_fail(TW_RUNTIME_ERROR, "max_pool1d() dilation must be greater than zero, but got %lld", (long long)dilation);
-    int64_t span = x->sizes[x->ndim - 1] + 2 * padding - dilation * (kernel - 1) - 1;
+    int64_t span, reach;
+    if (__builtin_mul_overflow(dilation, kernel - 1, &reach) || __builtin_add_overflow(x->sizes[x->ndim - 1], 2 * padding, &span))
+        return tw_fail(TW_RUNTIME_ERROR, "value cannot be converted to type int without overflow");
+    span = span - reach - 1;
     if (span < 0 && !tw_a_get_int(&a[5], 0)) {
-        int64_t size = -((-span + stride - 1) / stride) + 1;
+        int64_t size = -((-span - 1) / stride + 1) + 1;
         return tw_fail(TW_RUNTIME_ERROR, "max_pool1d() Invalid computed output size: %lld", (long long)size);
     }
     if (tw_is_float((tw_dtype)x->dtype)) return true;

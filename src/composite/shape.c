@@ -201,7 +201,10 @@ bool tw_imag_composite(const tw_arg *a, tw_tensor **out) {
 bool tw__roll_back_composite(const tw_arg *a, tw_tensor **outs) {
     int64_t back[TW_MAX_DIMS];
     if (a[1].n > TW_MAX_DIMS) return tw_fail(TW_RUNTIME_ERROR, "tensors have at most %d dimensions, got %d", TW_MAX_DIMS, a[1].n);
-    for (int i = 0; i < a[1].n; i++) back[i] = -a[1].ints[i];
+    for (int i = 0; i < a[1].n; i++) {
+        if (__builtin_sub_overflow(0, a[1].ints[i], &back[i]))
+            return tw_fail(TW_RUNTIME_ERROR, "roll: a shift of %lld cannot be taken back", (long long)a[1].ints[i]);
+    }
     outs[0] = CALL(roll, a[0], INTS(back, a[1].n), a[2]);
     return outs[0] != NULL;
 }

@@ -65,10 +65,10 @@ static inline bool measure_plainly(const int64_t *sizes, const int64_t *strides,
     for (int i = ndim - 1; i >= 0; i--) {
         all |= (uint64_t)sizes[i] | (uint64_t)strides[i];
         contiguous &= sizes[i] == 1 || strides[i] == numel;
-        last = (int64_t)((uint64_t)last + (uint64_t)(sizes[i] - 1) * (uint64_t)strides[i]);
+        last = (int64_t)((uint64_t)last + ((uint64_t)sizes[i] - 1) * (uint64_t)strides[i]);
         plain &= !__builtin_mul_overflow(numel, sizes[i], &numel);
     }
-    *m = (measure){numel, (size_t)(last + 1) * item, contiguous};
+    *m = (measure){numel, ((size_t)last + 1) * item, contiguous};
     return plain && !(all >> 28) && numel != 0 && numel <= INT64_MAX / 16; /* 16: the largest item */
 }
 

@@ -107,6 +107,7 @@ typedef struct b16 { uint64_t a, b; } b16;
 
 #define MOVE(T, NAME) \
     static void move_##NAME(int64_t n, void *to, int64_t ts, const void *from, int64_t fs) { \
+        if (n <= 0) return; \
         if (ts == (int64_t)sizeof(T)) { \
             T *b = to; \
             if (fs == (int64_t)sizeof(T)) memcpy(b, from, (size_t)n * sizeof(T)); \

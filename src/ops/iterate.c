@@ -89,8 +89,8 @@ void tw_iter_init(tw_iter *it, const int64_t *sizes, int ndim, tw_tensor *const 
     tw_iter_order(sizes, ndim, rows, n, perm);
     for (int d = 0; d < ndim; d++) it->sizes[d] = sizes[perm[d]];
     for (int i = 0; i < nops; i++) {
-        int64_t size = ops[i] ? (int64_t)tw_dtype_size(it->op[i].dtype) : 0;
-        for (int d = 0; d < ndim; d++) it->op[i].strides[d] = strides[i][perm[d]] * size;
+        const size_t size = ops[i] ? tw_dtype_size(it->op[i].dtype) : 0;
+        for (int d = 0; d < ndim; d++) it->op[i].strides[d] = (int64_t)((uint64_t)strides[i][perm[d]] * size); /* of one element a stride may be anything */
     }
     coalesce(it);
 }

@@ -193,7 +193,8 @@ bool tw_native_group_norm_meta(const tw_arg *a, tw_meta *out) {
         return tw_fail(TW_RUNTIME_ERROR, "Expected number of channels in input to be divisible by num_groups, but got input of shape %s and "
                        "num_groups=%lld", tw_sizes_text(x->sizes, x->ndim), (long long)group);
     }
-    if (a[3].i * channels * a[5].i != x->numel) return tw_fail(TW_RUNTIME_ERROR, "native_group_norm: N * C * HxW is not the number of elements");
+    int64_t rows, numel;
+    if (__builtin_mul_overflow(a[3].i, channels, &rows) || __builtin_mul_overflow(rows, a[5].i, &numel) || numel != x->numel) return tw_fail(TW_RUNTIME_ERROR, "native_group_norm: N * C * HxW is not the number of elements");
     if (!check_vector(params[0], "weight", x, channels) || !check_vector(params[1], "bias", x, channels)) return false;
     if (!tw_normalize_check_types(x, "GroupNormKernelImpl", params, 2, &mixed)) return false;
     if (!tw_meta_set(&out[0], (tw_dtype)x->dtype, x->device, x->sizes, x->ndim)) return false;

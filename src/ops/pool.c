@@ -36,7 +36,7 @@ static inline int64_t place(const pool_job *j, int64_t k) { /* of index k in a v
 
 static inline bool inside(pool_job *j, int64_t k) {
     if (k >= 0 && k < j->in[0] * j->in[1] * j->in[2]) return true;
-    atomic_store(&j->bad, k < 0 ? k : k + 1);
+    atomic_store(&j->bad, k < 0 || k == INT64_MAX ? k : k + 1);
     return false;
 }
 

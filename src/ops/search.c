@@ -204,7 +204,11 @@ bool tw_bincount_run(const tw_arg *a, tw_tensor **outs) {
         tw_fail(TW_RUNTIME_ERROR, "bincount only supports 1-d non-negative integral inputs.");
         goto done;
     }
-    if (n < least + range) n = least + range;
+    if (__builtin_add_overflow(least, range, &range)) {
+        tw_fail(TW_RUNTIME_ERROR, "bincount: a value is too large to count up to");
+        goto done;
+    }
+    if (n < range) n = range;
     if (!(made = tw_empty_new(&n, 1, dtype, self->device)) || !tw_fill(made, tw_int(0))) goto done;
     if (dtype == TW_INT64) {
         if (n) ok = count_into(self->numel, index, n, tw_data(made));
@@ -297,7 +301,7 @@ bool tw_repeat_interleave_Tensor_run(const tw_arg *a, tw_tensor **outs) {
     bool ok = true;
     for (int64_t i = 0; ok && i < repeats->numel; i++) {
         ok = each[i] >= 0 || tw_fail(TW_RUNTIME_ERROR, "repeats can not be negative");
-        n += each[i];
+        if (ok && __builtin_add_overflow(n, each[i], &n)) ok = tw_fail(TW_RUNTIME_ERROR, "repeats are too many");
     }
     if (ok && a[1].tag == TW_ARG_INT && a[1].i != n) ok = tw_fail(TW_RUNTIME_ERROR, "allocated size does not match required size");
     ok = ok && (made = tw_empty_new(&n, 1, (tw_dtype)repeats->dtype, repeats->device)) != NULL;
@@ -334,7 +338,7 @@ static int64_t lower_count(int64_t rows, int64_t columns, int64_t offset) {
 }
 
 static bool triangle_meta(const tw_arg *a, bool lower, tw_meta *out) {
-    int64_t n, offset = clamped(a[2].i, -INT64_MAX, INT64_MAX - 1);
+    int64_t n, offset = clamped(a[2].i, 1 - INT64_MAX, INT64_MAX - 1);
     if (a[0].i < 0) return tw_fail(TW_RUNTIME_ERROR, "row must be non-negative, got%lld", (long long)a[0].i);
     if (a[1].i < 0) return tw_fail(TW_RUNTIME_ERROR, "col must be non-negative, got%lld", (long long)a[1].i);
     if (lower) n = lower_count(a[0].i, a[1].i, offset);

@@ -50,8 +50,8 @@ static bool slice_geometry(tw_view *v, const tw_arg *dim_start_end_step) {
     int64_t end = clamp(tw_a_get_int(&a[2], INT64_MAX), n);
     if (end < start) end = start;
     v->offset += start * v->strides[dim];
-    v->sizes[dim] = (end - start + step - 1) / step;
-    v->strides[dim] *= step;
+    v->sizes[dim] = end == start ? 0 : (end - start - 1) / step + 1;
+    v->strides[dim] = (int64_t)((uint64_t)v->strides[dim] * (uint64_t)step); /* which may wrap where no second element is left */
     return true;
 }
 

@@ -206,5 +206,6 @@ def test_embeddings():
     bags, starts = torch.tensor([0, 2, 1]), torch.tensor([0, 2, 3])
     assert F.embedding_bag(bags, weight, starts, mode="sum")[1:].tolist() == [[1, 0], [0, 0]]
     assert F.embedding_bag(bags, weight, starts, mode="max")[0].tolist() == pytest.approx([0.6, 2])
-    with pytest.raises(NotImplementedError, match="embedding: sparse gradients"):
-        F.embedding(bags, weight, sparse=True)
+    weight.grad = None
+    F.embedding(bags, weight, sparse=True).sum().backward()
+    assert weight.grad.is_sparse and weight.grad.to_dense().tolist() == [[1, 1]] * 3

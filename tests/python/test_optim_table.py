@@ -179,8 +179,6 @@ def test_refusals():
         assert str(failure.value) == text
     with pytest.raises(RuntimeError, match="`fused` and `foreach` cannot be `True` together."):
         optim.Adagrad([w], fused=True, foreach=True)
-    with pytest.raises(NotImplementedError, match="torch.optim.SparseAdam is not implemented"):
-        optim.SparseAdam([w])
     optimizer = optim.Adam([w], capturable=True)
     w.grad = torch.ones(2)
     with pytest.raises(AssertionError, match="If capturable=True, params and state_steps must be on supported devices"):

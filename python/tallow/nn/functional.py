@@ -274,7 +274,7 @@ def embedding(input, weight, padding_idx=None, max_norm=None, norm_type=2.0, sca
         if not -rows <= padding_idx < rows:
             raise AssertionError("Padding_idx must be within num_embeddings")
         padding_idx %= rows
-    if max_norm is not None:
+    if max_norm is not None and not weight.is_meta:  # which has no norms
         with tallow.no_grad():
             _ops.embedding_renorm_(weight, input.contiguous(), max_norm, norm_type)
     return _ops.embedding(weight, input, padding_idx, scale_grad_by_freq, sparse)
@@ -292,7 +292,7 @@ def _bag_arguments(input, offsets, per_sample_weights):
         if offsets is not None:
             raise ValueError("if input is 2D, then offsets has to be None, as input is treated is a mini-batch of fixed length sequences. However, "
                              f"found offsets of type {type(offsets)}")  # fmt: skip
-        offsets = tallow.arange(0, input.numel(), max(input.size(1), 1)) if input.size(1) else tallow.zeros(input.size(0), dtype=tallow.int64)
+        offsets = tallow.arange(input.size(0), device=input.device) * input.size(1)
         weights = None if per_sample_weights is None else per_sample_weights.reshape(-1)
         return input.reshape(-1), offsets, weights
     if input.dim() != 1:
@@ -324,16 +324,17 @@ def embedding_bag(input, weight, offsets=None, max_norm=None, norm_type=2, scale
     if per_sample_weights is not None and mode != "sum":
         raise NotImplementedError("embedding_bag: per_sample_weights was not None. per_sample_weights is only supported for mode='sum' "
                                   f"(got mode='{mode}'). Please open a feature request on GitHub.")  # fmt: skip
-    if offsets.numel() and int(offsets[0]) != 0:
+    has_data = offsets.numel() and not offsets.is_meta
+    if has_data and int(offsets[0]) != 0:
         raise RuntimeError(f"offsets[0] has to be 0, i.e., the first sequence in the mini-batch has to start from position 0. However, got {int(offsets[0])}")
-    if offsets.numel() and int(offsets[-1]) > input.numel():
+    if has_data and int(offsets[-1]) > input.numel():
         raise RuntimeError(f"offsets[-1] can not be greater than input's length {input.numel()} but got offsets[-1] of {int(offsets[-1])}")
     if padding_idx is not None:
         rows = weight.size(0)
         if not -rows <= padding_idx < rows:
             raise RuntimeError(f"padding_idx must be within the number of embeddings, -{rows} through {rows - 1}, but got {padding_idx}")
         padding_idx %= rows
-    if max_norm is not None:
+    if max_norm is not None and not weight.is_meta:  # which has no norms
         with tallow.no_grad():
             _ops.embedding_renorm_(weight, input.contiguous(), max_norm, norm_type)
     return _nn.embedding_bag(weight, input, offsets, scale_grad_by_freq, _BAG_MODES[mode], per_sample_weights, include_last_offset,
