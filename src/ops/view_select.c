@@ -101,6 +101,7 @@ bool tw_unfold_view(const tw_arg *a, tw_view *v) {
         return tw_fail(TW_RUNTIME_ERROR, "maximum size for tensor at dimension %lld is %lld but size is %lld", (long long)dim, (long long)n,
                        (long long)size);
     if (step <= 0) return tw_fail(TW_RUNTIME_ERROR, "step is %lld but must be > 0", (long long)step);
+    if (t->ndim == TW_MAX_DIMS) return tw_fail(TW_RUNTIME_ERROR, "tensors have at most %d dimensions, got %d", TW_MAX_DIMS, TW_MAX_DIMS + 1);
     v->sizes[v->ndim] = size;
     v->strides[v->ndim] = stride;
     if (t->ndim) {
@@ -127,6 +128,7 @@ bool tw_view_as_real_view(const tw_arg *a, tw_view *v) {
         return tw_fail(TW_RUNTIME_ERROR, "view_as_real doesn't work on unresolved conjugated tensors.  To resolve the conjugate tensor so you "
                        "can view it as real, use self.resolve_conj(); however, be warned that the resulting tensor will NOT alias the "
                        "original.");
+    if (t->ndim == TW_MAX_DIMS) return tw_fail(TW_RUNTIME_ERROR, "tensors have at most %d dimensions, got %d", TW_MAX_DIMS, TW_MAX_DIMS + 1);
     halves(t, v);
     v->sizes[v->ndim] = 2;
     v->strides[v->ndim++] = 1;
