@@ -50,3 +50,9 @@ def test_there_is_an_end():
         torch.ones([1] * 128).unfold(0, 1, 1)
     with pytest.raises(ValueError):
         torch.ones(SHAPE).numpy()
+
+
+def test_views_that_add_a_dimension_to_as_many_as_there_can_be():
+    for call in (lambda: torch.ones([1] * 128).unfold(0, 1, 1), lambda: torch.view_as_real(torch.ones([1] * 128, dtype=torch.complex64))):
+        with pytest.raises(RuntimeError, match="tensors have at most 128 dimensions, got 129"):
+            call()
