@@ -15,19 +15,6 @@
 #define NV 2
 #endif
 
-/* The first n lanes, of fewer than all. */
-#if TW_VB == 64
-#define TW_LOAD_N_f32(p, n) ((vf32)_mm512_maskz_loadu_ps((__mmask16)((1u << (n)) - 1u), p))
-#define TW_LOAD_N_f64(p, n) ((vf64)_mm512_maskz_loadu_pd((__mmask8)((1u << (n)) - 1u), p))
-#define TW_STORE_N_f32(p, v, n) _mm512_mask_storeu_ps(p, (__mmask16)((1u << (n)) - 1u), v)
-#define TW_STORE_N_f64(p, v, n) _mm512_mask_storeu_pd(p, (__mmask8)((1u << (n)) - 1u), v)
-#else
-static inline vf32 TW_LOAD_N_f32(const float *p, int64_t n) { vf32 v = {0}; memcpy(&v, p, (size_t)n * sizeof *p); return v; }
-static inline vf64 TW_LOAD_N_f64(const double *p, int64_t n) { vf64 v = {0}; memcpy(&v, p, (size_t)n * sizeof *p); return v; }
-static inline void TW_STORE_N_f32(float *p, vf32 v, int64_t n) { memcpy(p, &v, (size_t)n * sizeof *p); }
-static inline void TW_STORE_N_f64(double *p, vf64 v, int64_t n) { memcpy(p, &v, (size_t)n * sizeof *p); }
-#endif
-
 /* Lanes of a pair of vectors whose index has a bit clear and set, for turning squares of vectors. */
 typedef int32_t vi32 __attribute__((vector_size(TW_VB)));
 typedef int64_t vi64 __attribute__((vector_size(TW_VB)));

@@ -3,24 +3,7 @@
 #define TWN2_(name, s) TWN_(name, s)
 #define TWN(name) TWN2_(name, TS)
 
-/* memcpy for runs that are mostly short. */
-static inline void TWN(copy_run)(T *to, const T *from, int64_t n) {
-    if (n >= 128) {
-        memcpy(to, from, (size_t)n * sizeof(T));
-        return;
-    }
-    int64_t i = 0;
-    for (; i + VLEN <= n; i += VLEN) TWN(TW_STORE)(to + i, TWN(TW_LOAD)(from + i));
-    if (i == n) return;
-    if (n >= VLEN) { /* the last vector overlaps the one before */
-        TWN(TW_STORE)(to + n - VLEN, TWN(TW_LOAD)(from + n - VLEN));
-        return;
-    }
-    if (n & 8) memcpy(to + i, from + i, 8 * sizeof(T)), i += 8;
-    if (n & 4) memcpy(to + i, from + i, 4 * sizeof(T)), i += 4;
-    if (n & 2) memcpy(to + i, from + i, 2 * sizeof(T)), i += 2;
-    if (n & 1) to[i] = from[i];
-}
+#include "kernels/copy_run.h"
 
 /* n elements `step` apart, in T. */
 static void TWN(load_run)(T *to, const void *from, int dtype, int64_t offset, int64_t step, int64_t n) {
@@ -37,7 +20,6 @@ static void TWN(load_run)(T *to, const void *from, int dtype, int64_t offset, in
     }
 }
 
-static void TWN(zero_run)(T *to, int64_t n) { memset(to, 0, (size_t)n * sizeof(T)); }
 
 /* One row of places: positions [x, x + n) of place row y. */
 static void TWN(unfold_row)(const tw_gemm_operand *o, int64_t base, int64_t wx, int64_t x, int64_t n, T *to) {

@@ -1,6 +1,7 @@
 /* Native vectors for the product kernels: one type per element type, loads at any address, fused multiply-add. */
 #ifndef TW_KERNELS_GEMM_VEC_H
 #define TW_KERNELS_GEMM_VEC_H
+#include <string.h>
 #if defined(__AVX512F__)
 #include <immintrin.h>
 #define TW_VB 64
@@ -55,5 +56,18 @@ static inline double tw_fma1_f64(double a, double b, double c) { return __builti
 #else
 static inline float tw_fma1_f32(float a, float b, float c) { return a * b + c; }
 static inline double tw_fma1_f64(double a, double b, double c) { return a * b + c; }
+#endif
+
+/* The first n lanes, of fewer than all. */
+#if TW_VB == 64
+#define TW_LOAD_N_f32(p, n) ((vf32)_mm512_maskz_loadu_ps((__mmask16)((1u << (n)) - 1u), p))
+#define TW_LOAD_N_f64(p, n) ((vf64)_mm512_maskz_loadu_pd((__mmask8)((1u << (n)) - 1u), p))
+#define TW_STORE_N_f32(p, v, n) _mm512_mask_storeu_ps(p, (__mmask16)((1u << (n)) - 1u), v)
+#define TW_STORE_N_f64(p, v, n) _mm512_mask_storeu_pd(p, (__mmask8)((1u << (n)) - 1u), v)
+#else
+static inline vf32 TW_LOAD_N_f32(const float *p, int64_t n) { vf32 v = {0}; memcpy(&v, p, (size_t)n * sizeof *p); return v; }
+static inline vf64 TW_LOAD_N_f64(const double *p, int64_t n) { vf64 v = {0}; memcpy(&v, p, (size_t)n * sizeof *p); return v; }
+static inline void TW_STORE_N_f32(float *p, vf32 v, int64_t n) { memcpy(p, &v, (size_t)n * sizeof *p); }
+static inline void TW_STORE_N_f64(double *p, vf64 v, int64_t n) { memcpy(p, &v, (size_t)n * sizeof *p); }
 #endif
 #endif
