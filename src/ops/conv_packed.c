@@ -55,6 +55,14 @@ static void flatten_planes(tw_unfold *u) {
     u->depth = u->places_z = 1, u->z_stride = 0;
 }
 
+/* The patches of a flattened window of one element are the image itself: lines of channels. */
+static tw_gemm_operand patches_of(const tw_unfold *u, const void *data, int8_t dtype) {
+    bool same = u->depth == 1 && u->height == 1 && u->window_z == 1 && u->window_y == 1 && u->window_x == 1 && u->places_x == u->width &&
+                u->stride_x == 1 && u->padding_z == 0 && u->padding_y == 0 && u->padding_x == 0;
+    return (tw_gemm_operand){.data = data, .unfold = same ? NULL : u, .dtype = dtype, .lines_are_k = true, .line_stride = u->channel_stride,
+                             .step = u->x_stride};
+}
+
 static const char *at(const tw_tensor *t, int64_t elements) {
     return (const char *)tw_data(t) + elements * (int64_t)tw_dtype_size((tw_dtype)t->dtype);
 }
@@ -111,8 +119,7 @@ static void forward_some(void *context, int64_t begin, int64_t end) {
     flatten_planes(&u);
     for (int64_t i = begin; i < end; i++) {
         int64_t image = i / s->groups, group = i % s->groups;
-        tw_gemm_operand patches = {.data = at(j->x, image * u.image_stride + group * cg * u.channel_stride), .unfold = &u,
-                                   .dtype = j->x->dtype, .lines_are_k = true};
+        tw_gemm_operand patches = patches_of(&u, at(j->x, image * u.image_stride + group * cg * u.channel_stride), j->x->dtype);
         tw_gemm_operand weight = weight_rows(j, CONV_FORWARD, group);
         char *to = j->to + (image * j->to_image + group * og * j->to_channel) * (int64_t)j->size;
         const void *bias = j->bias ? (const char *)j->bias + (size_t)(group * og) * j->size : NULL;
@@ -129,8 +136,7 @@ static void input_some(void *context, int64_t begin, int64_t end) {
     flatten_planes(&u);
     for (int64_t i = begin; i < end; i++) {
         int64_t image = i / s->groups, group = i % s->groups;
-        tw_gemm_operand patches = {.data = at(j->y, image * u.image_stride + group * og * u.channel_stride), .unfold = &u,
-                                   .dtype = j->y->dtype, .lines_are_k = true};
+        tw_gemm_operand patches = patches_of(&u, at(j->y, image * u.image_stride + group * og * u.channel_stride), j->y->dtype);
         tw_gemm_operand weight = weight_rows(j, CONV_INPUT, group);
         char *to = j->to + (image * j->to_image + group * cg * j->to_channel) * (int64_t)j->size;
         const void *bias = j->bias ? (const char *)j->bias + (size_t)(group * cg) * j->size : NULL;

@@ -8,6 +8,7 @@
 enum {
     MAX_N = TW_GEMM_MAX_N, MAX_M = TW_GEMM_MAX_M, /* of what is packed at once */
     STACK_BYTES = 32 << 10,      /* packed operands up to this size stay on the stack */
+    NEAR_BYTES = 256 << 10,      /* of b beside an a that is packed already: in the second-level cache until it is used */
     DOT_LEAF = 8192
 };
 static const int64_t PARALLEL_FLOPS = 2000000, TASK_FLOPS = 1000000;
@@ -249,6 +250,10 @@ static bool packed_product(const tw_gemm_call *g) {
     bool parallel = tw_num_threads() > 1 && 2.0 * (double)g->m * (double)g->n * (double)g->k > (double)PARALLEL_FLOPS;
     int64_t most_m = round_up(smaller(g->m, MAX_M / p.mr * p.mr), p.mr), most_n = round_up(smaller(g->n, MAX_N), p.nr);
     int64_t most_k = smaller(g->k, TW_GEMM_KC);
+    if (g->packed_a && !g->packed_b) {
+        const int64_t near = NEAR_BYTES / (most_k * (int64_t)p.size + 1), parts = (most_n + near - 1) / near;
+        most_n = smaller(most_n, round_up((g->n + parts - 1) / parts, p.nr));
+    }
     size_t a_bytes = (size_t)round_up(g->packed_a ? 0 : most_m * most_k * (int64_t)p.size, 64);
     const void *ready_b = is_panel(g, p.nr, pairs) ? g->b.data : g->packed_b;
     size_t bytes = a_bytes + (ready_b ? 64 : (size_t)(most_n * most_k) * p.size);
