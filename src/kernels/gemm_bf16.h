@@ -84,7 +84,7 @@ static void pack_pairs(const tw_gemm_operand *x, int64_t k0, int64_t kc, int64_t
                                               tile_mode mode) { \
         __m512 acc[M][N]; \
         _Pragma("GCC unroll 16") for (int i = 0; i < M; i++) { \
-            _Pragma("GCC unroll 4") for (int j = 0; j < N; j++) acc[i][j] = _mm512_setzero_ps(); \
+            _Pragma("GCC unroll 4") for (int j = 0; j < N; j++) acc[i][j] = _mm512_setzero_ps(), __builtin_prefetch(c + i * c_row + j * 16, 1); \
         } \
         for (int64_t k = 0; k < kc / 2; k++, a += M, b += 32) { \
             __m512bh row[N]; \

@@ -109,6 +109,7 @@ static void TWN(pack)(const tw_gemm_operand *x, int64_t k0, int64_t kc, int64_t 
         V acc[M][N]; \
         _Pragma("GCC unroll 16") for (int i = 0; i < M; i++) { \
             _Pragma("GCC unroll 4") for (int j = 0; j < N; j++) acc[i][j] = TWN(tw_splat)(0); \
+            for (int j = 0; j < N * VLEN; j += 64 / (int)sizeof(T)) __builtin_prefetch(c + i * c_row + j, 1); \
         } \
         for (int64_t k = 0; k < kc; k++, a += M, b += TWN(NR)) { \
             V row[N]; \

@@ -14,6 +14,7 @@
 #include "kernels/order.h"
 #include "kernels/random.h"
 #include "kernels/reduce.h"
+#include "kernels/reflect.h"
 #include "kernels/rnn.h"
 #include "kernels/softmax.h"
 #include "kernels/step.h"
@@ -44,6 +45,7 @@ TW_FAMILY(normalize)
 TW_FAMILY(order)
 TW_FAMILY(random)
 TW_FAMILY(reducers)
+TW_FAMILY(reflect)
 TW_FAMILY(rnn)
 TW_FAMILY(softmax)
 TW_FAMILY(step)

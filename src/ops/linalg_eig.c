@@ -1,5 +1,6 @@
-/* Decompositions over LAPACK: QR, singular values, eigenvalues, least squares. */
+/* Decompositions: QR, singular values, eigenvalues, least squares. QR of real matrices is our own (reflect.c); the rest is LAPACK's. */
 #include "ops/linalg_solve.h"
+#include "ops/reflect.h"
 #include "ops_decl.h"
 #include <math.h>
 #include <string.h>
@@ -17,32 +18,72 @@ bool tw__qr_meta(const tw_arg *a, tw_meta *outs) {
     return tw_matrix_meta(&outs[0], A, (tw_dtype)A->dtype, m, k) && tw_matrix_meta(&outs[1], A, (tw_dtype)A->dtype, k, n);
 }
 
+/* Reflections of one matrix, and the first columns of their product: real ones by reflect.c; the routines of LAPACK are looked for when the
+ * first complex one comes. */
+typedef struct qr_calls {
+    const char *op;
+    tw_dtype dtype;
+    tw_lapack_fn geqrf, orgqr;
+    void *work;
+    int room;
+} qr_calls;
+
+static bool find_qr(qr_calls *f, int64_t columns) {
+    if (f->work) return true;
+    f->room = 64 * tw_at_least_one(columns);
+    return (f->geqrf = tw_lapack(f->op, "geqrf", NULL, f->dtype)) && (f->orgqr = tw_lapack(f->op, "orgqr", "ungqr", f->dtype)) &&
+           (f->work = tw_calloc((size_t)f->room, tw_dtype_size(f->dtype)));
+}
+
+static bool qr_factor(qr_calls *f, int m, int n, void *a, void *tau) {
+    const int lead = tw_at_least_one(m);
+    int ignored = 0;
+    if (m == 0 || n == 0) return true;
+    if (tw_reflect_takes(f->dtype)) return tw_reflect_factor(f->dtype, m, n, a, lead, tau);
+    if (!find_qr(f, most(m, n))) return false;
+    f->geqrf(&m, &n, a, &lead, tau, f->work, &f->room, &ignored);
+    return true;
+}
+
+/* q (m x k) from `small` reflections, as qr_factor leaves them. */
+static bool qr_product(qr_calls *f, int m, int k, int small, const void *a, const void *tau, void *q) {
+    const size_t bytes = tw_dtype_size(f->dtype);
+    const int lead = tw_at_least_one(m);
+    int ignored = 0;
+    if (m == 0 || k == 0) return true;
+    memset(q, 0, (size_t)m * (size_t)k * bytes);
+    if (tw_reflect_takes(f->dtype)) {
+        const tw_reflections all = {f->dtype, m, small, a, 1, lead, tau};
+        for (int i = 0; i < k; i++) tw_store_scalar((char *)q + (size_t)i * (size_t)(m + 1) * bytes, f->dtype, tw_int(1));
+        return tw_reflect_apply(&all, false, true, k, q, 1, lead);
+    }
+    if (!find_qr(f, most(m, k))) return false;
+    if (small) memcpy(q, a, (size_t)m * (size_t)small * bytes);
+    f->orgqr(&m, &k, &small, q, &lead, tau, f->work, &f->room, &ignored);
+    return true;
+}
+
 bool tw__qr_run(const tw_arg *a, tw_tensor **outs) {
     tw_tensor *A = tw_column_major_new(a[0].t), *Q = outs[0], *R = outs[1];
     if (!A) return false;
     const tw_dtype dtype = (tw_dtype)A->dtype;
     const size_t bytes = tw_dtype_size(dtype);
-    const int m = (int)tw_rows(A), n = (int)tw_columns(A), small = least(m, n), k = (int)tw_columns(Q), lead = tw_at_least_one(m);
-    const int room = 64 * tw_at_least_one(most(n, k));
-    tw_lapack_fn geqrf = tw_lapack("linalg.qr", "geqrf", NULL, dtype), orgqr = geqrf ? tw_lapack("linalg.qr", "orgqr", "ungqr", dtype) : NULL;
-    void *tau = tw_calloc((size_t)tw_at_least_one(small), bytes), *work = tw_calloc((size_t)room, bytes);
-    bool ok = orgqr && tau && work;
+    const int m = (int)tw_rows(A), n = (int)tw_columns(A), small = least(m, n), k = (int)tw_columns(Q);
+    qr_calls calls = {.op = "linalg.qr", .dtype = dtype};
+    void *tau = tw_calloc((size_t)tw_at_least_one(small), bytes);
+    bool ok = tau != NULL;
     for (int64_t b = 0; ok && k && b < tw_matrices(A); b++) {
-        char *from = tw_matrix_at(A, b, (int64_t)m * n), *q = tw_matrix_at(Q, b, (int64_t)m * k), *r = tw_matrix_at(R, b, (int64_t)k * n);
-        int info = 0;
-        if (small) geqrf(&m, &n, from, &lead, tau, work, &room, &info);
-        for (int c = 0; c < n; c++) {
+        char *from = tw_matrix_at(A, b, (int64_t)m * n), *r = tw_matrix_at(R, b, (int64_t)k * n);
+        ok = qr_factor(&calls, m, n, from, tau) && qr_product(&calls, m, k, small, from, tau, tw_matrix_at(Q, b, (int64_t)m * k));
+        for (int c = 0; ok && c < n; c++) {
             const int above = least(c + 1, k);
             memcpy(r + (size_t)c * (size_t)k * bytes, from + (size_t)c * (size_t)m * bytes, (size_t)above * bytes);
             memset(r + ((size_t)c * (size_t)k + (size_t)above) * bytes, 0, (size_t)(k - above) * bytes);
         }
-        memset(q, 0, (size_t)m * (size_t)k * bytes);
-        if (small) memcpy(q, from, (size_t)m * (size_t)small * bytes);
-        if (m && k) orgqr(&m, &k, &small, q, &lead, tau, work, &room, &info);
     }
     tw_release(A);
     tw_free(tau);
-    tw_free(work);
+    tw_free(calls.work);
     return ok;
 }
 
@@ -57,20 +98,16 @@ bool tw_geqrf_meta(const tw_arg *a, tw_meta *outs) {
 bool tw_geqrf_run(const tw_arg *a, tw_tensor **outs) {
     tw_tensor *A = tw_column_major_new(a[0].t);
     if (!A) return false;
-    const tw_dtype dtype = (tw_dtype)A->dtype;
-    const size_t bytes = tw_dtype_size(dtype);
-    const int m = (int)tw_rows(A), n = (int)tw_columns(A), small = least(m, n), lead = tw_at_least_one(m), room = 64 * tw_at_least_one(n);
-    tw_lapack_fn geqrf = tw_lapack("geqrf", "geqrf", NULL, dtype);
-    void *work = tw_calloc((size_t)room, bytes);
-    const bool ok = geqrf && work;
+    const int m = (int)tw_rows(A), n = (int)tw_columns(A), small = least(m, n);
+    qr_calls calls = {.op = "geqrf", .dtype = (tw_dtype)A->dtype};
+    bool ok = true;
     for (int64_t b = 0; ok && small && b < tw_matrices(A); b++) {
-        char *from = tw_matrix_at(A, b, (int64_t)m * n), *to = tw_matrix_at(outs[0], b, (int64_t)m * n);
-        int info = 0;
-        geqrf(&m, &n, from, &lead, (char *)tw_data(outs[1]) + (size_t)(b * small) * bytes, work, &room, &info);
-        memcpy(to, from, (size_t)m * (size_t)n * bytes);
+        void *from = tw_matrix_at(A, b, (int64_t)m * n);
+        ok = qr_factor(&calls, m, n, from, tw_matrix_at(outs[1], b, small));
+        memcpy(tw_matrix_at(outs[0], b, (int64_t)m * n), from, (size_t)m * (size_t)n * tw_dtype_size(calls.dtype));
     }
     tw_release(A);
-    tw_free(work);
+    tw_free(calls.work);
     return ok;
 }
 

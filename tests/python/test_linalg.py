@@ -208,3 +208,22 @@ def test_gradient_of_complex_singular_vectors():
                 slope = (value(a + change) - value(a - change)) / (2 * step)
                 got = x.grad[i, j].real if way == 1 else x.grad[i, j].imag
                 assert abs(slope - got) < 1e-6
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("m, n", [(1, 1), (1, 9), (9, 1), (31, 33), (33, 31), (64, 64), (97, 97), (150, 70), (70, 150), (200, 3)])
+def test_qr_of_many_shapes(m, n, dtype):
+    """Panels, blocks and what is left over, of all sizes of numbers: Q R is the matrix, Q has orthonormal columns, R is a triangle."""
+    torch.manual_seed(m * n)
+    A = torch.randn(m, n, dtype=dtype)
+    A[:, n // 2] = 0
+    eps = torch.finfo(dtype).eps
+    for scale in (1, torch.finfo(dtype).tiny / eps**2, torch.finfo(dtype).max / 1e4):
+        for mode in ("reduced", "complete"):
+            Q, R = torch.linalg.qr(A * scale, mode)
+            assert (Q.t() @ Q - torch.eye(Q.shape[1], dtype=dtype)).abs().max().item() <= 20 * eps * m**0.5
+            assert (Q @ (R / scale) - A).abs().max().item() <= 50 * eps * max(m, n) ** 0.5
+            assert torch.equal(R, R.triu())
+            assert torch.equal(torch.linalg.qr(A * scale, "r").R.abs() / scale, R[: min(m, n)].abs() / scale)
+    assert torch.linalg.qr(torch.zeros(m, n, dtype=dtype)).Q.equal(torch.eye(m, min(m, n), dtype=dtype))
+    assert torch.linalg.qr(torch.full((m, n), float("nan"), dtype=dtype)).R.isnan().any().item()

@@ -1,0 +1,24 @@
+/* Householder reflections of float32 and float64 matrices, over our own products: same bits everywhere. As LAPACK's: H = 1 - tau v v^T with
+ * v(0) = 1, which is not stored, and the sign that makes the leading element's opposite. false only for want of memory. */
+#ifndef TW_OPS_REFLECT_H
+#define TW_OPS_REFLECT_H
+#include "core/dtype.h"
+
+static inline bool tw_reflect_takes(tw_dtype dtype) { return dtype == TW_FLOAT32 || dtype == TW_FLOAT64; }
+
+/* a (m x n, column-major) = Q R in place: R, and below its diagonal the min(m, n) reflections. */
+bool tw_reflect_factor(tw_dtype dtype, int64_t m, int64_t n, void *a, int64_t lead, void *tau);
+
+/* The product of k reflections H(1) ... H(k) of m elements each. Element i of the j-th, i > j, is v[i * row + j * column]. */
+typedef struct tw_reflections {
+    tw_dtype dtype;
+    int64_t m, k;
+    const void *v;
+    int64_t row, column;
+    const void *tau;
+} tw_reflections;
+
+/* c (m x columns) = Q c, or Q^T c. One of c's strides is 1. `triangle`: column j of c is zero but from place j on. */
+bool tw_reflect_apply(const tw_reflections *q, bool transposed, bool triangle, int64_t columns, void *c, int64_t c_row, int64_t c_column);
+
+#endif
