@@ -1,4 +1,5 @@
 /* Images sampled at the places of a grid, whose coordinates run from -1 to 1: x, y and (in three dimensions) z; and both gradients. */
+#include "ops/grid.h"
 #include "core/error.h"
 #include "core/threads.h"
 #include "ops/copy.h"
@@ -7,17 +8,10 @@
 #include <math.h>
 #include <string.h>
 
-enum { BILINEAR, NEAREST, BICUBIC };
-enum { ZEROS, BORDER, REFLECTION };
-enum { BLOCK = 32, GROUP = 4, MOST_TAPS = 16 }; /* places whose taps are held at a time; channels of a unit; 4 x 4 of bicubic */
-
-typedef struct sampling {
-    int dims, mode, padding;
-    bool align;
-    int64_t images, channels, in[3], plane, places, blocks, groups;
-    const void *x, *grid, *g; /* g: gradient of the result */
-    void *y;
-} sampling;
+enum { BLOCK = TW_GRID_BLOCK, GROUP = TW_GRID_GROUP, MOST_TAPS = 16 }; /* 16: 4 x 4 of bicubic */
+enum { BILINEAR = TW_GRID_BILINEAR, NEAREST = TW_GRID_NEAREST, BICUBIC = TW_GRID_BICUBIC };
+enum { ZEROS = TW_GRID_ZEROS, REFLECTION = TW_GRID_REFLECTION };
+typedef tw_sampling sampling;
 
 #define NAME f32
 #define T float
@@ -31,6 +25,11 @@ typedef struct sampling {
 #define FLOOR floor
 #define ROUND nearbyint
 #include "ops/grid_type.h"
+
+static const tw_grid_bodies *bodies_of(tw_dtype dtype) {
+    static const tw_grid_bodies f32 = {{sample_f32, input_gradient_f32, grid_gradient_f32}}, f64 = {{sample_f64, input_gradient_f64, grid_gradient_f64}};
+    return dtype == TW_FLOAT64 ? &f64 : dtype == TW_FLOAT32 ? &f32 : dtype == TW_FLOAT16 ? &tw_grid_f16 : &tw_grid_bf16;
+}
 
 /* --- checks ----------------------------------------------------------------------------------------------------------- */
 
@@ -98,16 +97,16 @@ static sampling read_call(const tw_arg *a) {
     return s;
 }
 
-/* Runs body over n units of about `work` steps each; the dense arguments are borrowed from the tensors. */
-static bool run_body(sampling *s, tw_dtype dtype, tw_tensor *x, tw_tensor *grid, tw_tensor *g, tw_tensor *to, int64_t n, int64_t work,
-                     void (*f32)(void *, int64_t, int64_t), void (*f64)(void *, int64_t, int64_t)) {
+/* Runs a body over n units of about `work` steps each; the dense arguments are borrowed from the tensors. */
+static bool run_body(sampling *s, tw_grid_body body, tw_dtype dtype, tw_tensor *x, tw_tensor *grid, tw_tensor *g, tw_tensor *to, int64_t n,
+                     int64_t work) {
     tw_dtype compute = tw_dtypes[dtype].compute;
     tw_tensor *places = tw_normalize_input(grid, compute, false), *image = places ? tw_normalize_input(x, compute, false) : NULL;
     tw_tensor *grad = g && image ? tw_normalize_input(g, compute, false) : NULL;
     tw_tensor *made = image && (grad || !g) ? tw_normalize_output(to, compute, false) : NULL;
     if (made) {
         s->x = tw_data(image), s->grid = tw_data(places), s->g = grad ? tw_data(grad) : NULL, s->y = tw_data(made);
-        tw_parallel(n, work < 1 << 15 ? (1 << 15) / (work + 1) : 1, compute == TW_FLOAT64 ? f64 : f32, s);
+        tw_parallel(n, work < 1 << 15 ? (1 << 15) / (work + 1) : 1, bodies_of(dtype)->run[body], s);
     }
     tw_release(places), tw_release(image), tw_release(grad);
     return made && tw_normalize_done(to, made);
@@ -116,7 +115,7 @@ static bool run_body(sampling *s, tw_dtype dtype, tw_tensor *x, tw_tensor *grid,
 static bool sample_run(const tw_arg *a, tw_tensor **outs) {
     sampling s = read_call(a);
     if (outs[0]->numel == 0) return true;
-    return run_body(&s, (tw_dtype)outs[0]->dtype, a[0].t, a[1].t, NULL, outs[0], s.images * s.blocks, s.channels * BLOCK * 4, sample_f32, sample_f64);
+    return run_body(&s, TW_GRID_SAMPLE, (tw_dtype)outs[0]->dtype, a[0].t, a[1].t, NULL, outs[0], s.images * s.blocks, s.channels * BLOCK * 4);
 }
 
 bool tw_grid_sampler_2d_meta(const tw_arg *a, tw_meta *out) { return sample_meta(a, 2, out); }
@@ -138,9 +137,9 @@ bool tw__grid_sampler_backward_run(const tw_arg *a, tw_tensor **outs) {
     tw_tensor *g = a[0].t, *x = a[1].t, *grid = a[2].t;
     tw_dtype dtype = (tw_dtype)x->dtype;
     if (outs[0] && outs[0]->numel) {
-        if (!run_body(&s, dtype, x, grid, g, outs[0], s.images * s.groups, s.places * GROUP * 4, input_gradient_f32, input_gradient_f64)) return false;
+        if (!run_body(&s, TW_GRID_INPUT_GRADIENT, dtype, x, grid, g, outs[0], s.images * s.groups, s.places * GROUP * 4)) return false;
     }
     if (!outs[1] || !outs[1]->numel) return true;
     if (s.mode == NEAREST) return tw_fill(outs[1], tw_float(0));
-    return run_body(&s, dtype, x, grid, g, outs[1], s.images * s.blocks, s.channels * BLOCK * 8, grid_gradient_f32, grid_gradient_f64);
+    return run_body(&s, TW_GRID_GRID_GRADIENT, dtype, x, grid, g, outs[1], s.images * s.blocks, s.channels * BLOCK * 8);
 }

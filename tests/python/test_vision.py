@@ -128,6 +128,42 @@ def test_second_gradients_of_sampling():
         assert torch.autograd.gradgradcheck(lambda a, b: torch.grid_sampler(a, b, mode, padding, False), (image, grid))
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_sampling_rounds_after_each_operation_in_half_types(dtype):
+    image, grid = x(2, 3, 4, 5).to(dtype), grid_of(2).detach().to(dtype)
+    at = [(grid[..., d] + 1) * (n / 2) - 0.5 for d, n in ((0, 5), (1, 4))]
+    low = [t.floor() for t in at]
+    share = [(1 - (t - f), t - f) for t, f in zip(at, low)]
+    expected = torch.zeros(2, 3, 3, 4, dtype=dtype)
+    for j in range(2):
+        for i in range(2):
+            column, row = low[0].long() + i, low[1].long() + j
+            inside = (column >= 0) & (column < 5) & (row >= 0) & (row < 4)
+            place = (row.clamp(0, 3) * 5 + column.clamp(0, 4)).reshape(2, 1, 12).expand(2, 3, 12)
+            value = image.reshape(2, 3, 20).gather(2, place).reshape(2, 3, 3, 4) * inside.unsqueeze(1)
+            expected = expected + value * (share[0][i] * share[1][j]).unsqueeze(1)
+    y = torch.grid_sampler(image, grid, 0, 0, False)
+    assert torch.equal(y, expected)
+    assert not torch.equal(y, torch.grid_sampler(image.float(), grid.float(), 0, 0, False).to(dtype))
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+@pytest.mark.parametrize("dims, mode, padding", [s for s in SAMPLINGS if s[0] == 2 or s[1] < 2])
+def test_sampling_in_half_types_has_the_bits_of_pytorch(dims, mode, padding, dtype):
+    reference = pytest.importorskip("torch")
+    sizes, places = (4, 9, 33)[-dims:], (3, 5, 9)[-dims:]
+    for corners in (False, True):
+        leaves = [numbers((2, 5, *sizes), 1), numbers((2, *places, dims), 2), numbers((2, 5, *places), 3)]
+        results = []
+        for m in (torch, reference):
+            image, grid, grad = [m.from_numpy(t.numpy()).to(getattr(m, dtype)).requires_grad_(i < 2) for i, t in enumerate(leaves)]
+            y = getattr(m, f"grid_sampler_{dims}d")(image, grid, mode, padding, corners)
+            y.backward(grad)
+            results.append([t.detach().float().tolist() for t in (y, image.grad, grid.grad)])
+        assert results[0] == results[1]
+
+
 @pytest.mark.parametrize("mode", ["bilinear", "nearest", "bicubic"])
 @pytest.mark.parametrize("corners", [False, True])
 def test_the_identity_map_samples_the_image_itself(mode, corners):
