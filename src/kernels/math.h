@@ -460,7 +460,7 @@ TW_INLINE vf64 v_erfc_f64(vf64 x) {
     v = v_select_f64(v_lt_f64(a, v_splat_f64(0.8)), near, v);
     return v_select_f64(v_isnan_f64(x), x, v);
 }
-/* Piece by piece: |x| = i / 4 + t, a polynomial in t for each i. Below 1/8 it gives what is added to |x| itself. */
+/* Piece by piece: |x| = i / 4 + t, a polynomial in t for each i. Up to 1/8, which rounds to i = 0, it gives what is added to |x| itself. */
 TW_INLINE vf32 v_erf_f32(vf32 x) {
     static const float c[][16] = {{C_erf_near_0(TW_ID)}, {C_erf_near_1(TW_ID)}, {C_erf_near_2(TW_ID)}, {C_erf_near_3(TW_ID)}, {C_erf_near_4(TW_ID)},
                                   {C_erf_near_5(TW_ID)}, {C_erf_near_6(TW_ID)}};
@@ -469,7 +469,7 @@ TW_INLINE vf32 v_erf_f32(vf32 x) {
     vi32 i = (vi32)shifted;
     vf32 p = v_pick16_f32(c[6], i);
     _Pragma("GCC unroll 8") for (int k = 5; k > 0; k--) p = v_fma_f32(p, t, v_pick16_f32(c[k], i));
-    vf32 v = v_fma_f32(p, t, v_select_f32(v_lt_f32(y, v_splat_f32(0.125f)), y, v_pick16_f32(c[0], i)));
+    vf32 v = v_fma_f32(p, t, v_select_f32(v_le_f32(y, v_splat_f32(0.125f)), y, v_pick16_f32(c[0], i)));
     v = v_select_f32(v_gt_f32(a, v_splat_f32(3.9192f)), v_splat_f32(1), v);
     return v_copysign_f32(v, x);
 }

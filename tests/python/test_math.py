@@ -55,6 +55,12 @@ def test_errors_of_pow(bases, exponents):
     assert worst(np.asarray(got.tolist()), want[keep]) <= 1
 
 
+def test_float32_functions_where_their_pieces_meet():
+    x = [i / 32 for i in range(-160, 161)]
+    got = torch.erf(torch.tensor(x)).tolist()
+    assert max(abs(a - math.erf(b)) for a, b in zip(got, x)) < 2e-7
+
+
 def float32_error(got, want):
     """Largest error of float32 numbers, in units of the last place, against float64 ones."""
     got, want = (np.asarray(t.tolist(), dtype=dtype) for t, dtype in ((got, np.float32), (want, np.float64)))
