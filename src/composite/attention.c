@@ -186,8 +186,13 @@ bool tw_scaled_dot_product_attention_composite(const tw_arg *a, tw_tensor **outs
     if (tw_failed()) return tw_pool_done(&p, outs, 0);
     if (kernel) outs[0] = fused(q, k, v, mask, causal, scale);
     else {
+        const tw_dtype dtype = (tw_dtype)q->dtype, wide = tw_dtypes[dtype].compute;
+        tw_tensor *out = NULL;
         k = repeat_heads(&p, k, times), v = repeat_heads(&p, v, times);
-        if (!tw_failed()) outs[0] = in_ops(q, k, v, mask, a[4].d, causal, scale);
+        if (wide != dtype) q = TEMP(&p, to_dtype, T(q), I(wide)), k = TEMP(&p, to_dtype, T(k), I(wide)), v = TEMP(&p, to_dtype, T(v), I(wide));
+        if (!tw_failed()) out = in_ops(q, k, v, mask, a[4].d, causal, scale);
+        if (wide == dtype) outs[0] = out;
+        else outs[0] = tw_pool_own(&p, out) ? CALL(to_dtype, T(out), I(dtype)) : NULL;
     }
     return tw_pool_done(&p, outs, 1);
 }
