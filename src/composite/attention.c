@@ -116,7 +116,7 @@ bool tw__attention_grad(struct tw_node *node, const tw_arg *a, tw_tensor *const 
     if (!(tw_mode & TW_MODE_NO_GRAD)) return tw_regrade(&tw_ops[TW_OP__attention], same_in_ops, a, g, need, gin);
     tw_pool p = {0};
     tw_tensor *outs[3] = {NULL, NULL, NULL};
-    const tw_arg args[] = {T(TEMP(&p, _contiguous, T(g[0]))), a[0], a[1], a[2], a[3], T(r[0]), T(r[1]), a[4], a[5]};
+    const tw_arg args[] = {T(TEMP(&p, _contiguous, T(g[0]))), a[0], a[1], a[2], a[3], T(r[0]), T(r[1]), a[4], a[5], a[6]};
     if (!tw_failed()) tw_call(&tw_ops[TW_OP__attention_backward], args, outs);
     for (int i = 0; i < 3; i++) {
         if (need >> i & 1) gin[i] = outs[i];
@@ -132,6 +132,17 @@ static bool same_batch(const tw_tensor *q, const tw_tensor *k, const tw_tensor *
     return q->sizes[q->ndim - 1] == k->sizes[k->ndim - 1] && k->sizes[k->ndim - 2] == v->sizes[v->ndim - 2];
 }
 
+/* Half types that PyTorch's own kernel takes (sdp_utils_cpp.cpp): it rounds weights and results to them on the way. Where it computes in ops,
+ * only the result is rounded. */
+static bool flash(const tw_tensor *q, const tw_tensor *k, const tw_tensor *v, const tw_tensor *mask) {
+    const tw_tensor *all[] = {q, k, v, mask};
+    if (tw_dtypes[q->dtype].compute == q->dtype || q->ndim != 4 || q->sizes[3] != v->sizes[3]) return false;
+    if (mask && mask->ndim != 2 && mask->ndim != 4) return false;
+    for (int i = 0; i < 4; i++)
+        if (all[i] && all[i]->strides[all[i]->ndim - 1] != 1) return false;
+    return true;
+}
+
 static bool last_dense(const tw_tensor *t) { return t->strides[t->ndim - 1] == 1 || t->sizes[t->ndim - 1] <= 1; }
 
 /* (batch, heads, rows, width), in float32 if it is narrower. */
@@ -141,7 +152,7 @@ static tw_tensor *prepared(tw_pool *p, tw_tensor *t, tw_dtype dtype) {
     return t && t->ndim == 3 ? TEMP(p, unsqueeze, T(t), I(0)) : t;
 }
 
-static tw_tensor *fused(tw_tensor *q, tw_tensor *k, tw_tensor *v, tw_tensor *mask, bool causal, double scale) {
+static tw_tensor *fused(tw_tensor *q, tw_tensor *k, tw_tensor *v, tw_tensor *mask, bool causal, double scale, bool steps) {
     tw_pool p = {0};
     const tw_dtype dtype = q->dtype == TW_FLOAT64 ? TW_FLOAT64 : TW_FLOAT32;
     tw_tensor *outs[2] = {NULL, NULL}, *q4 = prepared(&p, q, dtype), *k4 = prepared(&p, k, dtype), *v4 = prepared(&p, v, dtype);
@@ -150,7 +161,7 @@ static tw_tensor *fused(tw_tensor *q, tw_tensor *k, tw_tensor *v, tw_tensor *mas
         if (mask->dtype != dtype) mask = TEMP(&p, to_dtype, T(mask), I(dtype));
         mask = TEMP(&p, expand, T(mask), INTS(sizes, 4));
     }
-    const tw_arg args[] = {T(q4), T(k4), T(v4), T(mask), B(causal), F(scale)};
+    const tw_arg args[] = {T(q4), T(k4), T(v4), T(mask), B(causal), F(scale), steps ? I(q->dtype) : NONE_};
     if (!tw_failed()) tw_call(&tw_ops[TW_OP__attention], args, outs);
     tw_tensor *out = tw_pool_own(&p, outs[0]);
     tw_pool_own(&p, outs[1]);
@@ -182,9 +193,10 @@ bool tw_scaled_dot_product_attention_composite(const tw_arg *a, tw_tensor **outs
     if (!times) return false;
     const bool kernel = same_batch(q, k, v, shared) && a[4].d == 0 && !(tw_mode & (TW_MODE_VMAP | TW_MODE_FORWARD)) && scale >= 0 &&
                         !(mask && (tw_requires_grad(mask) || mask->ndim > q->ndim)) && (q->ndim == 4 || times == 1);
+    const bool steps = flash(q, k, v, mask);
     mask = additive(&p, mask, (tw_dtype)q->dtype);
     if (tw_failed()) return tw_pool_done(&p, outs, 0);
-    if (kernel) outs[0] = fused(q, k, v, mask, causal, scale);
+    if (kernel) outs[0] = fused(q, k, v, mask, causal, scale, steps);
     else {
         const tw_dtype dtype = (tw_dtype)q->dtype, wide = tw_dtypes[dtype].compute;
         tw_tensor *out = NULL;

@@ -10,6 +10,7 @@ typedef struct tw_attention_kernels {
     void (*back[2])(int64_t n, void *x, void *y, const void *log, const void *mean);
     void (*divide[2])(int64_t n, void *x, const void *by);                  /* x /= *by */
     void (*add[2])(int64_t n, void *to, const void *from);
+    void (*step_f16)(int64_t n, void *x), (*step_bf16)(int64_t n, void *x); /* float32 numbers rounded to what a half type holds */
 } tw_attention_kernels;
 const tw_attention_kernels *tw_attention(void);
 #endif

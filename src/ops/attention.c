@@ -12,7 +12,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
-enum { QUERY, KEY, VALUE, MASK, CAUSAL, SCALE }; /* parameters of _attention */
+enum { QUERY, KEY, VALUE, MASK, CAUSAL, SCALE, STEP }; /* parameters of _attention */
 
 static const tw_tensor *optional(const tw_arg *a) { return a->tag == TW_ARG_TENSOR ? a->t : NULL; }
 
@@ -38,12 +38,13 @@ bool tw__attention_meta(const tw_arg *a, tw_meta *out) {
         fits = fits && mask->ndim == 4 && mask->dtype == q->dtype && mask->sizes[0] == q->sizes[0] && mask->sizes[1] == q->sizes[1] &&
                mask->sizes[2] == q->sizes[2] && mask->sizes[3] == k->sizes[2];
     }
+    if (a[STEP].tag == TW_ARG_INT) fits = fits && q->dtype == TW_FLOAT32 && (a[STEP].i == TW_FLOAT16 || a[STEP].i == TW_BFLOAT16);
     if (!fits) return tw_fail(TW_RUNTIME_ERROR, "_attention: arguments do not fit together");
     const int64_t sizes[] = {q->sizes[0], q->sizes[1], q->sizes[2], v->sizes[3]};
     return laid_out_like(&out[0], q, sizes) && tw_meta_set(&out[1], (tw_dtype)q->dtype, q->device, sizes, 3);
 }
 
-/* (grad, query, key, value, mask, output, logsumexp, is_causal, scale) */
+/* (grad, query, key, value, mask, output, logsumexp, is_causal, scale, step) */
 bool tw__attention_backward_meta(const tw_arg *a, tw_meta *out) {
     for (int i = 0; i < 3; i++) {
         if (!laid_out_like(&out[i], a[1 + i].t, a[1 + i].t->sizes)) return false;
@@ -60,6 +61,7 @@ typedef struct heads {
     tw_tensor *to[3];            /* forward: output, logsumexp; backward: gradients of q, k, v */
     bool causal;
     double scale;
+    void (*step)(int64_t n, void *x); /* rounds to a half type, or NULL */
     tw_dtype dtype;
     size_t size;
     int wide;
@@ -82,6 +84,10 @@ static bool product(const heads *h, int64_t m, int64_t n, int64_t k, double alph
                             .b = tw_gemm_matrix(b.at, h->dtype, b.row, b.col), .c = c, .c_row = c_row, .dtype = h->dtype, .alpha = alpha,
                             .beta = 1, .d = d ? d->at : NULL, .d_row = d ? d->row : 0, .d_col = d ? d->col : 0};
     return tw_gemm_run(&g);
+}
+
+static void round_rows(const heads *h, int64_t m, int64_t n, matrix to) {
+    for (int64_t i = 0; h->step && i < m; i++) h->step(n, to.at + (size_t)(i * to.row) * h->size);
 }
 
 static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -115,10 +121,12 @@ static bool forward_block(const heads *h, int64_t task, char *scratch) {
         tw_attention()->weigh[h->wide](seen, row, sums + (size_t)i * h->size, log + (size_t)i * h->size);
         memset(row + (size_t)seen * h->size, 0, (size_t)(n - seen) * h->size);
     }
+    round_rows(h, m, n, scratch_rows(scratch, n));
     if (!product(h, m, h->value_width, n, 1, scratch_rows(scratch, n), plane(h, h->v, b, key_head), out.at, out.row, NULL)) return false;
     for (int64_t i = 0; i < m; i++) {
         tw_attention()->divide[h->wide](h->value_width, out.at + (size_t)(i * out.row) * h->size, sums + (size_t)i * h->size);
     }
+    round_rows(h, m, h->value_width, out);
     return true;
 }
 
@@ -135,11 +143,12 @@ static void forward_some(void *context, int64_t begin, int64_t end) {
     run_some(h, begin, end, (size_t)(h->block * (h->length + 1) + 1) * h->size, forward_block);
 }
 
-static heads heads_of(const tw_arg *a, bool causal, double scale) {
+static heads heads_of(const tw_arg *a, bool causal, double scale, const tw_arg *step) {
     const tw_tensor *q = a[QUERY].t, *k = a[KEY].t, *v = a[VALUE].t;
     heads h = {.q = q, .k = k, .v = v, .mask = optional(&a[MASK]), .causal = causal, .scale = scale, .dtype = (tw_dtype)q->dtype,
                .size = tw_dtype_size((tw_dtype)q->dtype), .wide = q->dtype == TW_FLOAT64, .count = q->sizes[1], .rows = q->sizes[2],
                .length = k->sizes[2], .width = q->sizes[3], .value_width = v->sizes[3]};
+    if (step->tag == TW_ARG_INT) h.step = step->i == TW_FLOAT16 ? tw_attention()->step_f16 : tw_attention()->step_bf16;
     h.block = 65536 / (h.length + 1);
     if (h.block < 16) h.block = 16;
     if (h.block > 128) h.block = 128;
@@ -148,7 +157,7 @@ static heads heads_of(const tw_arg *a, bool causal, double scale) {
 }
 
 bool tw__attention_run(const tw_arg *a, tw_tensor **out) {
-    heads h = heads_of(a, a[CAUSAL].i != 0, a[SCALE].d);
+    heads h = heads_of(a, a[CAUSAL].i != 0, a[SCALE].d, &a[STEP]);
     h.to[0] = out[0], h.to[1] = out[1];
     if (out[0]->numel == 0) return true;
     tw_parallel(h.q->sizes[0] * h.count * h.blocks, 1 + 65536 / (h.block * (h.length + 1)), forward_some, &h);
@@ -183,6 +192,8 @@ static bool backward_head(const heads *h, int64_t task, char *scratch) {
             memset(row + (size_t)seen * h->size, 0, (size_t)(n - seen) * h->size);
             memset(drow + (size_t)seen * h->size, 0, (size_t)(n - seen) * h->size);
         }
+        round_rows(h, m, n, scratch_rows(p, n));
+        round_rows(h, m, n, scratch_rows(d, n));
         if (!product(h, m, h->width, n, h->scale, scratch_rows(d, n), k, dq.at, dq.row, NULL)) return false;
         if (!product(h, n, h->width, m, h->scale, turned(scratch_rows(d, n)), q, part, h->width, NULL)) return false;
         for (int64_t j = 0; j < n; j++) {
@@ -203,7 +214,7 @@ static void backward_some(void *context, int64_t begin, int64_t end) {
 }
 
 bool tw__attention_backward_run(const tw_arg *a, tw_tensor **out) {
-    heads h = heads_of(a + 1, a[7].i != 0, a[8].d);
+    heads h = heads_of(a + 1, a[7].i != 0, a[8].d, &a[9]);
     h.grad = a[0].t, h.out = a[5].t, h.log = a[6].t;
     for (int i = 0; i < 3; i++) h.to[i] = out[i];
     if (h.length == 0 || h.rows == 0) { /* nothing depends on anything */

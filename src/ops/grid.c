@@ -27,7 +27,8 @@ typedef tw_sampling sampling;
 #include "ops/grid_type.h"
 
 static const tw_grid_bodies *bodies_of(tw_dtype dtype) {
-    static const tw_grid_bodies f32 = {{sample_f32, input_gradient_f32, grid_gradient_f32}}, f64 = {{sample_f64, input_gradient_f64, grid_gradient_f64}};
+    static const tw_grid_bodies f32 = {{sample_f32, input_gradient_f32, grid_gradient_f32}};
+    static const tw_grid_bodies f64 = {{sample_f64, input_gradient_f64, grid_gradient_f64}};
     return dtype == TW_FLOAT64 ? &f64 : dtype == TW_FLOAT32 ? &f32 : dtype == TW_FLOAT16 ? &tw_grid_f16 : &tw_grid_bf16;
 }
 

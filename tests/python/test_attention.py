@@ -91,6 +91,14 @@ def test_transforms_half_precision_and_empty_sizes():
     same(torch.func.vmap(lambda x: F.scaled_dot_product_attention(x, x, x))(q), attend(q, q, q))
     half = F.scaled_dot_product_attention(q.bfloat16(), q.bfloat16(), q.bfloat16())
     assert half.dtype == torch.bfloat16 and (half.double() - attend(q, q, q)).abs().max() < 0.03
+    halves = [q.half(), (3 * q).half(), draw(2, 3, 4, 5, seed=9).half()]
+    scores = halves[0].float() @ halves[1].float().mT / math.sqrt(5)
+    weights = (scores - scores.amax(-1, True)).exp()
+    once = (weights / weights.sum(-1, True)) @ halves[2].float()
+    steps = (weights.half().float() @ halves[2].float()) / weights.sum(-1, True)
+    assert not torch.equal(once.half(), steps.half())
+    assert (F.scaled_dot_product_attention(*halves).float() - steps).abs().max() < 4e-4  # as PyTorch's kernel rounds weights
+    assert torch.equal(F.scaled_dot_product_attention(*[t[0] for t in halves]), F.scaled_dot_product_attention(*[t[0].float() for t in halves]).half())
     empty = draw(2, 3, 0, 5)
     assert F.scaled_dot_product_attention(empty, q, q).shape == (2, 3, 0, 5)
     assert F.scaled_dot_product_attention(q, empty, empty).abs().sum().item() == 0
