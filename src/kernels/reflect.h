@@ -11,6 +11,9 @@ typedef struct tw_reflect_kernels {
     void (*dots[2])(int64_t m, int64_t columns, const void *a, int64_t lead, const void *x, void *to);
     /* y += a x, the columns in order */
     void (*combine[2])(int64_t m, int64_t columns, const void *a, int64_t lead, const void *x, void *y);
+    /* y (m) = the product with x of the symmetric matrix of which a holds the lower triangle: of its first `columns` columns, and of the rows
+     * that mirror them. */
+    void (*half_product[2])(int64_t m, int64_t columns, const void *a, int64_t lead, const void *x, void *y);
     /* column j -= w[j] x */
     void (*take_outer[2])(int64_t m, int64_t columns, void *a, int64_t lead, const void *x, const void *w);
 } tw_reflect_kernels;

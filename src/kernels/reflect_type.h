@@ -74,6 +74,70 @@ static void FN(combine)(int64_t m, int64_t columns, const void *av, int64_t lead
     for (; c < columns; c++) FN(combine_of)(m, 1, a + c * lead, lead, x + c, y);
 }
 
+/* Columns times x, each added to its place of `sums`, and y += the columns times `by`: each element is read once. */
+TW_INLINE void FN(both_ways)(int64_t m, int columns, const T *a, int64_t lead, const T *x, const T *by, T *y, T *sums) {
+    VEC acc[4][FN(PARTS)], factor[4];
+    int64_t i = 0;
+    _Pragma("GCC unroll 4") for (int c = 0; c < columns; c++) {
+        factor[c] = FN(v_splat)(by[c]);
+        _Pragma("GCC unroll 8") for (int p = 0; p < FN(PARTS); p++) acc[c][p] = FN(v_splat)(0);
+    }
+    for (; i + FN(LANES) <= m; i += FN(LANES)) {
+        _Pragma("GCC unroll 8") for (int p = 0; p < FN(PARTS); p++) {
+            const int64_t at = i + p * STEP;
+            const VEC with = FN(v_load)(x + at);
+            VEC sum = FN(v_load)(y + at);
+            _Pragma("GCC unroll 4") for (int c = 0; c < columns; c++) {
+                const VEC v = FN(v_load)(a + c * lead + at);
+                acc[c][p] = FN(v_fma)(v, with, acc[c][p]);
+                sum = FN(v_fma)(v, factor[c], sum);
+            }
+            FN(v_store)(y + at, sum);
+        }
+    }
+    if (i < m) {
+        _Pragma("GCC unroll 8") for (int p = 0; p < FN(PARTS); p++) {
+            const int64_t left = m - i - p * STEP, n = left < 0 ? 0 : left < STEP ? left : STEP, at = n ? i + p * STEP : 0;
+            const VEC with = FN(v_load_n)(x + at, n);
+            VEC sum = FN(v_load_n)(y + at, n);
+            _Pragma("GCC unroll 4") for (int c = 0; c < columns; c++) {
+                const VEC v = FN(v_load_n)(a + c * lead + at, n);
+                acc[c][p] = FN(v_fma)(v, with, acc[c][p]);
+                sum = FN(v_fma)(v, factor[c], sum);
+            }
+            FN(v_store_n)(y + at, sum, n);
+        }
+    }
+    for (int c = 0; c < columns; c++) sums[c] += FN(folded)(acc[c]);
+}
+
+/* Four columns at a time on every instruction set, as what is left of their triangle is summed by itself. */
+static void FN(half_product)(int64_t m, int64_t columns, const void *av, int64_t lead, const void *xv, void *yv) {
+    const T *x = xv;
+    T *y = yv;
+    memset(y, 0, (size_t)m * sizeof(T));
+    for (int64_t j = 0; j < columns; j += 4) {
+        const T *a = (const T *)av + j * lead, *below = a + j + 4;
+        const int64_t now = columns - j < 4 ? columns - j : 4, rows = m - j - 4;
+        for (int64_t c = 0; c < now; c++) {
+            y[j + c] += a[c * lead + j + c] * x[j + c];
+            for (int64_t r = c + 1; r < 4 && j + r < m; r++) {
+                y[j + c] += a[c * lead + j + r] * x[j + r];
+                y[j + r] += a[c * lead + j + r] * x[j + c];
+            }
+        }
+        if (rows <= 0) continue;
+        if (now < 4) {
+            for (int64_t c = 0; c < now; c++) FN(both_ways)(rows, 1, below + c * lead, lead, x + j + 4, x + j + c, y + j + 4, y + j + c);
+        } else if (FN(SIDE) == 4) {
+            FN(both_ways)(rows, 4, below, lead, x + j + 4, x + j, y + j + 4, y + j);
+        } else {
+            FN(both_ways)(rows, 2, below, lead, x + j + 4, x + j, y + j + 4, y + j);
+            FN(both_ways)(rows, 2, below + 2 * lead, lead, x + j + 4, x + j + 2, y + j + 4, y + j + 2);
+        }
+    }
+}
+
 TW_INLINE void FN(take_outer_of)(int64_t m, int columns, T *a, int64_t lead, const T *x, const T *w) {
     int64_t i = 0;
     for (; i + STEP <= m; i += STEP) {

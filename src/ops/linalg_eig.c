@@ -188,38 +188,101 @@ bool tw__linalg_eigh_meta(const tw_arg *a, tw_meta *outs) {
     return a[2].i ? tw_matrix_meta(&outs[1], A, dtype, tw_rows(A), tw_rows(A)) : tw_meta_set(&outs[1], dtype, A->device, &none, 1);
 }
 
+/* From this size on, the parts of it that are reflections are ours. */
+enum { LARGE = 128 };
+
+/* The largest magnitude is one whose squares neither vanish nor overflow. */
+static bool is_moderate(const void *m, int64_t n, tw_dtype dtype) {
+    double most = 0;
+    for (int64_t i = 0; i < n; i++) {
+        const double x = fabs(dtype == TW_FLOAT32 ? (double)((const float *)m)[i] : ((const double *)m)[i]);
+        if (!(x <= most)) most = x;
+    }
+    return dtype == TW_FLOAT32 ? most > 1e-12 && most < 1e12 : most > 1e-120 && most < 1e120;
+}
+
+typedef struct eigh_calls {
+    const char *uplo;
+    tw_dtype dtype;
+    int n;
+    bool vectors;
+    tw_lapack_fn whole, inner; /* of the matrix; of a tridiagonal one */
+    void *work, *rwork, *tau, *space;
+    int *iwork, room, real_room, int_room;
+} eigh_calls;
+
+static int eigh_by_lapack(const eigh_calls *f, void *m, void *w) {
+    const char *job = f->vectors ? "V" : "N";
+    int info = 0;
+    if (tw_is_complex(f->dtype))
+        f->whole(job, f->uplo, &f->n, m, &f->n, w, f->work, &f->room, f->rwork, &f->real_room, f->iwork, &f->int_room, &info, (size_t)1, (size_t)1);
+    else f->whole(job, f->uplo, &f->n, m, &f->n, w, f->work, &f->room, f->iwork, &f->int_room, &info, (size_t)1, (size_t)1);
+    return info;
+}
+
+/* Likewise of a large real matrix, given below its diagonal. *info: as LAPACK's. */
+static bool eigh_large(const eigh_calls *f, void *m, void *w, int *info) {
+    const int64_t n = f->n;
+    const size_t bytes = tw_dtype_size(f->dtype);
+    char *a = f->space, *tau = f->tau, *e = tau + (size_t)n * bytes;
+    memcpy(a, m, (size_t)(n * n) * bytes);
+    if (!tw_tridiagonal(f->dtype, n, a, n, w, e, tau)) return false;
+    if (!f->vectors) {
+        f->inner(&f->n, w, e, info);
+        return true;
+    }
+    f->inner("I", &f->n, w, e, m, &f->n, f->work, &f->room, f->iwork, &f->int_room, info, (size_t)1);
+    const tw_reflections q = {f->dtype, n - 1, n - 1, a + bytes, 1, n, tau};
+    return tw_reflect_apply(&q, false, false, n, (char *)m + bytes, 1, n);
+}
+
+static bool find_eigh(eigh_calls *f) {
+    const int query = -1, lead = f->n;
+    const size_t bytes = tw_dtype_size(f->dtype);
+    const char *job = f->vectors ? "V" : "N";
+    double size[2] = {0}, real_size[2] = {0};
+    int info = 0;
+    f->room = f->real_room = f->int_room = 1;
+    if (!(f->whole = tw_lapack("linalg.eigh", "syevd", "heevd", f->dtype))) return false;
+    if (tw_is_complex(f->dtype)) {
+        f->whole(job, f->uplo, &f->n, NULL, &lead, NULL, size, &query, real_size, &query, &f->int_room, &query, &info, (size_t)1, (size_t)1);
+        f->real_room = tw_work_size(real_size, tw_dtypes[f->dtype].real);
+    } else {
+        f->whole(job, f->uplo, &f->n, NULL, &lead, NULL, size, &query, &f->int_room, &query, &info, (size_t)1, (size_t)1);
+    }
+    f->room = tw_work_size(size, f->dtype);
+    if (tw_reflect_takes(f->dtype) && f->n >= LARGE && f->uplo[0] == 'L') {
+        if (!(f->inner = tw_lapack("linalg.eigh", f->vectors ? "stedc" : "sterf", NULL, f->dtype))) return false;
+        if (!(f->space = tw_block_alloc((size_t)f->n * (size_t)f->n * bytes)) || !(f->tau = tw_calloc(2 * (size_t)f->n, bytes))) return false;
+    }
+    return (f->work = tw_calloc((size_t)f->room, bytes)) && (f->rwork = tw_calloc((size_t)f->real_room, sizeof(double))) &&
+           (f->iwork = tw_calloc((size_t)tw_at_least_one(f->int_room), sizeof *f->iwork));
+}
+
 bool tw__linalg_eigh_run(const tw_arg *a, tw_tensor **outs) {
-    const bool vectors = a[2].i != 0, is_complex = tw_is_complex((tw_dtype)a[0].t->dtype);
+    const bool vectors = a[2].i != 0;
     tw_tensor *V = vectors ? tw_retain(outs[1]) : tw_column_major_new(a[0].t);
     if (!V || (vectors && !tw_copy(V, a[0].t))) return false;
-    const tw_dtype dtype = (tw_dtype)V->dtype;
-    const int n = (int)tw_rows(V), lead = tw_at_least_one(n), query = -1;
-    const char *job = vectors ? "V" : "N", uplo[2] = {(char)(a[1].s[0] & ~0x20), 0};
-    tw_lapack_fn syevd = tw_lapack("linalg.eigh", "syevd", "heevd", dtype);
-    double size[2] = {0}, real_size[2] = {0};
-    int int_size = 1, room = 1, real_room = 1, info = 0;
-    if (syevd && n) {
-        if (is_complex) syevd(job, uplo, &n, NULL, &lead, NULL, size, &query, real_size, &query, &int_size, &query, &info, (size_t)1, (size_t)1);
-        else syevd(job, uplo, &n, NULL, &lead, NULL, size, &query, &int_size, &query, &info, (size_t)1, (size_t)1);
-        room = tw_work_size(size, dtype);
-        if (is_complex) real_room = tw_work_size(real_size, tw_dtypes[dtype].real);
-    }
-    void *work = tw_calloc((size_t)room, tw_dtype_size(dtype)), *rwork = tw_calloc((size_t)real_room, sizeof(double));
-    int *iwork = tw_calloc((size_t)tw_at_least_one(int_size), sizeof *iwork);
-    bool ok = syevd && work && rwork && iwork;
+    const char uplo[2] = {(char)(a[1].s[0] & ~0x20), 0};
+    eigh_calls f = {.uplo = uplo, .dtype = (tw_dtype)V->dtype, .n = (int)tw_rows(V), .vectors = vectors};
+    const int64_t n = f.n;
+    bool ok = n == 0 || find_eigh(&f);
     for (int64_t b = 0; ok && n && b < tw_matrices(V); b++) {
-        void *m = tw_matrix_at(V, b, (int64_t)n * n), *w = tw_matrix_at(outs[0], b, n);
-        if (is_complex) syevd(job, uplo, &n, m, &lead, w, work, &room, rwork, &real_room, iwork, &int_size, &info, (size_t)1, (size_t)1);
-        else syevd(job, uplo, &n, m, &lead, w, work, &room, iwork, &int_size, &info, (size_t)1, (size_t)1);
+        void *m = tw_matrix_at(V, b, n * n), *w = tw_matrix_at(outs[0], b, n);
+        int info = 0;
+        if (f.inner && is_moderate(m, n * n, f.dtype)) ok = eigh_large(&f, m, w, &info);
+        else info = eigh_by_lapack(&f, m, w);
         char text[48];
         if (info)
             ok = tw_fail(TW_LINALG_ERROR, "linalg.eigh: %sThe algorithm failed to converge because the input matrix is ill-conditioned or has too "
                          "many repeated eigenvalues (error code: %d).", tw_batch_text(a[0].t, b, text, sizeof text), info);
     }
     tw_release(V);
-    tw_free(work);
-    tw_free(rwork);
-    tw_free(iwork);
+    tw_block_free(f.space, (size_t)n * (size_t)n * tw_dtype_size(f.dtype));
+    tw_free(f.tau);
+    tw_free(f.work);
+    tw_free(f.rwork);
+    tw_free(f.iwork);
     return ok;
 }
 

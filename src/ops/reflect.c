@@ -37,12 +37,16 @@ static void *at(tw_dtype dtype, const void *p, int64_t elements) {
     return (char *)(uintptr_t)p + elements * (int64_t)tw_dtype_size(dtype);
 }
 
-/* c (m x n, rows c_row apart and contiguous) = or -= a b; a(i, p) = a[i * a_row + p * a_k], b(p, j) = b[p * b_k + j * b_column]. */
-static bool product(tw_dtype dtype, bool subtract, int64_t m, int64_t n, int64_t k, const void *a, int64_t a_row, int64_t a_k, const void *b,
-                    int64_t b_k, int64_t b_column, void *c, int64_t c_row) {
+bool tw_reflect_product(tw_dtype dtype, bool subtract, int64_t m, int64_t n, int64_t k, const void *a, int64_t a_row, int64_t a_k, const void *b,
+                        int64_t b_k, int64_t b_column, void *c, int64_t c_row) {
     const tw_gemm_call g = {.m = m, .n = n, .k = k, .a = tw_gemm_matrix(a, dtype, a_k, a_row), .b = tw_gemm_matrix(b, dtype, b_k, b_column), .c = c,
                             .c_row = c_row, .dtype = dtype, .alpha = 1, .subtract = subtract};
     return tw_gemm_run(&g);
+}
+
+void tw_reflection(tw_dtype dtype, int64_t n, void *alpha, void *x, void *tau) {
+    if (dtype == TW_FLOAT64) *(double *)tau = reflection_f64(n, alpha, x);
+    else *(float *)tau = reflection_f32(n, alpha, x);
 }
 
 /* Reflections [from, from + k) of q on rows from `from` on, and on columns from `first` on. room: (2 m + 2 k + columns) k elements. */
@@ -53,13 +57,13 @@ static bool apply_block(const tw_reflections *q, int64_t from, int64_t k, bool t
     void *v = room, *vt = at(dtype, v, m * k), *s = at(dtype, vt, m * k), *t = at(dtype, s, k * k), *w = at(dtype, t, k * k);
     const void *stored = at(dtype, q->v, from * (q->row + q->column)), *tau = at(dtype, q->tau, from);
     (dtype == TW_FLOAT64 ? spell_out_f64 : spell_out_f32)(m, k, stored, q->row, q->column, v);
-    if (!product(dtype, false, k, k, m, v, m, 1, v, 1, m, s, k)) return false;
+    if (!tw_reflect_product(dtype, false, k, k, m, v, m, 1, v, 1, m, s, k)) return false;
     (dtype == TW_FLOAT64 ? triangle_f64 : triangle_f32)(k, s, tau, t);
     /* rows of vt: of (V T)^T or (V T^T)^T. t is column-major */
-    if (!product(dtype, false, k, m, k, t, transposed ? 1 : k, transposed ? k : 1, v, m, 1, vt, m)) return false;
-    if (!product(dtype, false, k, columns, m, v, m, 1, c, c_row, c_column, w, columns)) return false;
-    if (c_row == 1) return product(dtype, true, columns, m, k, w, 1, columns, vt, m, 1, c, c_column);
-    return product(dtype, true, m, columns, k, vt, 1, m, w, columns, 1, c, c_row);
+    if (!tw_reflect_product(dtype, false, k, m, k, t, transposed ? 1 : k, transposed ? k : 1, v, m, 1, vt, m)) return false;
+    if (!tw_reflect_product(dtype, false, k, columns, m, v, m, 1, c, c_row, c_column, w, columns)) return false;
+    if (c_row == 1) return tw_reflect_product(dtype, true, columns, m, k, w, 1, columns, vt, m, 1, c, c_column);
+    return tw_reflect_product(dtype, true, m, columns, k, vt, 1, m, w, columns, 1, c, c_row);
 }
 
 static size_t room_of(int64_t m, int64_t k, int64_t columns, tw_dtype dtype) {

@@ -21,4 +21,15 @@ typedef struct tw_reflections {
 /* c (m x columns) = Q c, or Q^T c. One of c's strides is 1. `triangle`: column j of c is zero but from place j on. */
 bool tw_reflect_apply(const tw_reflections *q, bool transposed, bool triangle, int64_t columns, void *c, int64_t c_row, int64_t c_column);
 
+/* The reflection of (alpha, x), x of n contiguous elements, onto the first axis: beta in place of alpha, v in place of x, and tau. */
+void tw_reflection(tw_dtype dtype, int64_t n, void *alpha, void *x, void *tau);
+
+/* c (m x n, rows c_row apart and contiguous) = or -= a b; a(i, p) = a[i * a_row + p * a_k], b(p, j) = b[p * b_k + j * b_column]. */
+bool tw_reflect_product(tw_dtype dtype, bool subtract, int64_t m, int64_t n, int64_t k, const void *a, int64_t a_row, int64_t a_k, const void *b,
+                        int64_t b_k, int64_t b_column, void *c, int64_t c_row);
+
+/* a (n x n, symmetric, column-major, its lower triangle) = Q T Q^T: diagonal d (n) and e (n - 1) of T; the n - 1 reflections, of rows from 1 on,
+ * replace the columns below the places beside the diagonal. */
+bool tw_tridiagonal(tw_dtype dtype, int64_t n, void *a, int64_t lead, void *d, void *e, void *tau);
+
 #endif

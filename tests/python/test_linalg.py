@@ -227,3 +227,23 @@ def test_qr_of_many_shapes(m, n, dtype):
             assert torch.equal(torch.linalg.qr(A * scale, "r").R.abs() / scale, R[: min(m, n)].abs() / scale)
     assert torch.linalg.qr(torch.zeros(m, n, dtype=dtype)).Q.equal(torch.eye(m, min(m, n), dtype=dtype))
     assert torch.linalg.qr(torch.full((m, n), float("nan"), dtype=dtype)).R.isnan().any().item()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("n", [127, 128, 200, 270])
+def test_large_symmetric_matrices(n, dtype):
+    """Where reflections and their products are our own; beyond moderate sizes of numbers LAPACK does it all."""
+    torch.manual_seed(n)
+    A = torch.randn(2, n, n, dtype=dtype)
+    A = A + A.mT
+    A[1, : n // 2] = 0
+    A[1, :, : n // 2] = 0
+    eps = torch.finfo(dtype).eps
+    for scale in (1, torch.finfo(dtype).tiny ** 0.75, torch.finfo(dtype).max ** 0.75):
+        for uplo in "LU":
+            one = (A * scale).tril() if uplo == "L" else (A * scale).triu()
+            values, V = torch.linalg.eigh(one, UPLO=uplo)
+            assert (V.mT @ V - torch.eye(n, dtype=dtype)).abs().max().item() <= 20 * eps * n**0.5
+            assert (V * (values / scale).unsqueeze(-2) @ V.mT - A).abs().max().item() <= 50 * eps * n
+            assert (torch.linalg.eigvalsh(one, UPLO=uplo) / scale - values / scale).abs().max().item() <= 50 * eps * n
+            assert (values[:, 1:] >= values[:, :-1]).all().item()
