@@ -147,7 +147,7 @@ static bool finish(tw_node *n, uint32_t mask, tw_tensor **outs) {
     for (int i = 0; i < n->nouts; i++) {
         if (!outs[i]) continue;
         if (!tw_meta_of(&n->outputs[i], outs[i])) return false;
-        if ((mask >> (16 + i) & 1) && !tw_saved_set(&n->saved[s++], outs[i], true, (uint8_t)i)) return false;
+        if (i < TW_MAX_OUTS && (mask >> (16 + i) & 1) && !tw_saved_set(&n->saved[s++], outs[i], true, (uint8_t)i)) return false;
     }
     return true;
 }

@@ -183,11 +183,11 @@ bool tw_diff_composite(const tw_arg *a, tw_tensor **outs) {
 /* --- one_hot ------------------------------------------------------------------------------------------------------------------ */
 
 static bool classes_fit(tw_tensor *plain, int64_t *classes) {
-    const int64_t *x = tw_data(plain);
-    int64_t least = x[0], most = x[0];
+    int64_t least = tw_long_at(plain, 0), most = least;
     for (int64_t i = 1; i < plain->numel; i++) {
-        if (x[i] < least) least = x[i];
-        if (x[i] > most) most = x[i];
+        const int64_t x = tw_long_at(plain, i);
+        if (x < least) least = x;
+        if (x > most) most = x;
     }
     if (least < 0) return tw_fail(TW_RUNTIME_ERROR, "Class values must be non-negative.");
     if (*classes == -1 && most < INT64_MAX) *classes = most + 1;
@@ -213,7 +213,7 @@ bool tw_one_hot_composite(const tw_arg *a, tw_tensor **outs) {
         if (!self->storage->data) {
             if (classes == -1) return tw_fail(TW_RUNTIME_ERROR, "Tensor.item() cannot be called on meta tensors");
         } else {
-            tw_tensor *plain = TEMP(&p, _contiguous, a[0]);
+            tw_tensor *plain = TEMP(&p, reshape, a[0], INTS(&(int64_t){-1}, 1));
             if (!plain || !classes_fit(plain, &classes)) return tw_pool_done(&p, outs, 1);
         }
     }

@@ -39,12 +39,11 @@ static int64_t *lengths_of(tw_tensor *t, int64_t *count) {
     }
     tw_pool p = {0};
     const int64_t flat = -1;
-    tw_tensor *wide = TEMP(&p, _contiguous, T(TEMP(&p, reshape, T(TEMP(&p, to_dtype, T(t), I(TW_INT64))), INTS(&flat, 1))));
+    tw_tensor *wide = TEMP(&p, reshape, T(TEMP(&p, to_dtype, T(t), I(TW_INT64))), INTS(&flat, 1));
     int64_t *list = wide ? tw_malloc((size_t)(wide->numel ? wide->numel : 1) * sizeof *list) : NULL;
     if (list) {
         *count = wide->numel;
-        const int64_t *from = tw_data(wide);
-        for (int64_t i = 0; i < wide->numel; i++) list[i] = from[i];
+        for (int64_t i = 0; i < wide->numel; i++) list[i] = tw_long_at(wide, i);
     }
     tw_pool_done(&p, NULL, 0);
     return list;

@@ -276,7 +276,7 @@ static bool frequencies(const char *name, const tw_arg *a, bool half, tw_tensor 
     const int64_t n = a[0].i;
     if (!tw_is_float(dtype) && !tw_is_complex(dtype)) return tw_fail(TW_RUNTIME_ERROR, "%s requires a floating point or complex dtype", name);
     const double step = 1.0 / ((double)n * a[1].d);
-    const int64_t up = half ? n / 2 + 1 : (n + 1) / 2;
+    const int64_t up = half || n == INT64_MAX ? n / 2 + 1 : (n + 1) / 2;
     tw_tensor *k = TEMP(&p, arange, I(up), I(dtype), a[3], a[4]);
     if (!half && k) {
         tw_tensor *below = TEMP(&p, arange_start, I(-(n / 2)), I(0), I(dtype), a[3], a[4]), *both[] = {k, below};

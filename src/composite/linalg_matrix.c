@@ -14,10 +14,13 @@ bool tw_diag_embed_composite(const tw_arg *a, tw_tensor **outs) {
     int64_t sizes[TW_MAX_DIMS], first = a[2].i, second = a[3].i, k = a[1].i;
     const int ndim = self->ndim + 1;
     if (self->ndim == 0) return tw_fail(TW_INDEX_ERROR, "Dimension specified as -1 but tensor has no dimensions");
-    if (ndim > TW_MAX_DIMS || !tw_wrap_dim(&first, ndim) || !tw_wrap_dim(&second, ndim)) return false;
+    if (ndim > TW_MAX_DIMS) return tw_fail(TW_RUNTIME_ERROR, "tensors have at most %d dimensions, got %d", TW_MAX_DIMS, ndim);
+    if (!tw_wrap_dim(&first, ndim) || !tw_wrap_dim(&second, ndim)) return false;
     if (first == second)
         return tw_fail(TW_RUNTIME_ERROR, "diagonal dimensions cannot be identical %lld, %lld", (long long)a[2].i, (long long)a[3].i);
-    const int64_t n = self->sizes[self->ndim - 1] + (k < 0 ? -k : k);
+    int64_t n;
+    if (__builtin_sub_overflow(self->sizes[self->ndim - 1], k < 0 ? k : -k, &n))
+        return tw_fail(TW_RUNTIME_ERROR, "Storage size calculation overflowed: a diagonal %lld places off", (long long)k);
     for (int d = 0, from = 0; d < ndim; d++) sizes[d] = d == first || d == second ? n : self->sizes[from++];
     tw_tensor *out = CALL(new_zeros, T(self), INTS(sizes, ndim));
     tw_tensor *line = TEMP(&p, diagonal, T(out), I(k), I(first), I(second));

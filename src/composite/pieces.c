@@ -85,11 +85,10 @@ bool tw_tensor_split_tensor_indices_or_sections_composite(const tw_arg *a, tw_te
     if (where->flags & TW_BATCHED)
         return tw_fail(TW_RUNTIME_ERROR, "vmap: tensor_split(): the number and places of the pieces must be the same for every sample");
     if (!tw_wrap_dim(&dim, self->ndim)) return false;
-    const int64_t *from = tw_data(where);
-    if (where->ndim == 0) return sections(self, *from, dim, outs);
+    if (where->ndim == 0) return sections(self, tw_long_at(where, 0), dim, outs);
     const int64_t n = where->numel;
     int64_t *indices = tw_malloc(((size_t)n + 1) * sizeof *indices);
-    for (int64_t i = 0; indices && i < n; i++) indices[i] = from[i * where->strides[0]];
+    for (int64_t i = 0; indices && i < n; i++) indices[i] = tw_long_at(where, i);
     const bool ok = indices && between(self, indices, n, dim, outs);
     tw_free(indices);
     return ok;

@@ -198,6 +198,8 @@ static weights weights_of(const network *n, int64_t i) {
 
 static bool check_network(const network *n) {
     const int64_t directions = n->both_ways ? 2 : 1;
+    if (n->layers < 0 || n->layers > n->nparams)
+        return tw_fail(TW_RUNTIME_ERROR, "Expected parameters for %lld layers, but got %lld", (long long)n->layers, (long long)n->nparams);
     if (n->nparams != n->layers * directions * per_layer(n)) {
         return tw_fail(TW_RUNTIME_ERROR, "Expected %lld parameters for %lld layers, but got %lld", (long long)(n->layers * directions * per_layer(n)),
                        (long long)n->layers, (long long)n->nparams);
@@ -291,7 +293,7 @@ static int64_t *read_sizes(tw_tensor *t) {
         return tw_fail(TW_RUNTIME_ERROR, "batch_sizes should be a 1D CPU int64 tensor"), NULL;
     }
     int64_t *list = tw_malloc((size_t)t->numel * sizeof *list);
-    for (int64_t i = 0; list && i < t->numel; i++) list[i] = ((const int64_t *)tw_data(t))[i * t->strides[0]];
+    for (int64_t i = 0; list && i < t->numel; i++) list[i] = tw_long_at(t, i);
     return list;
 }
 

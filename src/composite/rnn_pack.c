@@ -35,12 +35,11 @@ static bool check_lengths(const tw_tensor *input, const tw_tensor *lengths, int6
         return tw_fail(TW_RUNTIME_ERROR, "Expected `len(lengths)` to be equal to batch_size, but got %lld (batch_size=%lld)",
                        (long long)lengths->sizes[0], (long long)batch);
     }
-    const int64_t *list = tw_data(lengths), step = lengths->strides[0];
     for (int64_t i = 0; i < batch; i++) {
-        if (list[i * step] <= 0) {
+        if (tw_long_at(lengths, i) <= 0) {
             return tw_fail(TW_RUNTIME_ERROR, "Length of all samples has to be greater than 0, but found an element in 'lengths' that is <= 0");
         }
-        if (i > 0 && list[(i - 1) * step] < list[i * step]) {
+        if (i > 0 && tw_long_at(lengths, i - 1) < tw_long_at(lengths, i)) {
             return tw_fail(TW_RUNTIME_ERROR, "`lengths` array must be sorted in decreasing order when `enforce_sorted` is True. You can pass "
                            "`enforce_sorted=False` to pack_padded_sequence and/or pack_sequence to sidestep this requirement if you do not "
                            "need ONNX exportability.");
@@ -57,7 +56,7 @@ bool tw__pack_padded_sequence_composite(const tw_arg *a, tw_tensor **outs) {
     if (!check_lengths(input, lengths, input->sizes[a[2].i ? 0 : 1])) return false;
     if (a[2].i) input = TEMP(&p, transpose_int, T(input), I(0), I(1));
     if (!input) return tw_pool_done(&p, outs, 0);
-    const int64_t batch = lengths->sizes[0], *list = tw_data(lengths), step = lengths->strides[0], longest = list[0];
+    const int64_t batch = lengths->sizes[0], longest = tw_long_at(lengths, 0);
     int64_t shape[TW_MAX_DIMS] = {-1};
     const int ndim = input->ndim - 1;
     memcpy(shape + 1, input->sizes + 2, (size_t)(ndim - 1) * sizeof *shape);
@@ -66,8 +65,8 @@ bool tw__pack_padded_sequence_composite(const tw_arg *a, tw_tensor **outs) {
     outs[1] = tw_empty_new(&longest, 1, TW_INT64, TW_CPU);
     bool ok = outs[1] != NULL;
     for (int64_t i = batch - 1, from = 0; ok && i >= 0; i--) {
-        const int64_t to = list[i * step] < input->sizes[0] ? list[i * step] : input->sizes[0];
-        for (int64_t t = from; t < list[i * step]; t++) {
+        const int64_t to = tw_long_at(lengths, i) < input->sizes[0] ? tw_long_at(lengths, i) : input->sizes[0];
+        for (int64_t t = from; t < tw_long_at(lengths, i); t++) {
             ((int64_t *)tw_data(outs[1]))[t] = i + 1;
         }
         if (to > from) {
@@ -76,7 +75,7 @@ bool tw__pack_padded_sequence_composite(const tw_arg *a, tw_tensor **outs) {
             tw_release(some);
             if (run) tw_release(p.t[--p.n]); /* a pool is no place for as many as there are sequences */
         }
-        if (list[i * step] > from) from = list[i * step];
+        if (tw_long_at(lengths, i) > from) from = tw_long_at(lengths, i);
     }
     outs[0] = pieces_join(&runs, TW_OP_cat, 0);
     return tw_pool_done(&p, outs, 2);
@@ -107,7 +106,7 @@ bool tw__pad_packed_sequence_composite(const tw_arg *a, tw_tensor **outs) {
     if (sizes->device != TW_CPU || sizes->dtype != TW_INT64 || sizes->ndim != 1 || sizes->numel == 0 || sizes->layout) {
         return tw_fail(TW_RUNTIME_ERROR, "batch_sizes should be a 1D CPU int64 tensor");
     }
-    const int64_t *list = tw_data(sizes), step = sizes->strides[0], steps = sizes->sizes[0], batch = list[0], total = a[4].i;
+    const int64_t steps = sizes->sizes[0], batch = tw_long_at(sizes, 0), total = a[4].i;
     if (total > 0 && total < steps) {
         return tw_fail(TW_RUNTIME_ERROR, "Expected total_length to be at least the length of the longest sequence in input, but got "
                        "total_length=%lld and max sequence length being %lld", (long long)total, (long long)steps);
@@ -117,11 +116,11 @@ bool tw__pad_packed_sequence_composite(const tw_arg *a, tw_tensor **outs) {
     outs[1] = tw_empty_new(&batch, 1, TW_INT64, TW_CPU);
     bool ok = outs[1] != NULL;
     for (int64_t t = 0, row = 0, end; ok && t < steps; t = end) {
-        const int64_t have = list[t * step];
-        for (end = t; end < steps && list[end * step] == have; end++) {}
+        const int64_t have = tw_long_at(sizes, t);
+        for (end = t; end < steps && tw_long_at(sizes, end) == have; end++) {}
         ok = pieces_add(&runs, fill_up(data, row, end - t, have, batch, &a[3]));
         row += (end - t) * have;
-        const int64_t next = end < steps ? list[end * step] : 0;
+        const int64_t next = end < steps ? tw_long_at(sizes, end) : 0;
         for (int64_t i = next; ok && i < have; i++) ((int64_t *)tw_data(outs[1]))[i] = end;
     }
     if (ok && total > steps) {

@@ -180,9 +180,12 @@ static uint8_t float_to_e8m0(float f) {
 
 /* --- single values ------------------------------------------------------------------------------------------- */
 
-#define LOAD(type, from) (*(const type *)(from))
+/* elements that others lend may lie at any address */
+#define PACKED(type) struct __attribute__((packed, may_alias)) { type x; }
+#define LOAD(type, from) (((const PACKED(type) *)(from))->x)
 
 tw_scalar tw_load_scalar(const void *from, tw_dtype d) {
+    const char *second = (const char *)from + tw_dtypes[d].size / 2; /* of a complex number */
     switch (d) {
     case TW_BOOL: return tw_bool(LOAD(uint8_t, from) != 0);
     case TW_UINT8: return tw_int(LOAD(uint8_t, from));
@@ -198,9 +201,9 @@ tw_scalar tw_load_scalar(const void *from, tw_dtype d) {
     case TW_FLOAT32: return tw_float((double)LOAD(float, from));
     case TW_FLOAT64: return tw_float(LOAD(double, from));
     case TW_COMPLEX32:
-        return tw_complex((double)tw_half_to_float(LOAD(uint16_t, from)), (double)tw_half_to_float(((const uint16_t *)from)[1]));
-    case TW_COMPLEX64: return tw_complex((double)LOAD(float, from), (double)((const float *)from)[1]);
-    case TW_COMPLEX128: return tw_complex(LOAD(double, from), ((const double *)from)[1]);
+        return tw_complex((double)tw_half_to_float(LOAD(uint16_t, from)), (double)tw_half_to_float(LOAD(uint16_t, second)));
+    case TW_COMPLEX64: return tw_complex((double)LOAD(float, from), (double)LOAD(float, second));
+    case TW_COMPLEX128: return tw_complex(LOAD(double, from), LOAD(double, second));
     case TW_FLOAT8_E8M0FNU: return tw_float((double)e8m0_to_float(LOAD(uint8_t, from)));
     default: return tw_float((double)small_to_float(LOAD(uint8_t, from), small_of(d)));
     }
@@ -217,9 +220,10 @@ static uint64_t to_uint64(tw_scalar s) {
     return s.re >= 0x1p63 && s.re < 0x1p64 ? (uint64_t)s.re : (uint64_t)to_int64(s);
 }
 
-#define STORE(type, to, value) (*(type *)(to) = (type)(value))
+#define STORE(type, to, value) (((PACKED(type) *)(to))->x = (type)(value))
 
 void tw_store_scalar(void *to, tw_dtype d, tw_scalar s) {
+    char *second = (char *)to + tw_dtypes[d].size / 2;
     const double re = s.kind >= TW_SCALAR_FLOAT ? s.re : (double)s.i, im = s.kind == TW_SCALAR_COMPLEX ? s.im : 0.0;
     const float narrow = s.kind >= TW_SCALAR_FLOAT ? (float)s.re : (float)s.i;
     switch (d) {
@@ -236,9 +240,9 @@ void tw_store_scalar(void *to, tw_dtype d, tw_scalar s) {
     case TW_BFLOAT16: STORE(uint16_t, to, tw_float_to_bfloat(narrow)); return;
     case TW_FLOAT32: STORE(float, to, narrow); return;
     case TW_FLOAT64: STORE(double, to, re); return;
-    case TW_COMPLEX32: STORE(uint16_t, to, tw_float_to_half(narrow)); ((uint16_t *)to)[1] = tw_float_to_half((float)im); return;
-    case TW_COMPLEX64: STORE(float, to, narrow); ((float *)to)[1] = (float)im; return;
-    case TW_COMPLEX128: STORE(double, to, re); ((double *)to)[1] = im; return;
+    case TW_COMPLEX32: STORE(uint16_t, to, tw_float_to_half(narrow)); STORE(uint16_t, second, tw_float_to_half((float)im)); return;
+    case TW_COMPLEX64: STORE(float, to, narrow); STORE(float, second, (float)im); return;
+    case TW_COMPLEX128: STORE(double, to, re); STORE(double, second, im); return;
     case TW_FLOAT8_E8M0FNU: STORE(uint8_t, to, float_to_e8m0(narrow)); return;
     default: STORE(uint8_t, to, float_to_small(narrow, small_of(d))); return;
     }

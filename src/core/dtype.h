@@ -16,6 +16,7 @@ typedef struct tw_dtype_info {
 extern const tw_dtype_info tw_dtypes[TW_DTYPE_COUNT];
 
 static inline size_t tw_dtype_size(tw_dtype d) { return tw_dtypes[d].size; }
+static inline size_t tw_dtype_align(tw_dtype d) { return tw_dtypes[d].size >> (tw_dtypes[d].real != d); } /* bytes: of complex numbers that of a part */
 static inline bool tw_is_float(tw_dtype d) { return tw_dtypes[d].category == 2; }
 static inline bool tw_is_complex(tw_dtype d) { return tw_dtypes[d].category == 3; }
 static inline bool tw_is_integral(tw_dtype d) { return tw_dtypes[d].category <= 1; } /* bool included */

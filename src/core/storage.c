@@ -44,10 +44,13 @@ tw_storage *tw_storage_new(tw_device device, size_t bytes) {
 /* Borrowed memory that needs no word when it is given back. */
 static void keep_data(void *context, void *data, size_t bytes) { (void)context, (void)data, (void)bytes; }
 
+bool tw_odd_used;
+
 tw_storage *tw_storage_borrow(tw_device device, void *data, size_t bytes, void (*free)(void *context, void *data, size_t bytes),
                               void *context) {
     tw_storage *s = storage_of(device, data, bytes);
     if (!s) return NULL;
+    if ((uintptr_t)data & 7) tw_odd_used = true;
     s->free = free ? free : keep_data;
     s->context = context;
     s->resizable = false;

@@ -16,6 +16,8 @@ typedef struct tw_storage {
     void *pyobj;             /* the Python UntypedStorage, borrowed; owned by ext */
 } tw_storage;
 
+extern bool tw_odd_used; /* memory was ever borrowed that begins off a multiple of 8 bytes: until then nobody needs to look (ops/odd.h) */
+
 tw_storage *tw_storage_new(tw_device device, size_t bytes); /* uninitialised; owned by the caller; NULL on failure */
 tw_storage *tw_storage_borrow(tw_device device, void *data, size_t bytes,
                               void (*free)(void *context, void *data, size_t bytes), void *context);

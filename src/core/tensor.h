@@ -6,6 +6,7 @@
 #include "core/dtype.h"
 #include "core/error.h"
 #include "core/storage.h"
+#include <string.h>
 
 enum { TW_INLINE_DIMS = 5, TW_MAX_DIMS = 128 /* of a tensor; operators over lists of dimensions refuse more than TW_LISTED_DIMS */, TW_LISTED_DIMS = 64 };
 
@@ -65,6 +66,16 @@ extern void (*tw_tensor_pyobj_free)(void *pyobj);
 
 static inline void *tw_data(const tw_tensor *t) {
     return (char *)t->storage->data + (size_t)t->offset * tw_dtypes[t->dtype].size;
+}
+/* The distance in bytes between neighbours along a dimension. Where there is only one index a stride may be any number, so this may wrap. */
+static inline int64_t tw_step_of(const tw_tensor *t, int64_t dim) {
+    return (int64_t)((uint64_t)t->strides[dim] * tw_dtypes[t->dtype].size);
+}
+/* Element i of a 1-d int64 tensor of the CPU (or the one of a 0-d one), which may lie at any address. */
+static inline int64_t tw_long_at(const tw_tensor *t, int64_t i) {
+    int64_t value;
+    memcpy(&value, (const int64_t *)tw_data(t) + (t->ndim ? i * t->strides[0] : 0), sizeof value);
+    return value;
 }
 static inline bool tw_is_contiguous(const tw_tensor *t) { return (t->flags & TW_CONTIGUOUS) != 0; }
 bool tw_is_contiguous_in(const tw_tensor *t, tw_memory_format format); /* channels_last and 3d too */

@@ -4,6 +4,7 @@
 #include "entries.h"
 #include "kernels/step.h"
 #include "nn/step_table.h"
+#include "ops/odd.h"
 #include <string.h>
 
 enum { MAX_ROLES = 2 + TW_STEP_STATES, GRAIN = 1 << 14 };
@@ -55,7 +56,7 @@ static bool dense(arrays *a, int roles) {
     bool wide = tw_dtypes[dtype].compute == dtype, in_place = wide && tw_non_overlapping_dense(p);
     for (int r = 0; in_place && r < roles; r++) {
         const tw_tensor *t = a->t[r];
-        if (t && (!same_layout(p, t) || (t->flags & (TW_CONJ | TW_NEG)))) in_place = false;
+        if (t && (!same_layout(p, t) || (t->flags & (TW_CONJ | TW_NEG)) || (tw_odd_used && tw_is_odd(t)))) in_place = false;
     }
     for (int r = 0; r < roles; r++) {
         tw_tensor *t = a->t[r];

@@ -1,5 +1,6 @@
 /* copy_, clone, fill and conversions. */
 #include "ops/copy.h"
+#include "ops/odd.h"
 #include "ops/op.h"
 #include "ops/tile.h"
 #include "kernels/copy.h"
@@ -111,7 +112,13 @@ static tw_tensor *clone_sparse(tw_tensor *t, tw_dtype dtype) {
     return made;
 }
 
+static bool copy_even(const void *none, const tw_arg *from, tw_tensor **to) {
+    (void)none;
+    return tw_copy(to[0], from[0].t);
+}
+
 bool tw_copy(tw_tensor *to, tw_tensor *from) {
+    if (tw_odd_used && (tw_is_odd(to) || tw_is_odd(from))) return tw_run_even(copy_even, NULL, &(tw_arg){.t = from, .tag = TW_ARG_TENSOR}, 1, &to, 1, false);
     if (to->layout || from->layout) return to == from || copy_sparse(to, from);
     if (!check_broadcast(to, from)) return false;
     if (to == from) return true;
@@ -132,7 +139,13 @@ bool tw_copy(tw_tensor *to, tw_tensor *from) {
     return true;
 }
 
+static bool fill_even(const void *value, const tw_arg *none, tw_tensor **t) {
+    (void)none;
+    return tw_fill(t[0], *(const tw_scalar *)value);
+}
+
 bool tw_fill(tw_tensor *t, tw_scalar value) {
+    if (tw_odd_used && tw_is_odd(t)) return tw_run_even(fill_even, &value, NULL, 0, &t, 1, false);
     if (t->layout) return tw_fail(TW_NOT_IMPLEMENTED_ERROR, "fill_: not implemented for sparse tensors");
     const tw_device_ops *ops = tw_device_of(t->device);
     if (t->numel == 0 || !ops->has_data) return true;

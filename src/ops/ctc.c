@@ -50,7 +50,8 @@ bool tw__ctc_loss_meta(const tw_arg *a, tw_meta *out) {
     if (a[3].n != batch) return tw_fail(TW_RUNTIME_ERROR, "target_lengths must be of size batch_size");
     if (!check_lengths(&a[2], "input_lengths", x->sizes[0]) || !check_lengths(&a[3], "target_lengths", INT64_MAX)) return false;
     int64_t total = 0;
-    for (int i = 0; i < a[3].n; i++) total += a[3].ints[i];
+    for (int i = 0; i < a[3].n; i++)
+        if (__builtin_add_overflow(total, a[3].ints[i], &total)) total = INT64_MAX; /* as long as no tensor is */
     if (targets->ndim == 1) {
         if (targets->sizes[0] != total) {
             return tw_fail(TW_RUNTIME_ERROR, "Expected tensor to have size %lld at dimension 0, but got size %lld for argument #2 'targets' "

@@ -1,6 +1,7 @@
 /* The elementwise engine's front: which dtype to compute in, the shape and layout of the result, checks. The walk is in tile.c. */
 #include "ops/elementwise.h"
 #include "ops/copy.h"
+#include "ops/odd.h"
 #include "ops/tile.h"
 #include "ops/trace.h"
 #include "kernels/copy.h"
@@ -537,7 +538,15 @@ static bool run_tiled(const tw_ew *ew, const tw_arg *in, int nin, tw_tensor **ou
     return ok;
 }
 
+typedef struct even_call { const tw_ew *ew; int nin; } even_call;
+
+static bool on_even(const void *call, const tw_arg *in, tw_tensor **out) {
+    const even_call *c = call;
+    return tw_elementwise(c->ew, in, c->nin, out);
+}
+
 bool tw_elementwise(const tw_ew *ew, const tw_arg *in, int nin, tw_tensor **out) {
+    if (tw_odd_used && tw_any_odd(in, nin, out, 1)) return tw_run_even(on_even, &(even_call){ew, nin}, in, nin, out, 1, false);
     int64_t began = tw_debugs(2) ? tw_debug_clock() : 0;
     int flat = run_flat(ew, in, nin, out);
     bool ok = flat ? flat > 0 : run_tiled(ew, in, nin, out);

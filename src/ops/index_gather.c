@@ -130,7 +130,6 @@ typedef struct walk {
 } walk;
 
 static void walk_init(walk *w, tw_tensor *big, int64_t dim, tw_tensor *index, tw_tensor *small) {
-    int64_t size = (int64_t)tw_dtype_size((tw_dtype)big->dtype), index_size = (int64_t)tw_dtype_size((tw_dtype)index->dtype);
     w->ndim = ranks(index);
     w->dim = (int)dim;
     w->dtype = (tw_dtype)big->dtype;
@@ -140,9 +139,9 @@ static void walk_init(walk *w, tw_tensor *big, int64_t dim, tw_tensor *index, tw
     if (small) w->small = tw_data(small);
     for (int d = 0; d < w->ndim; d++) {
         w->sizes[d] = size_at(index, d);
-        w->index_stride[d] = index->ndim ? index->strides[d] * index_size : 0;
-        w->big_stride[d] = big->ndim ? big->strides[d] * size : 0;
-        w->small_stride[d] = small && small->ndim ? small->strides[d] * size : 0;
+        w->index_stride[d] = index->ndim ? tw_step_of(index, d) : 0;
+        w->big_stride[d] = big->ndim ? tw_step_of(big, d) : 0;
+        w->small_stride[d] = small && small->ndim ? tw_step_of(small, d) : 0;
     }
     w->limit = size_at(big, w->dim);
     w->by = w->big_stride[w->dim];

@@ -74,7 +74,7 @@ struct rows {
 static void pick_rows(void *context, int64_t begin, int64_t end) {
     rows *r = context;
     const tw_tensor *t = r->self;
-    const int64_t bytes = (int64_t)tw_dtype_size(r->dtype), step = t->ndim ? t->strides[r->dim] * bytes : 0;
+    const int64_t bytes = (int64_t)tw_dtype_size(r->dtype), step = t->ndim ? tw_step_of(t, r->dim) : 0;
     tw_keyed *x = tw_calloc((size_t)r->n, sizeof *x);
     if (!x) atomic_store(&r->starved, true);
     for (int64_t row = begin; x && row < end; row++) {
@@ -82,7 +82,7 @@ static void pick_rows(void *context, int64_t begin, int64_t end) {
         int64_t rest = row;
         for (int d = t->ndim - 1; d >= 0; d--) {
             if (d == r->dim) continue;
-            from += rest % t->sizes[d] * t->strides[d] * bytes;
+            from += rest % t->sizes[d] * tw_step_of(t, d);
             rest /= t->sizes[d];
         }
         for (int64_t i = 0; i < r->n; i++) x[i] = (tw_keyed){tw_key_of(from + i * step, r->dtype), i};

@@ -1,6 +1,7 @@
 /* Runs an op below autograd: meta, allocation, the device's function. out= and in-place results are handled here for every kernel op. */
 #include "ops/elementwise.h"
 #include "ops/copy.h"
+#include "ops/odd.h"
 #include "ops/op.h"
 #include "ops/out.h"
 #include "ops/reduce.h"
@@ -253,7 +254,11 @@ static bool run_kind(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
     }
 }
 
+static bool run_even(const void *op, const tw_arg *args, tw_tensor **outs) { return tw_run(op, args, outs); }
+
 bool tw_run(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
+    if (tw_odd_used && op->kind != TW_KIND_VIEW && tw_any_odd(args, op->nparams, outs, op->nouts))
+        return tw_run_even(run_even, op, args, op->nparams, outs, op->nouts, op->flags & TW_OP_INPLACE);
     if (!tw_debugs(2) || op->kind == TW_KIND_ELEMENTWISE || op->kind == TW_KIND_VIEW) return run_kind(op, args, outs);
     int64_t began = tw_debug_clock();
     bool ok = run_kind(op, args, outs), list = op->flags & TW_OP_LIST;

@@ -169,9 +169,9 @@ bool tw_flip_run(const tw_arg *a, tw_tensor **outs) {
     const char *p = tw_data(self);
     char *q = tw_data(out);
     for (int d = 0; d < self->ndim; d++) {
-        from[d] = self->strides[d] * size * (flip[d] ? -1 : 1);
-        to[d] = out->strides[d] * size;
-        if (flip[d]) p += self->strides[d] * size * (self->sizes[d] - 1);
+        from[d] = flip[d] && self->sizes[d] > 1 ? -tw_step_of(self, d) : tw_step_of(self, d);
+        to[d] = tw_step_of(out, d);
+        if (flip[d]) p += tw_step_of(self, d) * (self->sizes[d] - 1);
     }
     int last = self->ndim - 1;
     int64_t rows = self->numel / self->sizes[last];

@@ -192,9 +192,9 @@ static void sort_rows(void *context, int64_t begin, int64_t end) {
             if (d == s->dim) continue;
             const int64_t c = rest % s->self->sizes[d];
             rest /= s->self->sizes[d];
-            r.from += c * s->self->strides[d] * s->size;
-            r.values += c * s->values->strides[d] * s->size;
-            r.indices += c * s->indices->strides[d] * 8;
+            r.from += c * tw_step_of(s->self, d);
+            r.values += c * tw_step_of(s->values, d);
+            r.indices += c * tw_step_of(s->indices, d);
         }
         ok = sort_row(&r, x);
     }
@@ -212,9 +212,9 @@ bool tw_sort_stable_run(const tw_arg *a, tw_tensor **outs) {
     sorting s = {.self = self, .values = values, .indices = indices, .dim = dim, .n = self->ndim ? self->sizes[dim] : 1,
                  .size = (int64_t)tw_dtype_size((tw_dtype)self->dtype), .dtype = (tw_dtype)self->dtype, .descending = a[3].i != 0, .stable = is_stable(a)};
     if (self->ndim) {
-        s.from_step = self->strides[dim] * s.size;
-        s.value_step = values->strides[dim] * s.size;
-        s.index_step = indices->strides[dim] * 8;
+        s.from_step = tw_step_of(self, dim);
+        s.value_step = tw_step_of(values, dim);
+        s.index_step = tw_step_of(indices, dim);
     }
     const int64_t rows = self->numel / s.n;
     if (rows == 1) sort_rows(&s, 0, 1);

@@ -71,9 +71,9 @@ static void select_rows(void *context, int64_t begin, int64_t end) {
             if (d == s->dim) continue;
             const int64_t c = rest % s->self->sizes[d];
             rest /= s->self->sizes[d];
-            from += c * s->self->strides[d] * s->size;
-            if (values) values += c * s->values->strides[d] * s->size;
-            indices += c * s->indices->strides[d] * 8;
+            from += c * tw_step_of(s->self, d);
+            if (values) values += c * tw_step_of(s->values, d);
+            indices += c * tw_step_of(s->indices, d);
         }
         select_row(s, from, values, indices, x);
     }
@@ -85,9 +85,9 @@ bool tw_topk_into(const tw_tensor *self, int64_t k, int64_t dim, bool largest, b
     selecting s = {.self = self, .values = values, .indices = indices, .dim = dim, .n = self->ndim ? self->sizes[dim] : 1, .k = k,
                    .size = (int64_t)tw_dtype_size((tw_dtype)self->dtype), .dtype = (tw_dtype)self->dtype, .largest = largest, .sorted = sorted};
     if (self->ndim) {
-        s.from_step = self->strides[dim] * s.size;
-        s.value_step = values ? values->strides[dim] * s.size : 0;
-        s.index_step = indices->strides[dim] * 8;
+        s.from_step = tw_step_of(self, dim);
+        s.value_step = values ? tw_step_of(values, dim) : 0;
+        s.index_step = tw_step_of(indices, dim);
     }
     tw_parallel(indices->numel / k, 1 + 16384 / s.n, select_rows, &s);
     return !atomic_load(&s.starved) || tw_fail_memory((size_t)s.n * 16);

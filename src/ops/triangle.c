@@ -20,12 +20,12 @@ static void cut_rows(void *context, int64_t begin, int64_t end) {
     const cut *c = context;
     const tw_tensor *t = c->t;
     const int64_t bytes = (int64_t)tw_dtype_size((tw_dtype)t->dtype), rows = t->sizes[t->ndim - 2], columns = t->sizes[t->ndim - 1];
-    const int64_t step = t->strides[t->ndim - 1] * bytes;
+    const int64_t step = tw_step_of(t, t->ndim - 1);
     for (int64_t r = begin; r < end; r++) {
-        char *row = (char *)tw_data(t) + r % rows * t->strides[t->ndim - 2] * bytes;
+        char *row = (char *)tw_data(t) + r % rows * tw_step_of(t, t->ndim - 2);
         int64_t rest = r / rows;
         for (int d = t->ndim - 3; d >= 0; d--) {
-            row += rest % t->sizes[d] * t->strides[d] * bytes;
+            row += rest % t->sizes[d] * tw_step_of(t, d);
             rest /= t->sizes[d];
         }
         int64_t edge = r % rows + c->diagonal + (c->lower ? 1 : 0); /* the first zero, or the first to stay */
@@ -38,7 +38,8 @@ static void cut_rows(void *context, int64_t begin, int64_t end) {
 
 static bool triangle(const tw_arg *a, tw_tensor *out, bool lower) {
     if (!tw_start_from(out, a[0].t)) return false;
-    cut c = {out, a[1].i, lower};
+    const int64_t far = INT64_MAX / 2; /* beyond it one more row makes no difference, but could overflow */
+    cut c = {out, a[1].i > far ? far : a[1].i < -far ? -far : a[1].i, lower};
     const int64_t columns = out->sizes[out->ndim - 1];
     if (out->numel) tw_parallel(out->numel / columns, 1 + 32768 / columns, cut_rows, &c);
     return true;
