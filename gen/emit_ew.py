@@ -241,6 +241,8 @@ def rules_of(op):
         out += f", .lead = {op.index(columns['lead'])}"
     if "guard" in columns:
         out += f", .guard = TW_GUARD_{columns['guard'].upper()}"
+    if op.out_rule == "exact":
+        out += ", .out_exact = true" + (f", .out_text = {c_string(op.out_text)}" if op.out_text else "")
     if "refuse" in columns:
         entries = ", ".join(f"[{REFUSALS.index(category)}] = {refusal(text)}" for category, text in columns["refuse"].items())
         out += f",\n    .refuse = (const tw_refusal[TW_REFUSALS]){{{entries}}}"

@@ -2,6 +2,7 @@
 #include "ops/elementwise.h"
 #include "ops/copy.h"
 #include "ops/odd.h"
+#include "ops/out.h"
 #include "ops/tile.h"
 #include "ops/trace.h"
 #include "kernels/copy.h"
@@ -346,11 +347,11 @@ static bool overlap_error(void) {
 }
 
 /* Whether the given result can be written to; *spare is set when the walk must write elsewhere first. */
-static bool check_given(tw_tensor *out, const tw_arg *in, int nin, tw_dtype result, const int64_t *sizes, int ndim, bool *spare) {
+static bool check_given(tw_tensor *out, const tw_ew *ew, const tw_arg *in, int nin, const types *ty, const int64_t *sizes, int ndim, bool *spare) {
     bool same = out->ndim == ndim && memcmp(out->sizes, sizes, (size_t)ndim * sizeof sizes[0]) == 0;
-    if (!tw_can_cast(result, (tw_dtype)out->dtype))
-        return tw_fail(TW_RUNTIME_ERROR, "result type %s can't be cast to the desired output type %s", tw_dtypes[result].type_name,
-                       tw_dtypes[out->dtype].type_name);
+    const bool part = ew->promote == TW_PROMOTE_REAL && tw_is_complex(ty->common); /* PyTorch computes the complex result and casts it */
+    const tw_out_rule rule = ew->out_exact && !part ? TW_OUT_EXACT : TW_OUT_CAST;
+    if (!tw_check_dtype(rule, rule == TW_OUT_EXACT ? ew->out_text : NULL, ty->result, (tw_dtype)out->dtype)) return false;
     if (!same) {
         for (int i = 0; i < nin; i++)
             if (in[i].tag == TW_ARG_TENSOR && in[i].t == out)
@@ -513,7 +514,7 @@ static bool run_tiled(const tw_ew *ew, const tw_arg *in, int nin, tw_tensor **ou
     if (!find_types(ew, in, nin, &ty) || !tw_broadcast_sizes(order, nin, sizes, &ndim)) return false;
     if (given && ew->promote == TW_PROMOTE_REAL && tw_is_complex(ty.common) && in[0].tag == TW_ARG_TENSOR && in[0].t == given)
         return tw_fail(TW_RUNTIME_ERROR, "In-place %s is not supported for complex tensors.", ew->name);
-    if (given && !check_given(given, in, nin, ty.result, sizes, ndim, &spare)) return false;
+    if (given && !check_given(given, ew, in, nin, &ty, sizes, ndim, &spare)) return false;
     tw_tensor *target = given;
     if (!given || spare) {
         result_strides(order, nin, ty.common, sizes, ndim, strides);

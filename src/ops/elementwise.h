@@ -43,6 +43,8 @@ typedef struct tw_ew {
     double fold_value;
     uint32_t wide;            /* bit per input that, as a single number, keeps its precision beside half types */
     uint8_t lead;             /* the input that counts as the first for the result's layout (rsub: the second) */
+    bool out_exact;           /* a given result must have the dtype; else one that it can be cast to */
+    const char *out_text;     /* what to say of another (see tw_check_dtype), instead of the rule's text */
     bool half_steps;          /* a gradient that PyTorch computes op by op: not fused in half types, where each step rounds */
 } tw_ew;
 

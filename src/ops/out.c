@@ -24,7 +24,6 @@ static const char *cpp_name(tw_dtype d) {
     }
 }
 
-/* The op's own text, where {want} and {got} stand for dtypes; one that begins with "TypeError: " is of that kind. */
 static bool own_text(const char *text, tw_dtype want, tw_dtype got) {
     static const char type_error[] = "TypeError: ";
     char line[400];
@@ -43,10 +42,10 @@ static bool own_text(const char *text, tw_dtype want, tw_dtype got) {
     return tw_fail(type ? TW_TYPE_ERROR : TW_RUNTIME_ERROR, "%s", line);
 }
 
-static bool check_dtype(const tw_op *op, tw_dtype want, tw_dtype got) {
-    if (want == got || op->out_rule == TW_OUT_ANY || (op->out_rule == TW_OUT_CAST && tw_can_cast(want, got))) return true;
-    if (op->out_text) return own_text(op->out_text, want, got);
-    if (op->out_rule == TW_OUT_EXACT)
+bool tw_check_dtype(tw_out_rule rule, const char *text, tw_dtype want, tw_dtype got) {
+    if (want == got || rule == TW_OUT_ANY || (rule == TW_OUT_CAST && tw_can_cast(want, got))) return true;
+    if (text) return own_text(text, want, got);
+    if (rule == TW_OUT_EXACT)
         return tw_fail(TW_RUNTIME_ERROR, "Expected out tensor to have dtype %s, but got %s instead", cpp_name(want), cpp_name(got));
     return tw_fail(TW_RUNTIME_ERROR, "result type %s can't be cast to the desired output type %s", tw_dtypes[want].type_name,
                    tw_dtypes[got].type_name);
@@ -78,5 +77,5 @@ bool tw_check_out(const tw_op *op, const tw_arg *args, const tw_tensor *out, tw_
         snprintf(want, sizeof want, "%s", tw_device_text(device));
         return tw_fail(TW_RUNTIME_ERROR, "Expected out tensor to have device %s, but got %s instead", want, tw_device_text(out->device));
     }
-    return check_dtype(op, dtype, (tw_dtype)out->dtype) && check_memory(op, args, out);
+    return tw_check_dtype((tw_out_rule)op->out_rule, op->out_text, dtype, (tw_dtype)out->dtype) && check_memory(op, args, out);
 }

@@ -25,6 +25,14 @@ SHARED = "some elements of the input tensor and the written-to tensor refer to a
     (lambda o: torch.quantile(X, 0.5, out=o), r"quantile\(\) out tensor must be same dtype as the input tensor"),
     (lambda o: torch._C._nn.gelu(X, out=o), "Found dtype Double but expected Float"),
     (lambda o: torch.linalg.inv(X[:, :3], out=o), "Expected out tensor to have dtype float, but got double instead"),
+    (lambda o: torch.ceil(X, out=o), "Found dtype Double but expected Float"),
+    (lambda o: torch.neg(X, out=o), "Found dtype Double but expected Float"),
+    (lambda o: torch.where(X > 2, X, X, out=o), "Expected out type to be Float but got Double"),
+    (lambda o: torch.heaviside(X, X, out=o), "heaviside is not yet implemented for tensors with different dtypes."),
+    (lambda o: torch.signbit(X, out=o), "signbit does not support non-boolean outputs."),
+    (lambda o: torch.take_along_dim(X, INDEX[:1], 1, out=o), "Expected out tensor to have dtype float, but got double instead"),
+    (lambda o: torch.linalg.cholesky(torch.eye(3), out=o), "Expected out tensor to have dtype float, but got double instead"),
+    (lambda o: torch.linalg.vecdot(X, X, out=o), "linalg.vecdot: Expected out of dtypeFloat but found Double"),
 ])
 def test_exact_dtypes(call, text):
     with pytest.raises(RuntimeError, match=text):
@@ -41,6 +49,16 @@ def test_dtypes_that_results_are_cast_to():
         torch.diag(X, out=torch.empty(0, dtype=torch.float64))
     with pytest.raises(RuntimeError, match=r"mean.dtype_out\(\): input types can't be cast to the desired output type Int"):
         torch.mean(X, 0, out=torch.empty(0, dtype=torch.int32))
+
+
+def test_elementwise_results_are_cast_to_what_can_hold_them():
+    assert torch.exp(X, out=torch.empty(0, dtype=torch.float64)).dtype == torch.float64
+    assert torch.abs(torch.tensor([3 + 4j]), out=torch.empty(0, dtype=torch.float64)).tolist() == [5]  # unlike that of real numbers
+    assert torch.clamp(X, torch.zeros(1), out=torch.empty(0, dtype=torch.float64)).dtype == torch.float64
+    with pytest.raises(RuntimeError, match="result type Float can't be cast to the desired output type Long"):
+        torch.exp(X, out=torch.empty(0, dtype=torch.int64))
+    with pytest.raises(RuntimeError, match="fft expects a complex output tensor, but got Float"):
+        torch.fft.fft(X, out=torch.empty(0))
 
 
 def test_factories_make_what_out_is():
