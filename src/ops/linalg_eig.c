@@ -1,4 +1,5 @@
-/* Decompositions: QR, singular values, eigenvalues, least squares. QR of real matrices is our own (reflect.c); the rest is LAPACK's. */
+/* Decompositions: QR, eigenvalues, least squares. QR of real matrices and the reflections of large symmetric ones are our own (reflect.c); the
+ * rest is LAPACK's. */
 #include "ops/linalg_solve.h"
 #include "ops/reflect.h"
 #include "ops_decl.h"
@@ -111,69 +112,6 @@ bool tw_geqrf_run(const tw_arg *a, tw_tensor **outs) {
     return ok;
 }
 
-/* --- singular values ----------------------------------------------------------------------------------------------------------- */
-
-/* (A, full_matrices, compute_uv) -> (U, S, Vh); without uv they are empty */
-bool tw__linalg_svd_meta(const tw_arg *a, tw_meta *outs) {
-    const tw_tensor *A = a[0].t;
-    if (!tw_check_matrix("linalg.svd", A, "A") || !tw_check_lapack_dtype("linalg.svd", A)) return false;
-    const int64_t m = tw_rows(A), n = tw_columns(A), k = m < n ? m : n, none = 0;
-    const tw_dtype dtype = (tw_dtype)A->dtype;
-    if (!tw_vector_meta(&outs[1], A, tw_dtypes[dtype].real, k)) return false;
-    if (!a[2].i) return tw_meta_set(&outs[0], dtype, A->device, &none, 1) && tw_meta_set(&outs[2], dtype, A->device, &none, 1);
-    return tw_matrix_meta(&outs[0], A, dtype, m, a[1].i ? m : k) && tw_matrix_meta(&outs[2], A, dtype, a[1].i ? n : k, n);
-}
-
-/* An identity where there is nothing to decompose. */
-static void eye(char *to, int64_t n, tw_dtype dtype) {
-    const size_t bytes = tw_dtype_size(dtype);
-    memset(to, 0, (size_t)(n * n) * bytes);
-    for (int64_t i = 0; i < n; i++) tw_store_scalar(to + (size_t)(i * n + i) * bytes, dtype, tw_int(1));
-}
-
-bool tw__linalg_svd_run(const tw_arg *a, tw_tensor **outs) {
-    tw_tensor *A = tw_column_major_new(a[0].t);
-    if (!A) return false;
-    const tw_dtype dtype = (tw_dtype)A->dtype;
-    const bool uv = a[2].i != 0, full = a[1].i != 0, is_complex = tw_is_complex(dtype);
-    const int m = (int)tw_rows(A), n = (int)tw_columns(A), k = least(m, n), u = full ? m : k, v = full ? n : k;
-    const int lead = tw_at_least_one(m), lead_v = tw_at_least_one(v), query = -1;
-    const char *job = !uv ? "N" : full ? "A" : "S";
-    tw_lapack_fn gesdd = tw_lapack("linalg.svd", "gesdd", NULL, dtype);
-    int *iwork = tw_calloc((size_t)tw_at_least_one(8 * (int64_t)k), sizeof *iwork), info = 0;
-    const int64_t real_room = is_complex ? (int64_t)k * most(5 * k + 7, 2 * most(m, n) + 2 * k + 1) + 1 : 1;
-    double *rwork = tw_calloc((size_t)real_room, sizeof *rwork), size[2] = {0, 0};
-    void *work = NULL;
-    bool ok = gesdd && iwork && rwork;
-    int room = 1;
-    if (ok && k) {
-        if (is_complex) gesdd(job, &m, &n, NULL, &lead, NULL, NULL, &lead, NULL, &lead_v, size, &query, rwork, iwork, &info, (size_t)1);
-        else gesdd(job, &m, &n, NULL, &lead, NULL, NULL, &lead, NULL, &lead_v, size, &query, iwork, &info, (size_t)1);
-        room = tw_work_size(size, dtype);
-    }
-    ok = ok && (work = tw_calloc((size_t)room, tw_dtype_size(dtype)));
-    for (int64_t b = 0; ok && b < tw_matrices(A); b++) {
-        void *from = tw_matrix_at(A, b, (int64_t)m * n), *s = tw_matrix_at(outs[1], b, k);
-        void *to_u = uv ? tw_matrix_at(outs[0], b, (int64_t)m * u) : NULL, *to_v = uv ? tw_matrix_at(outs[2], b, (int64_t)v * n) : NULL;
-        if (k == 0) {
-            if (uv && full && m) eye(to_u, m, dtype);
-            if (uv && full && n) eye(to_v, n, dtype);
-            continue;
-        }
-        if (is_complex) gesdd(job, &m, &n, from, &lead, s, to_u, &lead, to_v, &lead_v, work, &room, rwork, iwork, &info, (size_t)1);
-        else gesdd(job, &m, &n, from, &lead, s, to_u, &lead, to_v, &lead_v, work, &room, iwork, &info, (size_t)1);
-        char text[48];
-        if (info)
-            ok = tw_fail(TW_LINALG_ERROR, "linalg.svd: %sThe algorithm failed to converge because the input matrix is ill-conditioned or has too many "
-                         "repeated singular values (error code: %d).", tw_batch_text(a[0].t, b, text, sizeof text), info);
-    }
-    tw_release(A);
-    tw_free(iwork);
-    tw_free(rwork);
-    tw_free(work);
-    return ok;
-}
-
 /* --- symmetric eigenvalues ------------------------------------------------------------------------------------------------------- */
 
 /* (A, UPLO, compute_v) -> (L, V) */
@@ -186,19 +124,6 @@ bool tw__linalg_eigh_meta(const tw_arg *a, tw_meta *outs) {
     const tw_dtype dtype = (tw_dtype)A->dtype;
     if (!tw_vector_meta(&outs[0], A, tw_dtypes[dtype].real, tw_rows(A))) return false;
     return a[2].i ? tw_matrix_meta(&outs[1], A, dtype, tw_rows(A), tw_rows(A)) : tw_meta_set(&outs[1], dtype, A->device, &none, 1);
-}
-
-/* From this size on, the parts of it that are reflections are ours. */
-enum { LARGE = 128 };
-
-/* The largest magnitude is one whose squares neither vanish nor overflow. */
-static bool is_moderate(const void *m, int64_t n, tw_dtype dtype) {
-    double most = 0;
-    for (int64_t i = 0; i < n; i++) {
-        const double x = fabs(dtype == TW_FLOAT32 ? (double)((const float *)m)[i] : ((const double *)m)[i]);
-        if (!(x <= most)) most = x;
-    }
-    return dtype == TW_FLOAT32 ? most > 1e-12 && most < 1e12 : most > 1e-120 && most < 1e120;
 }
 
 typedef struct eigh_calls {
@@ -251,7 +176,7 @@ static bool find_eigh(eigh_calls *f) {
         f->whole(job, f->uplo, &f->n, NULL, &lead, NULL, size, &query, &f->int_room, &query, &info, (size_t)1, (size_t)1);
     }
     f->room = tw_work_size(size, f->dtype);
-    if (tw_reflect_takes(f->dtype) && f->n >= LARGE && f->uplo[0] == 'L') {
+    if (tw_reflect_takes(f->dtype) && f->n >= TW_REFLECT_LARGE && f->uplo[0] == 'L') {
         if (!(f->inner = tw_lapack("linalg.eigh", f->vectors ? "stedc" : "sterf", NULL, f->dtype))) return false;
         if (!(f->space = tw_block_alloc((size_t)f->n * (size_t)f->n * bytes)) || !(f->tau = tw_calloc(2 * (size_t)f->n, bytes))) return false;
     }
@@ -270,7 +195,7 @@ bool tw__linalg_eigh_run(const tw_arg *a, tw_tensor **outs) {
     for (int64_t b = 0; ok && n && b < tw_matrices(V); b++) {
         void *m = tw_matrix_at(V, b, n * n), *w = tw_matrix_at(outs[0], b, n);
         int info = 0;
-        if (f.inner && is_moderate(m, n * n, f.dtype)) ok = eigh_large(&f, m, w, &info);
+        if (f.inner && tw_is_moderate(m, n * n, f.dtype)) ok = eigh_large(&f, m, w, &info);
         else info = eigh_by_lapack(&f, m, w);
         char text[48];
         if (info)

@@ -101,3 +101,12 @@ bool tw_reflect_factor(tw_dtype dtype, int64_t m, int64_t n, void *a, int64_t le
     tw_block_free(room, bytes);
     return ok;
 }
+
+bool tw_is_moderate(const void *p, int64_t n, tw_dtype dtype) {
+    double most = 0;
+    for (int64_t i = 0; i < n; i++) {
+        const double x = fabs(dtype == TW_FLOAT32 ? (double)((const float *)p)[i] : ((const double *)p)[i]);
+        if (!(x <= most)) most = x;
+    }
+    return dtype == TW_FLOAT32 ? most > 1e-12 && most < 1e12 : most > 1e-120 && most < 1e120;
+}

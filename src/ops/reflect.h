@@ -6,6 +6,11 @@
 
 static inline bool tw_reflect_takes(tw_dtype dtype) { return dtype == TW_FLOAT32 || dtype == TW_FLOAT64; }
 
+/* From this size on, what LAPACK's decompositions have of reflections is ours. */
+enum { TW_REFLECT_LARGE = 128 };
+/* Whether the largest magnitude of n numbers is one whose squares neither vanish nor overflow. */
+bool tw_is_moderate(const void *x, int64_t n, tw_dtype dtype);
+
 /* a (m x n, column-major) = Q R in place: R, and below its diagonal the min(m, n) reflections. */
 bool tw_reflect_factor(tw_dtype dtype, int64_t m, int64_t n, void *a, int64_t lead, void *tau);
 
@@ -32,4 +37,7 @@ bool tw_reflect_product(tw_dtype dtype, bool subtract, int64_t m, int64_t n, int
  * replace the columns below the places beside the diagonal. */
 bool tw_tridiagonal(tw_dtype dtype, int64_t n, void *a, int64_t lead, void *d, void *e, void *tau);
 
+/* a (m x n, m >= n, column-major) = Q B P^T: diagonal d (n) and e (n - 1), right of it, of B. Q's n reflections replace a's columns below the
+ * diagonal; those of P, n - 1 of rows from 1 on, go to the columns of p (n x n) below its diagonal. */
+bool tw_bidiagonal(tw_dtype dtype, int64_t m, int64_t n, void *a, int64_t lead, void *d, void *e, void *tau_q, void *p, void *tau_p);
 #endif

@@ -247,3 +247,33 @@ def test_large_symmetric_matrices(n, dtype):
             assert (V * (values / scale).unsqueeze(-2) @ V.mT - A).abs().max().item() <= 50 * eps * n
             assert (torch.linalg.eigvalsh(one, UPLO=uplo) / scale - values / scale).abs().max().item() <= 50 * eps * n
             assert (values[:, 1:] >= values[:, :-1]).all().item()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("m, n", [(127, 130), (128, 128), (200, 150), (150, 200), (140, 300), (300, 140), (161, 161)])
+def test_singular_values_of_large_matrices(m, n, dtype):
+    """Every path of the reflections: about square, tall and wide; also of low rank, and beyond moderate sizes of numbers, where LAPACK does it all."""
+    torch.manual_seed(m)
+    A = torch.randn(2, m, n, dtype=dtype)
+    A[1] = A[1, :, :20] @ A[1, :20]
+    eps = torch.finfo(dtype).eps
+    for scale in (1, torch.finfo(dtype).tiny ** 0.75, torch.finfo(dtype).max ** 0.75):
+        values = torch.linalg.svdvals(A * scale) / scale
+        for full in (True, False):
+            U, S, Vh = torch.linalg.svd(A * scale, full_matrices=full)
+            k = min(m, n)
+            assert U.shape[-2:] == (m, m if full else k) and Vh.shape[-2:] == (n if full else k, n)
+            assert (U.mT @ U - torch.eye(U.shape[-1], dtype=dtype)).abs().max().item() <= 20 * eps * m**0.5
+            assert (Vh @ Vh.mT - torch.eye(Vh.shape[-2], dtype=dtype)).abs().max().item() <= 20 * eps * n**0.5
+            small = 20 * eps * max(m, n) ** 0.5 * values.max().item()
+            assert (U[..., :k] * (S / scale).unsqueeze(-2) @ Vh[:, :k] - A).abs().max().item() <= small
+            assert (S / scale - values).abs().max().item() <= small
+            assert (S[:, 1:] <= S[:, :-1]).all().item() and values[1, 20:].max().item() <= small
+
+
+def test_large_matrices_with_nothing_in_them():
+    for A in (torch.zeros(130, 140), torch.eye(130), torch.ones(140, 130)):
+        U, S, Vh = torch.linalg.svd(A, full_matrices=False)
+        assert (U * S @ Vh - A).abs().max().item() <= 1e-4 and (U.t() @ U - torch.eye(130)).abs().max().item() <= 1e-4
+    with pytest.raises(RuntimeError):
+        torch.linalg.svd(torch.full((130, 130), float("nan")))
