@@ -1,5 +1,6 @@
 /* Attributes of a tensor. Methods that are no ops are in methods.c. */
 #include "ext/ext.h"
+#include "ops/linalg.h"
 #include "ext/number.h"
 #include "op_ids.h"
 
@@ -185,8 +186,8 @@ static int set_grad(PyObject *self, tw_tensor *t, PyObject *value) {
             PyErr_Format(PyExc_RuntimeError, "attempting to assign a gradient with dtype '%s' to a tensor with grad_dtype '%s'. The gradient "
                          "must match the tensor's grad_dtype (defaults to the tensor's dtype). You can set the tensor's grad_dtype attribute "
                          "with a specific dtype, or None to allow any dtype. Set grad_dtype with caution. Diverging the dtypes of a tensor "
-                         "and its gradient may break downstream systems that assume they match.", tw_dtypes[g->dtype].name,
-                         tw_dtypes[t->dtype].name);
+                         "and its gradient may break downstream systems that assume they match.", tw_cpp_name((tw_dtype)g->dtype),
+                         tw_dtypes[t->dtype].type_name);
             return -1;
         }
         if (g->device != t->device) {

@@ -1,5 +1,5 @@
 /* Callables made from the table: torch.add, Tensor.add_, nn.functional.relu, ... One type, one path for all ops. */
-#include "ext/parse.h"
+#include "ext/old_calls.h"
 
 typedef struct callable {
     PyObject_HEAD
@@ -266,7 +266,13 @@ static PyObject *call(PyObject *o, PyObject *const *args, size_t nargsf, PyObjec
         }
         if (PyErr_Occurred()) break;
     }
-    result = fail_parse(&p, c);
+    tw_py_old old;
+    if (!PyErr_Occurred() && tw_py_old_call(&p, b, &old)) {
+        result = tw_py_parse_op(&p, b->has_out, true) ? run_parsed(&p, c) : NULL;
+        Py_DECREF(old.kwnames);
+    } else {
+        result = fail_parse(&p, c);
+    }
     tw_py_parse_free(&p);
     return result;
 }

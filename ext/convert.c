@@ -255,7 +255,7 @@ static bool store_tensor(char *to, tw_dtype d, tw_tensor *t) {
 }
 
 static bool store(char *to, tw_dtype d, PyObject *o) {
-    if (PyFloat_CheckExact(o)) {
+    if (PyFloat_CheckExact(o) && !(tw_is_integral(d) && d != TW_BOOL)) {
         double v = PyFloat_AS_DOUBLE(o);
         if (d == TW_FLOAT32) *(float *)to = (float)v;
         else if (d == TW_FLOAT64) *(double *)to = v;
@@ -288,14 +288,13 @@ static bool store(char *to, tw_dtype d, PyObject *o) {
         else PyErr_Format(PyExc_TypeError, "must be real number, not %s", Py_TYPE(o)->tp_name);
         return false;
     }
-    if (s.kind == TW_SCALAR_COMPLEX && !tw_is_complex(d)) {
-        PyErr_SetString(PyExc_RuntimeError, "value cannot be converted to type at::ArrayRef without overflow");
-        PyErr_Format(PyExc_TypeError, "must be real number, not complex");
+    if (s.kind == TW_SCALAR_COMPLEX && !tw_is_complex(d) && d != TW_BOOL) {
+        PyErr_SetString(PyExc_TypeError, tw_is_integral(d) ? "'complex' object cannot be interpreted as an integer"
+                                                           : "must be real number, not complex");
         return false;
     }
-    if (s.kind == TW_SCALAR_INT && tw_is_integral(d) && d != TW_BOOL && !tw_scalar_fits(s, d)) {
-        PyErr_Format(PyExc_RuntimeError, "value cannot be converted to type %s without overflow",
-                     d == TW_UINT8 ? "uint8" : d == TW_INT8 ? "int8" : d == TW_INT16 ? "int16" : d == TW_INT32 ? "int" : tw_dtypes[d].name);
+    if (tw_is_integral(d) && d != TW_BOOL && !tw_scalar_fits(s, d)) {
+        PyErr_Format(PyExc_RuntimeError, "value cannot be converted to type %s without overflow", tw_dtypes[d].name);
         return false;
     }
     tw_store_scalar(to, d, s);

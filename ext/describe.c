@@ -53,7 +53,7 @@ static void put_given(text *t, const tw_py_parse *p) {
         if (i >= p->ngiven) put(t, "%s=", PyUnicode_AsUTF8(PyTuple_GET_ITEM(p->kwnames, i - p->ngiven)));
         put_type(t, p->given[i]);
     }
-    put(t, ")");
+    put(t, p->ngiven == from && nkeywords ? ", )" : ")"); /* as PyTorch has it */
 }
 
 static void put_default(text *t, const tw_param *param) {
@@ -108,6 +108,7 @@ PyObject *tw_py_text_signature(const tw_op *op) {
 static int put_signature(text *t, const tw_py_parse *p, const tw_op *op, bool takes_out, unsigned numbers) {
     int self = p->method ? op->self : -1, count = 0;
     bool star = false;
+    const bool factory = tw_py_is_factory(op);
     put(t, "(");
     for (int i = 0; i < op->nparams; i++) {
         const tw_param *param = &op->params[i];
@@ -117,20 +118,34 @@ static int put_signature(text *t, const tw_py_parse *p, const tw_op *op, bool ta
             put(t, "*, ");
             star = true;
         }
+        if (takes_out && factory && strcmp(param->name, "dtype") == 0) {
+            put(t, "Tensor out = None, ");
+            takes_out = false;
+            count++;
+        }
         const bool number = numbers >> i & 1u;
         put(t, "%s %s", number ? "Number" : tw_py_param_type(param), strcmp(param->name, "self") == 0 && !number ? "input" : param->name);
-        if (param->has_default) put_default(t, param);
+        if (factory && strcmp(param->name, "pin_memory") == 0) put(t, " = False");
+        else if (param->has_default) put_default(t, param);
     }
     if (takes_out) {
         put(t, "%s%s%s out = None", count ? ", " : "", star ? "" : "*, ", op->nouts > 1 || op->flags & TW_OP_LIST ? "tuple of Tensors" : "Tensor");
         count++;
     }
-    if (tw_py_is_factory(op)) {
+    if (factory) {
         put(t, ", bool requires_grad = False");
         count++;
     }
     put(t, ")");
     return count;
+}
+
+PyObject *tw_py_signature(const tw_py_parse *p, const tw_op *op, bool takes_out) {
+    text t = {NULL, 0, 0};
+    put_signature(&t, p, op, takes_out, 0);
+    PyObject *o = t.at ? PyUnicode_FromString(t.at) : PyErr_NoMemory();
+    PyMem_Free(t.at);
+    return o;
 }
 
 /* Marks with ! what this overload does not take. */

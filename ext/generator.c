@@ -27,6 +27,10 @@ static PyObject *generator_new(PyTypeObject *type, PyObject *args, PyObject *kw)
             PyErr_Format(PyExc_TypeError, "Generator(): argument 'device' (position 1) must be torch.device, not %s", Py_TYPE(device)->tp_name);
         return NULL;
     }
+    if (device && d != TW_CPU) {
+        PyErr_Format(PyExc_RuntimeError, "Device type %s is not supported for torch.Generator() api.", tw_device_text(d));
+        return NULL;
+    }
     tw_generator *g = tw_generator_new(UINT64_C(67280421310721));
     return g ? wrap_generator(g) : tw_py_raise();
 }

@@ -27,8 +27,17 @@ static void drop_object(void *context) {
     PyGILState_Release(gil);
 }
 
+static bool has_changed(PyObject *hook, const char *what) {
+    PyObject *name = PyObject_GetAttrString(hook, "__name__");
+    if (!name) PyErr_Clear();
+    if (name && PyUnicode_Check(name)) PyErr_Format(PyExc_RuntimeError, "hook '%U' has changed the %s", name, what);
+    else PyErr_Format(PyExc_RuntimeError, "hook has changed the %s", what);
+    Py_XDECREF(name);
+    return false;
+}
+
 /* The gradient given to Python, and what comes back in its place: None keeps it. */
-static bool replace(tw_tensor **g, PyObject *result) {
+static bool replace(tw_tensor **g, PyObject *result, PyObject *hook) {
     if (result == Py_None) return true;
     if (!tw_py_is_tensor(result)) {
         PyErr_Format(PyExc_TypeError, "expected Variable, but hook returned '%s'", Py_TYPE(result)->tp_name);
@@ -39,13 +48,13 @@ static bool replace(tw_tensor **g, PyObject *result) {
         bool same = t->ndim == old->ndim;
         for (int i = 0; same && i < t->ndim; i++) same = t->sizes[i] == old->sizes[i];
         if (!same) {
-            PyErr_Format(PyExc_RuntimeError, "hook has changed the size of value");
-            return false;
+            return has_changed(hook, "size of value");
         }
         if (t->dtype != old->dtype) {
-            PyErr_Format(PyExc_RuntimeError, "hook has changed the type of value (was torch.%sTensor got torch.%sTensor)",
-                         tw_dtypes[old->dtype].type_name, tw_dtypes[t->dtype].type_name);
-            return false;
+            char what[96];
+            snprintf(what, sizeof what, "type of value (was torch.%sTensor got torch.%sTensor)", tw_dtypes[old->dtype].type_name,
+                     tw_dtypes[t->dtype].type_name);
+            return has_changed(hook, what);
         }
     }
     tw_tensor_retain(t);
@@ -59,7 +68,7 @@ static bool call_tensor_hook(void *context, tw_node *node, tw_tensor **grads, in
     if (!grads[0]) return true;
     PyGILState_STATE gil = PyGILState_Ensure();
     PyObject *g = tw_py_wrap_borrowed(grads[0]), *r = g ? PyObject_CallOneArg(context, g) : NULL;
-    bool ok = r && replace(&grads[0], r);
+    bool ok = r && replace(&grads[0], r, context);
     if (!ok) tw_py_stash_error();
     Py_XDECREF(g);
     Py_XDECREF(r);
@@ -93,7 +102,7 @@ PyObject *tw_py_tensors_tuple(tw_tensor *const *ts, int n) {
     return tuple;
 }
 
-static bool replace_all(tw_tensor **grads, int n, PyObject *result) {
+static bool replace_all(tw_tensor **grads, int n, PyObject *result, PyObject *hook) {
     if (result == Py_None) return true;
     PyObject *single[1] = {result}, **items = single;
     Py_ssize_t given = 1;
@@ -106,7 +115,7 @@ static bool replace_all(tw_tensor **grads, int n, PyObject *result) {
         return false;
     }
     for (int i = 0; i < n; i++)
-        if (!replace(&grads[i], items[i])) return false;
+        if (!replace(&grads[i], items[i], hook)) return false;
     return true;
 }
 
@@ -114,7 +123,7 @@ static bool call_pre_hook(void *context, tw_node *node, tw_tensor **grads, int n
     (void)node, (void)other, (void)nother;
     PyGILState_STATE gil = PyGILState_Ensure();
     PyObject *g = tw_py_tensors_tuple(grads, n), *r = g ? PyObject_CallOneArg(context, g) : NULL;
-    bool ok = r && replace_all(grads, n, r);
+    bool ok = r && replace_all(grads, n, r, context);
     if (!ok) tw_py_stash_error();
     Py_XDECREF(g);
     Py_XDECREF(r);
@@ -127,7 +136,7 @@ static bool call_post_hook(void *context, tw_node *node, tw_tensor **grads, int 
     PyGILState_STATE gil = PyGILState_Ensure();
     PyObject *g = tw_py_tensors_tuple(grads, n), *o = tw_py_tensors_tuple(other, nother);
     PyObject *r = g && o ? PyObject_CallFunctionObjArgs(context, g, o, NULL) : NULL;
-    bool ok = r && replace_all(grads, n, r);
+    bool ok = r && replace_all(grads, n, r, context);
     if (!ok) tw_py_stash_error();
     Py_XDECREF(g);
     Py_XDECREF(o);

@@ -52,7 +52,7 @@ static bool take_slice(walk *w, PyObject *o) {
     int64_t start, stop, step;
     if (!slice_end(s->step, 1, &step)) return false;
     if (step <= 0) {
-        PyErr_SetString(PyExc_ValueError, "step must be greater than zero");
+        PyErr_SetString(PyExc_ValueError, step == 0 ? "slice step cannot be zero" : "step must be greater than zero");
         return false;
     }
     if (!slice_end(s->start, 0, &start) || !slice_end(s->stop, INT64_MAX, &stop)) return false;
@@ -109,6 +109,9 @@ static bool take_tensor(walk *w, tw_tensor *t) {
         PyErr_SetString(PyExc_IndexError, "tensors used as indices must be long, int, byte or bool tensors");
         return false;
     }
+    if (t->dtype == TW_UINT8 &&
+        PyErr_WarnEx(PyExc_UserWarning, "indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead.", 1) < 0)
+        return false;
     tw_tensor_retain(t);
     return record(w, t);
 }
@@ -197,7 +200,7 @@ static bool is_old_tuple(PyObject *o) {
     if (!PyList_Check(o) || PyList_GET_SIZE(o) >= 32) return false;
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(o); i++) {
         PyObject *item = PyList_GET_ITEM(o, i);
-        if (PySlice_Check(item) || item == Py_None || item == Py_Ellipsis) return true;
+        if (PySlice_Check(item) || item == Py_None || item == Py_Ellipsis || tw_py_is_tensor(item) || PySequence_Check(item)) return true;
     }
     return false;
 }
@@ -306,6 +309,18 @@ static tw_tensor *without_leading_ones(tw_tensor *value, int ndim) {
     return tw_py_op1_raw(TW_OP_reshape, 2, a);
 }
 
+/* What does not broadcast to the target is refused in expand's words. */
+static bool fits(tw_tensor *value, tw_tensor *target) {
+    const int extra = target->ndim - value->ndim;
+    bool same = extra >= 0;
+    for (int i = 0; same && i < value->ndim; i++) same = value->sizes[i] == 1 || value->sizes[i] == target->sizes[i + extra];
+    if (same) return true;
+    tw_arg a[2] = {tw_a_tensor(value), tw_a_ints(target->sizes, target->ndim)};
+    tw_tensor *expanded = tw_py_op1_raw(TW_OP_expand, 2, a);
+    tw_release(expanded);
+    return expanded != NULL;
+}
+
 static bool run_inplace(int op_id, int n, const tw_arg *args) {
     const tw_op *op = &tw_ops[op_id];
     tw_arg full[TW_MAX_ARGS];
@@ -328,6 +343,12 @@ static tw_tensor *value_tensor(tw_tensor *self, PyObject *value) {
         PyErr_Format(PyExc_TypeError, "can't assign a %s to a torch.%sTensor", Py_TYPE(value)->tp_name, tw_dtypes[self->dtype].type_name);
         return NULL;
     }
+    /* half types take what a double holds: what is too large becomes infinite */
+    const tw_dtype holds = self->dtype == TW_FLOAT16 || self->dtype == TW_BFLOAT16 ? TW_FLOAT64 : (tw_dtype)self->dtype;
+    if (!tw_check_number(s, holds)) {
+        tw_py_raise();
+        return NULL;
+    }
     tw_tensor *t = tw_scalar_new(s, (tw_dtype)self->dtype, self->device == TW_META ? TW_META : TW_CPU);
     if (!t) tw_py_raise();
     return t;
@@ -341,7 +362,7 @@ static bool assign(PyObject *self, PyObject *index, PyObject *value) {
     if (w.count == 0) {
         fitted = without_leading_ones(v, w.t->ndim);
         tw_arg a[2] = {tw_a_tensor(w.t), tw_a_tensor(fitted)};
-        ok = fitted && run_inplace(TW_OP_copy_, 2, a);
+        ok = fitted && fits(fitted, w.t) && run_inplace(TW_OP_copy_, 2, a);
         goto done;
     }
     tw_tensor *list[MAX_INDICES];

@@ -376,7 +376,8 @@ PyObject *tw_py_compare(PyObject *a, PyObject *b, int op) {
     return binary(ids[op], ids[op], a, b);
 }
 
-Py_hash_t tw_py_tensor_hash(PyObject *self) { return _Py_HashPointer(self); }
+/* id(self), as in PyTorch: not the pointer rotated, as Python's own objects have it. */
+Py_hash_t tw_py_tensor_hash(PyObject *self) { return (Py_hash_t)self; }
 
 static Py_ssize_t length(PyObject *o) {
     tw_tensor *t = tw_py_tensor_of(o);

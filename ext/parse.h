@@ -35,6 +35,7 @@ static inline void tw_py_parse_free(tw_py_parse *p) {
 }
 /* "combination of arguments" error over all overloads of a binding. */
 PyObject *tw_py_text_signature(const tw_op *op); /* "($self, dim=0)" of a method */
+PyObject *tw_py_signature(const tw_py_parse *p, const tw_op *op, bool takes_out); /* "(Tensor other, *, Number alpha = 1)", for messages */
 void tw_py_parse_error(tw_py_parse *p, const tw_binding *b);
 /* Whether o would be accepted by the parameter. */
 bool tw_py_parse_accepts(const tw_param *param, PyObject *o);

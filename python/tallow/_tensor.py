@@ -1,5 +1,8 @@
 """Tensor: what the extension's type does not do. No arithmetic here: operators are slots of TensorBase."""
 
+import math
+import warnings
+
 from tallow import _C
 
 _TensorBase = _C.TensorBase
@@ -125,6 +128,38 @@ class Tensor(_TensorBase):
 
     def refine_names(self, *names):
         raise NotImplementedError("Tensor.refine_names: named tensors")
+
+    def resize(self, *sizes):
+        """Deprecated: reshape() under its old name."""
+        warnings.warn("non-inplace resize is deprecated", stacklevel=2)
+        sizes = tuple(sizes[0]) if len(sizes) == 1 and isinstance(sizes[0], (tuple, list)) else sizes
+        count = math.prod(sizes)
+        if count != self.numel():
+            raise RuntimeError(
+                f"requested resize to {'x'.join(map(str, sizes))} ({count} elements in total), but the given tensor has a size of "
+                f"{'x'.join(map(str, self.size()))} ({self.numel()} elements). autograd's resize can only change the shape of a given "
+                "tensor, while preserving the number of elements. "
+            )
+        return self.contiguous().view(sizes)
+
+    def resize_as(self, tensor):
+        """Deprecated: reshape_as() under its old name."""
+        warnings.warn("non-inplace resize_as is deprecated", stacklevel=2)
+        return self.resize(*tensor.size())
+
+    def _removed(name):
+        def method(self, *args, **kwargs):
+            from tallow import _linalg_utils
+
+            return getattr(_linalg_utils, name)(self, *args, **kwargs)
+
+        method.__name__ = name
+        method.__qualname__ = "Tensor." + name
+        method.__doc__ = "Removed from PyTorch; says what to use."
+        return method
+
+    solve, lstsq, eig, symeig = map(_removed, ("solve", "lstsq", "eig", "symeig"))
+    del _removed
 
     def module_load(self, other, assign=False):
         """What load_state_dict() puts in the place of this tensor."""

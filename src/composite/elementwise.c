@@ -1,6 +1,7 @@
 /* Elementwise ops made of others. */
 #include "entries.h"
 #include "kernels/number.h"
+#include "ops/elementwise.h"
 #include "ops_decl.h"
 #include <float.h>
 #include <math.h>
@@ -33,8 +34,14 @@ bool tw_div_Tensor_mode_composite(const tw_arg *a, tw_tensor **outs) {
 static bool clamp(const tw_arg *a, tw_tensor **outs) {
     bool low = a[1].tag != TW_ARG_NONE, high = a[2].tag != TW_ARG_NONE;
     if (!low && !high) return tw_fail(TW_RUNTIME_ERROR, "torch.clamp: At least one of 'min' or 'max' must not be None");
-    if (tw_is_complex((tw_dtype)a[0].t->dtype)) return tw_fail(TW_RUNTIME_ERROR, "clamp is not supported for complex types");
+    if (tw_is_complex((tw_dtype)a[0].t->dtype)) return tw_fail(TW_NOT_IMPLEMENTED_ERROR, "clamp is not supported for complex types");
     const tw_arg limit[] = {a[0], low ? a[1] : a[2]};
+    const tw_dtype dtype = tw_result_type(a, 3);
+    if (dtype == TW_DTYPE_NONE) return false;
+    if (tw_is_complex(dtype) && tw_is_integral((tw_dtype)a[0].t->dtype))
+        return tw_fail(TW_NOT_IMPLEMENTED_ERROR, "clamp is not supported for complex types");
+    for (int i = 1; i < 3; i++)
+        if (tw_a_is_number(&a[i]) && !tw_check_number(tw_a_to_scalar(&a[i]), tw_is_complex(dtype) ? TW_FLOAT64 : dtype)) return false;
     if (low && high) return one(outs, TW_OP__clamp, 3, a);
     return one(outs, low ? TW_OP_clamp_min : TW_OP_clamp_max, 2, limit);
 }

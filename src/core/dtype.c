@@ -266,22 +266,45 @@ static bool int_fits(tw_scalar s, tw_dtype d) {
     if (s.kind >= TW_SCALAR_FLOAT) {
         const double low = tw_dtypes[d].is_signed ? -ldexp(1.0, bits - 1) : 0.0;
         const double high = ldexp(1.0, tw_dtypes[d].is_signed ? bits - 1 : bits);
-        /* PyTorch lets negative numbers wrap into unsigned types down to minus their maximum */
-        return s.re < high && s.re >= (tw_dtypes[d].is_signed ? low : -high + 1);
+        return s.re >= low && (bits == 64 ? s.re <= high : s.re <= high - 1); /* 2^63 and 2^64 pass: they are what the limit is as a double */
     }
     if (bits == 64) return true;
     const int64_t high = ((int64_t)1 << (tw_dtypes[d].is_signed ? bits - 1 : bits)) - 1;
-    return s.i <= high && s.i >= (tw_dtypes[d].is_signed ? -high - 1 : -high);
+    return s.i <= high && s.i >= (tw_dtypes[d].is_signed ? -high - 1 : -high); /* negative ints may wrap into unsigned types */
 }
 
 bool tw_scalar_fits(tw_scalar s, tw_dtype d) {
+    if (d == TW_BOOL) return true;
     if (s.kind == TW_SCALAR_COMPLEX && !tw_is_complex(d)) {
         if (s.im != 0) return false;
         s = tw_float(s.re);
     }
-    if (d == TW_BOOL) return true;
     if (tw_dtypes[d].category == INTEGER) return int_fits(s, d);
     const double re = s.kind >= TW_SCALAR_FLOAT ? s.re : (double)s.i, im = s.kind == TW_SCALAR_COMPLEX ? s.im : 0.0;
     const double most = most_of(d);
     return !(isfinite(re) && fabs(re) > most) && !(isfinite(im) && fabs(im) > most);
+}
+
+const char *tw_c_name(tw_dtype d) {
+    switch (d) {
+    case TW_BOOL: return "bool";
+    case TW_UINT8: return "uint8_t";
+    case TW_INT8: return "int8_t";
+    case TW_INT16: return "int16_t";
+    case TW_INT32: return "int";
+    case TW_INT64: return "int64_t";
+    case TW_FLOAT16: return "c10::Half";
+    case TW_BFLOAT16: return "c10::BFloat16";
+    case TW_FLOAT32: return "float";
+    case TW_FLOAT64: return "double";
+    case TW_COMPLEX32: return "c10::complex<c10::Half>";
+    case TW_COMPLEX64: return "c10::complex<float>";
+    case TW_COMPLEX128: return "c10::complex<double>";
+    default: return tw_dtypes[d].name;
+    }
+}
+
+bool tw_check_number(tw_scalar s, tw_dtype d) {
+    if (tw_scalar_fits(s, d)) return true;
+    return tw_fail(TW_RUNTIME_ERROR, "value cannot be converted to type %s without overflow", tw_c_name(d));
 }

@@ -32,6 +32,8 @@ tw_scalar tw_load_scalar(const void *from, tw_dtype d);
 void tw_store_scalar(void *to, tw_dtype d, tw_scalar s);
 /* Whether the number fits d without overflow; PyTorch refuses otherwise ("value cannot be converted to type ... without overflow"). */
 bool tw_scalar_fits(tw_scalar s, tw_dtype d);
+bool tw_check_number(tw_scalar s, tw_dtype d);   /* the same, with that error */
+const char *tw_c_name(tw_dtype d);               /* "uint8_t", "float", "c10::Half": its C type in PyTorch's messages */
 
 static inline double tw_scalar_double(tw_scalar s) { return s.kind >= TW_SCALAR_FLOAT ? s.re : (double)s.i; }
 /* As x86 converts: truncated; what does not fit, and NaN, gives the lowest value. Other processors differ, and C leaves it open. */

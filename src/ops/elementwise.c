@@ -182,30 +182,6 @@ static bool common_device(const tw_arg *in, int nin, const tw_tensor *out, tw_de
     return true;
 }
 
-static const char *c_name(tw_dtype d) {
-    switch (d) {
-    case TW_BOOL: return "bool";
-    case TW_UINT8: return "uint8_t";
-    case TW_INT8: return "int8_t";
-    case TW_INT16: return "int16_t";
-    case TW_INT32: return "int";
-    case TW_INT64: return "int64_t";
-    case TW_FLOAT16: return "c10::Half";
-    case TW_BFLOAT16: return "c10::BFloat16";
-    case TW_FLOAT32: return "float";
-    case TW_FLOAT64: return "double";
-    case TW_COMPLEX32: return "c10::complex<c10::Half>";
-    case TW_COMPLEX64: return "c10::complex<float>";
-    case TW_COMPLEX128: return "c10::complex<double>";
-    default: return tw_dtypes[d].name;
-    }
-}
-
-bool tw_check_number(tw_scalar s, tw_dtype d) {
-    if (tw_scalar_fits(s, d)) return true;
-    return tw_fail(TW_RUNTIME_ERROR, "value cannot be converted to type %s without overflow", c_name(d));
-}
-
 /* Integers cannot be divided by zero, nor raised to a negative number. */
 static bool check_integers(const tw_ew *ew, const tw_arg *second) {
     bool zero = false;
@@ -235,7 +211,7 @@ static bool mixed_error(const char *text, tw_dtype self, tw_dtype got) {
             made[n++] = *text++;
             continue;
         }
-        n += (size_t)snprintf(made + n, sizeof made - n, "%s", c_name(d));
+        n += (size_t)snprintf(made + n, sizeof made - n, "%s", tw_c_name(d));
         text = strchr(text, '}') + 1;
     }
     made[n] = 0;
@@ -282,8 +258,19 @@ static tw_dtype common_dtype(const tw_ew *ew, const tw_arg *in, int nin) {
     return tw_result_type(kept, n);
 }
 
-/* An integral computation cannot take a fractional Scalar parameter, nor a real one a complex one. */
+/* An integral computation cannot take a fractional Scalar parameter, nor a real one a complex one; where's numbers must fit. */
 static bool check_scalars(const tw_ew *ew, const tw_arg *in, int nin, tw_dtype common) {
+    if (ew->promote == TW_PROMOTE_WHERE) {
+        if (in[0].tag == TW_ARG_TENSOR && in[0].t->dtype == TW_UINT8)
+            tw_warn("where received a uint8 condition tensor. This behavior is deprecated and will be removed in a future version of PyTorch. "
+                    "Use a boolean condition instead.");
+        if (in[0].tag == TW_ARG_TENSOR && in[0].t->dtype != TW_BOOL && in[0].t->dtype != TW_UINT8)
+            return tw_fail(TW_RUNTIME_ERROR, "where expected condition to be a boolean tensor, but got a tensor with dtype %s",
+                           tw_dtypes[in[0].t->dtype].type_name);
+        const tw_dtype holds = common == TW_FLOAT16 || common == TW_BFLOAT16 ? TW_FLOAT64 : common;
+        for (int i = 1; i < nin; i++)
+            if (tw_a_is_number(&in[i]) && !tw_check_number(tw_a_to_scalar(&in[i]), holds)) return false;
+    }
     for (int i = 0; i < nin; i++) {
         if (!((ew->scalars >> i) & 1u)) continue;
         if (!ew->alpha) continue; /* others are converted, as PyTorch's Scalar::to does */
@@ -319,7 +306,7 @@ static bool find_types(const tw_ew *ew, const tw_arg *in, int nin, types *ty) {
         bool half = tw_dtypes[c].computes && ty->kernel != c && ((ew->dtypes >> ty->kernel) & 1u);
         if (!half) return not_implemented(ew, c);
     }
-    if (ew->scalars && !check_scalars(ew, in, nin, c)) return false;
+    if ((ew->scalars || ew->promote == TW_PROMOTE_WHERE) && !check_scalars(ew, in, nin, c)) return false;
     ty->kernel_out = ty->kernel;
     switch (ew->promote) {
     case TW_PROMOTE_COMPARE:
@@ -460,6 +447,7 @@ static int run_flat(const tw_ew *ew, const tw_arg *in, int nin, tw_tensor **out)
         } else if (tw_a_is_number(&in[i])) {
             tw_scalar s = tw_a_to_scalar(&in[i]);
             if (tw_dtypes[dtype].category < (uint8_t)s.kind || (ew->refuse && s.kind == TW_SCALAR_BOOL)) return 0;
+            if (lead && !tw_scalar_fits(s, dtype)) return 0;
             tw_store_scalar(numbers[i], dtype, s);
             data[i] = numbers[i];
             broadcast |= 1u << i;

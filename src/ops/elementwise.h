@@ -52,7 +52,5 @@ typedef struct tw_ew {
 bool tw_elementwise(const tw_ew *ew, const tw_arg *in, int nin, tw_tensor **out);
 /* The dtype and device of the result, as torch.result_type; sizes by broadcasting. Used by tw_elementwise and by meta functions. */
 bool tw_broadcast_sizes(const tw_arg *in, int nin, int64_t *sizes, int *ndim);
-/* Whether the number fits the dtype; PyTorch's error otherwise. */
-bool tw_check_number(tw_scalar s, tw_dtype d);
 tw_dtype tw_result_type(const tw_arg *in, int nin);
 #endif

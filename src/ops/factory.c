@@ -58,13 +58,17 @@ bool tw_ones_run(const tw_arg *a, tw_tensor **out) { (void)a; return tw_fill(out
 bool tw_full_meta(const tw_arg *a, tw_meta *out) {
     return tw_make_meta(&a[0], a + 2, tw_scalar_dtype(tw_a_to_scalar(&a[1])), TW_CPU, out);
 }
-bool tw_full_run(const tw_arg *a, tw_tensor **out) { return tw_fill(out[0], tw_a_to_scalar(&a[1])); }
+static bool filled(tw_tensor *out, const tw_arg *number) {
+    const tw_scalar s = tw_a_to_scalar(number);
+    return tw_check_number(s, (tw_dtype)out->dtype) && tw_fill(out, s);
+}
+bool tw_full_run(const tw_arg *a, tw_tensor **out) { return filled(out[0], &a[1]); }
 
 bool tw_scalar_tensor_meta(const tw_arg *a, tw_meta *out) {
     const tw_arg none = tw_a_ints(NULL, 0);
     return tw_make_meta(&none, a + 1, tw_default_dtype(), TW_CPU, out);
 }
-bool tw_scalar_tensor_run(const tw_arg *a, tw_tensor **out) { return tw_fill(out[0], tw_a_to_scalar(&a[0])); }
+bool tw_scalar_tensor_run(const tw_arg *a, tw_tensor **out) { return filled(out[0], &a[0]); }
 
 static bool strided_meta(const tw_arg *sizes, const tw_arg *strides, const tw_arg *options, tw_dtype dtype, tw_device device, tw_meta *out) {
     if (sizes->n != strides->n) return tw_fail(TW_RUNTIME_ERROR, "mismatch in length of strides and shape");
@@ -99,7 +103,7 @@ bool tw_new_empty_run(const tw_arg *a, tw_tensor **out) { (void)a; return nothin
 bool tw_new_zeros_meta(const tw_arg *a, tw_meta *out) { return new_meta(a, a + 2, out); }
 bool tw_new_zeros_run(const tw_arg *a, tw_tensor **out) { return tw_zeros_run(a, out); }
 bool tw_new_full_meta(const tw_arg *a, tw_meta *out) { return new_meta(a, a + 3, out); }
-bool tw_new_full_run(const tw_arg *a, tw_tensor **out) { return tw_fill(out[0], tw_a_to_scalar(&a[2])); }
+bool tw_new_full_run(const tw_arg *a, tw_tensor **out) { return filled(out[0], &a[2]); }
 
 /* --- ranges ----------------------------------------------------------------------------------------------------- */
 
@@ -137,6 +141,22 @@ static bool range_meta(const range *r, const tw_arg *options, tw_meta *out) {
     return tw_make_meta(&size, options, otherwise, TW_CPU, out);
 }
 
+/* torch.range, which is deprecated: with its end, and of the default dtype whatever the numbers are. */
+bool tw_range_step_meta(const tw_arg *a, tw_meta *out) {
+    const double start = tw_a_get_double(&a[0], 0), end = tw_a_get_double(&a[1], 0), step = tw_a_get_double(&a[2], 1);
+    tw_warn("torch.range is deprecated and will be removed in a future release because its behavior is inconsistent with Python's range "
+                       "builtin. Instead, use torch.arange, which produces values in [start, end).");
+    if (step == 0) return tw_fail(TW_RUNTIME_ERROR, "step must be nonzero");
+    if (!isfinite(start) || !isfinite(end)) return tw_fail(TW_RUNTIME_ERROR, "unsupported range: %g -> %g", start, end);
+    if ((step > 0 && start > end) || (step < 0 && start < end))
+        return tw_fail(TW_RUNTIME_ERROR, "upper bound and lower bound inconsistent with step sign");
+    const double count = floor((end - start) / step) + 1;
+    if (count > 0x1p62) return tw_fail(TW_RUNTIME_ERROR, "invalid size, possible overflow?");
+    const int64_t n = (int64_t)count;
+    const tw_arg size = tw_a_ints(&n, 1);
+    return tw_make_meta(&size, a + 3, tw_default_dtype(), TW_CPU, out);
+}
+
 /* Integers are computed in int64; floats as start + i * step in the accumulation type, double. */
 static bool range_run(const range *r, tw_tensor *t) {
     const bool whole = tw_is_integral((tw_dtype)t->dtype);
@@ -166,6 +186,8 @@ bool tw_arange_start_meta(const tw_arg *a, tw_meta *out) { const range r = range
 bool tw_arange_start_run(const tw_arg *a, tw_tensor **out) { const range r = range_from(a); return range_run(&r, out[0]); }
 bool tw_arange_start_step_meta(const tw_arg *a, tw_meta *out) { const range r = range_by(a); return range_meta(&r, a + 3, out); }
 bool tw_arange_start_step_run(const tw_arg *a, tw_tensor **out) { const range r = range_by(a); return range_run(&r, out[0]); }
+
+bool tw_range_step_run(const tw_arg *a, tw_tensor **out) { const range r = range_by(a); return range_run(&r, out[0]); }
 
 bool tw_linspace_meta(const tw_arg *a, tw_meta *out) {
     const int64_t n = a[2].i;

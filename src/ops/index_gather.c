@@ -234,6 +234,7 @@ static bool scatter_into(const tw_arg *a, tw_tensor *src, tw_tensor *to, tw_scat
     if (!tw_wrap_dim(&dim, to->ndim)) return false;
     walk_init(&w, to, dim, a[2].t, src);
     if (!src) {
+        if (!tw_check_number(tw_a_to_scalar(&a[3]), w.dtype)) return false;
         tw_store_scalar(value, w.dtype, tw_a_to_scalar(&a[3]));
         w.small = value;
     }

@@ -199,6 +199,7 @@ bool tw_index_copy_run(const tw_arg *a, tw_tensor **outs) {
 
 static bool fill(const tw_arg *a, tw_tensor *out, tw_scalar value) {
     char element[16];
+    if (!tw_check_number(value, (tw_dtype)out->dtype)) return false;
     tw_store_scalar(element, (tw_dtype)out->dtype, value);
     return write(a, out, "", true, TW_SCATTER_SET, NULL, element);
 }

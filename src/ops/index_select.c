@@ -202,12 +202,7 @@ static bool fill(tw_tensor *out, tw_tensor *self, tw_tensor *mask, const void *v
 static bool fill_scalar(tw_tensor *out, tw_tensor *self, tw_tensor *mask, tw_scalar value) {
     char bytes[16];
     tw_dtype dtype = (tw_dtype)out->dtype;
-    if (!tw_scalar_fits(value, dtype)) {
-        static const char *const names[] = {"bool", "uint8_t", "int8_t", "int16_t", "int", "int64_t", "at::Half", "at::BFloat16", "float",
-            "double", "c10::complex<at::Half>", "c10::complex<float>", "c10::complex<double>"};
-        return tw_fail(TW_RUNTIME_ERROR, "value cannot be converted to type %s without overflow",
-                       dtype <= TW_COMPLEX128 ? names[dtype] : tw_dtypes[dtype].name);
-    }
+    if (!tw_check_number(value, dtype)) return false;
     tw_store_scalar(bytes, dtype, value);
     return fill(out, self, mask, bytes);
 }

@@ -51,8 +51,7 @@ static tw_matrix broadcast(const tw_tensor *t, int64_t rows, int64_t cols, int64
 /* alpha and beta as the dtype takes them. */
 static bool factor(const tw_arg *a, tw_dtype dtype, tw_scalar *into) {
     *into = a->tag == TW_ARG_NONE ? tw_int(1) : tw_a_to_scalar(a);
-    if (tw_scalar_fits(*into, tw_dtypes[dtype].compute)) return true;
-    return tw_fail(TW_RUNTIME_ERROR, "value cannot be converted to type %s without overflow", tw_cpp_name(tw_dtypes[dtype].compute));
+    return tw_check_number(*into, tw_dtypes[dtype].compute);
 }
 static bool is_zero(tw_scalar s) {
     return s.kind == TW_SCALAR_COMPLEX ? s.re == 0 && s.im == 0 : s.kind == TW_SCALAR_FLOAT ? s.re == 0 : s.i == 0;

@@ -73,7 +73,8 @@ bool tw_constant_pad_nd_run(const tw_arg *a, tw_tensor **out) {
     bool grows = false;
     for (int i = 0; i < a[1].n; i++) grows = grows || a[1].ints[i] > 0;
     if (out[0]->numel == 0) return true;
-    return (!grows || tw_fill(out[0], tw_a_to_scalar(&a[2]))) && copy_inside(out[0], a[0].t, &p);
+    const tw_scalar value = tw_a_to_scalar(&a[2]);
+    return (!grows || (tw_check_number(value, (tw_dtype)out[0]->dtype) && tw_fill(out[0], value))) && copy_inside(out[0], a[0].t, &p);
 }
 
 /* --- by elements of the tensor ------------------------------------------------------------------------------------------- */

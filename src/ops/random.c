@@ -409,7 +409,7 @@ bool tw_log_normal__run(const tw_arg *a, tw_tensor **out) { return fill(one_log_
 
 bool tw_randperm_generator_meta(const tw_arg *a, tw_meta *out) {
     const int64_t n = a[0].i;
-    if (n < 0) return tw_fail(TW_RUNTIME_ERROR, "n must be non-negative, got%lld", (long long)n);
+    if (n < 0) return tw_fail(TW_RUNTIME_ERROR, "Trying to create tensor with negative dimension %lld: [%lld]", (long long)n, (long long)n);
     return tw_meta_set(out, (tw_dtype)tw_a_get_int(&a[2], TW_INT64), (tw_device)tw_a_get_int(&a[4], TW_CPU), &n, 1);
 }
 bool tw_randperm_generator_run(const tw_arg *a, tw_tensor **out) {

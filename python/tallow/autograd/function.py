@@ -1,6 +1,7 @@
 """Function: an operation with a gradient written in Python. The extension's _FunctionBase does the recording."""
 
 import functools
+import warnings
 
 from tallow import _C
 
@@ -11,6 +12,21 @@ class Function(_C._FunctionBase):
     """Subclass it with static methods forward(ctx, ...) and backward(ctx, *grads), and call apply()."""
 
     generate_vmap_rule = False
+
+    def __init__(self, *args, **kwargs):
+        warnings.warn(
+            f"{self.__class__} should not be instantiated. Methods on autograd functions are all static, so you should "
+            "invoke them on the class itself. Instantiating an autograd function will raise an error in a future version "
+            "of PyTorch.",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+
+    def __call__(self, *args, **kwargs):
+        raise RuntimeError(
+            "Legacy autograd function with non-static forward method is deprecated. Please use new-style autograd function "
+            "with static forward method. (Example: https://pytorch.org/docs/stable/autograd.html#torch.autograd.Function)"
+        )
 
     @staticmethod
     def forward(*args, **kwargs):

@@ -156,7 +156,9 @@ def kaiming_normal_(tensor, a=0, mode="fan_in", nonlinearity="leaky_relu", gener
 
 
 def trunc_normal_(tensor, mean=0.0, std=1.0, a=-2.0, b=2.0, generator=None):
-    """Normal, cut off at a and b: the inverse distribution function of uniform draws."""
+    """Normal, with what falls outside [a, b] drawn again; where that would be most, uniform draws are accepted by their density."""
+    if tensor.is_meta:
+        return tensor
 
     def cdf(x):
         return (1.0 + erf(x / math.sqrt(2.0))) / 2.0
@@ -168,13 +170,30 @@ def trunc_normal_(tensor, mean=0.0, std=1.0, a=-2.0, b=2.0, generator=None):
             stacklevel=2,
         )
     with tallow.no_grad():
-        low, high = cdf((a - mean) / std), cdf((b - mean) / std)
-        tensor.uniform_(2 * low - 1, 2 * high - 1, generator=generator)
-        tensor.erfinv_()
-        tensor.mul_(std * math.sqrt(2.0))
-        tensor.add_(mean)
-        tensor.clamp_(min=a, max=b)
-    return tensor
+        often = cdf((b - mean) / std) - cdf((a - mean) / std) > 0.3
+        drawn = _normal_within if often else _uniform_by_density
+        return tensor.copy_(drawn(tensor, mean, std, a, b, generator))
+
+
+def _normal_within(tensor, mean, std, a, b, generator):
+    low, high = tensor.new_tensor(a, device="cpu").item(), tensor.new_tensor(b, device="cpu").item()
+    values = tallow.empty_like(tensor).normal_(mean, std, generator=generator)
+    while (outside := (values < low) | (values > high)).any():
+        values = tallow.where(outside, tallow.empty_like(values).normal_(mean, std, generator=generator), values)
+    return values
+
+
+def _uniform_by_density(tensor, mean, std, a, b, generator):
+    mode = max(a, min(mean, b))
+    log_peak = -0.5 * ((mode - mean) / std) ** 2
+    values, pending = tallow.empty_like(tensor), None
+    while pending is None or pending.any():
+        candidates = tallow.empty_like(tensor).uniform_(a, b, generator=generator)
+        values = candidates if pending is None else tallow.where(pending, candidates, values)
+        log_density = ((candidates - mean) / std).pow_(2).mul_(-0.5).sub_(log_peak)
+        refused = tallow.empty_like(tensor).uniform_(generator=generator).log_().gt(log_density)
+        pending = refused if pending is None else tallow.where(pending, refused, pending)
+    return values
 
 
 def orthogonal_(tensor, gain=1, generator=None):

@@ -472,11 +472,21 @@ class CyclicLR(_Cycle):
         self.base_lrs = base_lrs
 
     def state_dict(self):
-        """Everything but the optimiser and a plain function: that cannot be saved."""
+        """Everything but the optimiser; of a scale function that is an object its attributes, of a plain one nothing."""
         state = super().state_dict()
-        if isinstance(self._scale_fn_custom, types.FunctionType):
-            state["_scale_fn_custom"] = None
+        function = state.pop("_scale_fn_custom")
+        plain = function is None or isinstance(function, types.FunctionType)
+        state["_scale_fn_custom"] = None if plain else dict(function.__dict__)
         return state
+
+    def load_state_dict(self, state_dict):
+        """Takes a state_dict; the attributes in it go to the scale function of this schedule."""
+        attributes = state_dict.pop("_scale_fn_custom")
+        function = self._scale_fn_custom
+        super().load_state_dict(state_dict)
+        state_dict["_scale_fn_custom"] = attributes
+        if attributes is not None:
+            function.__dict__.update(attributes)
 
     def scale_fn(self, x):
         """How far up cycle (or iteration) x goes."""
@@ -554,7 +564,7 @@ class OneCycleLR(_Cycle):
         step = self.last_epoch
         if step > self.total_steps:
             raise ValueError(
-                f"Tried to step {step} times. The total number of steps is {self.total_steps}"
+                f"Tried to step {step} times. The specified number of total steps is {self.total_steps}"
             )
         rates = []
         for group in self.optimizer.param_groups:
@@ -578,7 +588,8 @@ class _Several(LRScheduler):
 
     def _check(self, schedulers):
         if len(schedulers) < 1:
-            raise ValueError(f"{type(self).__name__} expects at least one scheduler to be chained, but got no scheduler.")
+            chained = " to be chained" if isinstance(self, ChainedScheduler) else ""
+            raise ValueError(f"{type(self).__name__} expects at least one scheduler{chained}, but got no scheduler.")
 
     def _check_owner(self, optimizer, schedulers):
         for i, scheduler in enumerate(schedulers):

@@ -24,7 +24,7 @@ from tallow.nn.modules.fold import Fold, Unfold
 from tallow.nn.modules.instancenorm import (
     InstanceNorm1d, InstanceNorm2d, InstanceNorm3d, LazyInstanceNorm1d, LazyInstanceNorm2d, LazyInstanceNorm3d,
 )  # fmt: skip
-from tallow.nn.modules.linear import Bilinear, Identity, LazyLinear, Linear
+from tallow.nn.modules.linear import Bilinear, Container, Identity, LazyLinear, Linear
 from tallow.nn.modules.linear_cross_entropy_options import LinearCrossEntropyOptions
 from tallow.nn.modules.loss import (
     BCELoss, BCEWithLogitsLoss, CosineEmbeddingLoss, CrossEntropyLoss, CTCLoss, GaussianNLLLoss, HingeEmbeddingLoss, HuberLoss,

@@ -1,12 +1,27 @@
 """Linear layers."""
 
 import math
+import warnings
 
 import tallow
 from tallow.nn import functional as F, init
 from tallow.nn.modules.lazy import LazyModuleMixin
 from tallow.nn.modules.module import Module
 from tallow.nn.parameter import Parameter, UninitializedParameter
+
+
+class Container(Module):
+    """What Module was called once; deprecated."""
+
+    def __init__(self, **kwargs):
+        super().__init__()
+        warnings.warn(
+            "`nn.Container` is deprecated. All of its functionality is now implemented in `nn.Module`. Subclass that instead.",
+            FutureWarning,
+            stacklevel=2,
+        )
+        for name, module in kwargs.items():
+            self.add_module(name, module)
 
 
 class Identity(Module):

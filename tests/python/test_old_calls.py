@@ -1,0 +1,100 @@
+"""What programs of older years still say, and PyTorch still takes: numbers before their keywords, lists as tuples, old names."""
+
+import subprocess
+import sys
+import warnings
+
+import pytest
+
+import tallow as torch
+
+
+@pytest.fixture(autouse=True)
+def quiet():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def test_numbers_where_they_stood_once():
+    a, b, v = torch.tensor([[1.0, 2.0], [3.0, 4.0]]), torch.eye(2), torch.tensor([1.0, 2.0])
+    calls = [
+        (a.add(2, b), a + 2 * b),
+        (torch.add(a, 2, b), a + 2 * b),
+        (a.clone().add_(-0.5, b), a - 0.5 * b),
+        (a.sub(2, b), a - 2 * b),
+        (a.clone().addcmul_(0.5, a, a), a + 0.5 * a * a),
+        (torch.addcdiv(a, 2, b, a), a + 2 * b / a),
+        (torch.addmm(2, a, 3, a, b), 2 * a + 3 * a),
+        (torch.addmm(2, a, a, b), 3 * a),
+        (a.addmm(2, 3, a, b), 5 * a),
+        (a.clone().addmm_(0.5, 0.25, a, b), 0.75 * a),
+        (torch.addmv(2, v, 3, b, v), 5 * v),
+        (torch.addr(2, b, v, v), 2 * b + torch.outer(v, v)),
+        (torch.baddbmm(1, a[None], 2, a[None], b[None]), 3 * a[None]),
+        (torch.add(a, 2, b, out=torch.zeros(2, 2)), a + 2 * b),
+    ]
+    for i, (got, want) in enumerate(calls):
+        assert torch.equal(got, want), i
+    for wrong in (lambda: torch.add(a, b, 2), lambda: torch.add(a, 1, 2), lambda: torch.addcmul(a, b, 0.5, b), lambda: a.addmm(1, 2, 3, b)):
+        with pytest.raises(TypeError):
+            wrong()
+
+
+def test_the_warning_of_the_first_old_call():
+    program = "import tallow as t; x = t.ones(2); x.add_(2, x); x.sub_(2, x)"
+    out = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stderr
+    assert "This overload of add_ is deprecated:\n\tadd_(Number alpha, Tensor other)\nConsider using one of the following signatures instead:" in out
+    assert "\tadd_(Tensor other, *, Number alpha = 1)" in out and "of sub_" not in out
+
+
+def test_range_counts_its_end():
+    assert torch.range(0, 3).tolist() == [0, 1, 2, 3] and torch.range(0, 3).dtype == torch.float32
+    assert torch.range(1, -1, -0.5).tolist() == [1.0, 0.5, 0.0, -0.5, -1.0]
+    assert torch.range(0, 5, 2, dtype=torch.int64).tolist() == [0, 2, 4]
+    with pytest.warns(UserWarning, match="torch.range is deprecated"):
+        torch.range(0, 1)
+    with pytest.raises(RuntimeError, match="upper bound and lower bound inconsistent with step sign"):
+        torch.range(1, 0)
+
+
+def test_names_that_are_gone():
+    a = torch.eye(2)
+    with pytest.raises(RuntimeError, match=r"removed. `torch.lstsq` is deprecated in favor of `torch.linalg.lstsq`"):
+        torch.lstsq(a, a)
+    with pytest.raises(RuntimeError, match=r"X = torch.linalg.solve\(A, B\)"):
+        a.solve(a)
+    with pytest.raises(RuntimeError, match="L, V = torch.linalg.eigh"):
+        torch.symeig(a)
+    assert torch.ones(4).resize(2, 2).shape == (2, 2) and torch.ones(4).resize_as(a).shape == (2, 2)
+    with pytest.raises(RuntimeError, match=r"requested resize to 3 \(3 elements in total\), but the given tensor has a size of 4"):
+        torch.ones(4).resize(3)
+    with pytest.warns(FutureWarning, match="`nn.Container` is deprecated"):
+        assert len(list(torch.nn.Container(a=torch.nn.ReLU()).children())) == 1
+
+
+def test_lists_that_are_taken_as_tuples():
+    x = torch.arange(12).view(3, 4)
+    with pytest.warns(UserWarning, match="Using a non-tuple sequence"):
+        assert x[[[0, 1], [1, 2]]].tolist() == [1, 6]
+    assert x[[torch.tensor([0]), torch.tensor([1])]].tolist() == [1]
+    assert x[[slice(0, 1), 2]].tolist() == [2] and x[[[0]]].shape == (1, 4)
+    assert x[[0, 1]].shape == (2, 4)
+    y = x.clone()
+    y[[[0, 1], [1, 2]]] = 50
+    assert y[0, 1] == 50 and y[1, 2] == 50 and y.sum() == x.sum() + 100 - 7
+
+
+def test_functions_are_not_made_and_called():
+    class Twice(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return 2 * x
+
+    with pytest.warns(DeprecationWarning, match="should not be instantiated"):
+        made = Twice()
+    with pytest.raises(RuntimeError, match="Legacy autograd function with non-static forward method is deprecated"):
+        made(torch.ones(1))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert Twice.apply(torch.ones(1, requires_grad=True)).item() == 2
