@@ -1,4 +1,5 @@
-/* Singular values: LAPACK's gesdd, whose reflections are our own (reflect.c) where real matrices are large. */
+/* Singular values: LAPACK's gesdd; for real matrices its path with our own reflections (reflect.c) where they are large or where MKL, on which
+ * the signs of PyTorch's vectors depend, takes another one. */
 #include "ops/linalg_solve.h"
 #include "ops/reflect.h"
 #include "ops_decl.h"
@@ -30,7 +31,7 @@ typedef struct svd_calls {
     int m, n, small, u, v;     /* columns of U, rows of Vh; 0 where they are not wanted */
     tw_lapack_fn whole, inner; /* of the matrix; of a bidiagonal one */
     void *work, *rwork;
-    char *space;               /* of svd_large */
+    char *space;               /* of svd_in_steps */
     size_t space_bytes;
     int *iwork, room;
 } svd_calls;
@@ -58,19 +59,23 @@ static void turn(int64_t m, int64_t n, const char *from, char *to, size_t bytes)
                 }
 }
 
-/* Elements of svd_large's space: the matrix or its transpose, a square of it, the reflections of rows, vectors. */
-static size_t large_space(const svd_calls *f) {
+/* Elements of svd_in_steps's space: the matrix or its transpose, a square of it, the reflections of rows, vectors. */
+static size_t space_of(const svd_calls *f) {
     const size_t small = (size_t)f->small;
     return (size_t)f->m * (size_t)f->n + 2 * small * small + 4 * small;
 }
 
-/* The path that gesdd takes, so that signs are LAPACK's: of a matrix with much more rows than columns, or the other way round, the factor R of
+/* Whether the factor R of QR becomes bidiagonal instead of the matrix: by LAPACK's gesdd, and by MKL's. */
+static bool lapack_shrinks(int64_t m, int64_t n) { return m < n ? n >= m * 11 / 6 : m >= n * 11 / 6; }
+static bool mkl_shrinks(int64_t m, int64_t n) { return m < n ? n >= 20 * m : m >= n * 3 / 2; }
+
+/* The path that MKL's gesdd takes, so that signs are its: of a matrix with much more rows than columns, or the other way round, the factor R of
  * QR goes on. Without it a wide matrix is transposed, and so is its bidiagonal form. */
-static bool svd_large(const svd_calls *f, const void *from, void *s, void *u, void *v, int *info) {
+static bool svd_in_steps(const svd_calls *f, const void *from, void *s, void *u, void *v, int *info) {
     const tw_dtype dtype = f->dtype;
     const int64_t m = f->m, n = f->n, k = f->small, big = m > n ? m : n;
     const size_t bytes = tw_dtype_size(dtype), square = (size_t)(k * k) * bytes;
-    const bool wide = m < n, shrink = big >= k * 11 / 6;
+    const bool wide = m < n, shrink = mkl_shrinks(m, n);
     char *a = f->space, *core = a + (size_t)(m * n) * bytes, *rows = core + square, *e = rows + square, *tau_q = e + (size_t)k * bytes;
     char *tau_p = tau_q + (size_t)k * bytes, *tau = tau_p + (size_t)k * bytes;
     int64_t height = big; /* of what becomes bidiagonal */
@@ -122,10 +127,11 @@ static bool find_svd(svd_calls *f) {
     if (is_complex) f->whole(job, &f->m, &f->n, NULL, &f->m, NULL, NULL, &f->m, NULL, &lead_v, size, &query, f->rwork, f->iwork, &info, (size_t)1);
     else f->whole(job, &f->m, &f->n, NULL, &f->m, NULL, NULL, &f->m, NULL, &lead_v, size, &query, f->iwork, &info, (size_t)1);
     f->room = tw_work_size(size, f->dtype);
-    if (tw_reflect_takes(f->dtype) && k >= TW_REFLECT_LARGE) {
+    const bool other = f->u && k > 1 && f->m != f->n && lapack_shrinks(f->m, f->n) != mkl_shrinks(f->m, f->n);
+    if (tw_reflect_takes(f->dtype) && (k >= TW_REFLECT_LARGE || other)) {
         const int inner_room = f->u ? 3 * k * k + 4 * k : 8 * k;
         f->room = most(f->room, inner_room);
-        f->space_bytes = large_space(f) * tw_dtype_size(f->dtype);
+        f->space_bytes = space_of(f) * tw_dtype_size(f->dtype);
         if (!(f->inner = tw_lapack("linalg.svd", "bdsdc", NULL, f->dtype)) || !(f->space = tw_block_alloc(f->space_bytes))) return false;
     }
     return (f->work = tw_calloc((size_t)f->room, tw_dtype_size(f->dtype))) != NULL;
@@ -147,12 +153,16 @@ bool tw__linalg_svd_run(const tw_arg *a, tw_tensor **outs) {
             if (uv && full && n) eye(to_v, n, f.dtype);
             continue;
         }
-        if (f.inner && tw_is_moderate(from, (int64_t)m * n, f.dtype)) ok = svd_large(&f, from, s, to_u, to_v, &info);
+        if (f.inner && tw_is_moderate(from, (int64_t)m * n, f.dtype)) ok = svd_in_steps(&f, from, s, to_u, to_v, &info);
         else info = svd_by_lapack(&f, from, s, to_u, to_v);
         char text[48];
-        if (info)
-            ok = tw_fail(TW_LINALG_ERROR, "linalg.svd: %sThe algorithm failed to converge because the input matrix is ill-conditioned or has too many "
-                         "repeated singular values (error code: %d).", tw_batch_text(a[0].t, b, text, sizeof text), info);
+        if (info == -4) {
+            ok = tw_fail(TW_LINALG_ERROR, "linalg.svd: %sThe algorithm failed to converge because the input matrix contained non-finite values.",
+                         tw_batch_text(a[0].t, b, text, sizeof text));
+        } else if (info) {
+            ok = tw_fail(TW_LINALG_ERROR, "linalg.svd: %sThe algorithm failed to converge because the input matrix is ill-conditioned or has too "
+                         "many repeated singular values (error code: %d).", tw_batch_text(a[0].t, b, text, sizeof text), info);
+        }
     }
     tw_release(A);
     tw_block_free(f.space, f.space_bytes);
