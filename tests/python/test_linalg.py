@@ -22,6 +22,34 @@ def close(a, b):
     return torch.allclose(a, b, rtol=1e-3, atol=2e-4)
 
 
+SVD_SHAPES = [(1, 4), (3, 5), (3, 7), (2, 40), (2, 41), (4, 3), (7, 5), (9, 5), (2, 12, 20), (2, 20, 12)]  # each way to the bidiagonal form
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("shape", SVD_SHAPES)
+def test_singular_vectors_of_every_shape(shape, dtype):
+    for scale in (1.0, 0.0, 2.0**-100, 2.0**100):
+        a = made(shape, dtype)
+        for full in (False, True):
+            u, s, vh = torch.linalg.svd(a * scale, full_matrices=full)
+            k = s.size(-1)
+            assert close((u[..., :k] * (s / (scale or 1)).unsqueeze(-2)) @ vh[..., :k, :], a * (scale != 0))
+            assert close(u.mT @ u, torch.eye(u.size(-1), dtype=dtype).expand(u.mT.shape[:-1] + (u.size(-1),)))
+            assert close(vh @ vh.mT, torch.eye(vh.size(-2), dtype=dtype).expand(vh.shape[:-1] + (vh.size(-2),)))
+    with pytest.raises(torch.linalg.LinAlgError, match="the input matrix contained non-finite values"):
+        torch.linalg.svd(a * float("nan"))
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("shape", SVD_SHAPES)
+def test_singular_vectors_have_the_signs_of_pytorch(shape):
+    reference = pytest.importorskip("torch")
+    a = made(shape)
+    wanted = reference.linalg.svd(reference.from_numpy(a.numpy()))
+    got = torch.linalg.svd(a)
+    assert all(abs(reference.from_numpy(x.numpy()) - y).max() < 1e-9 for x, y in zip(got, wanted))
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_factors_multiply_to_the_matrix(shape, dtype):
