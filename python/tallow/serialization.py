@@ -147,6 +147,7 @@ def _replace(target, write):
     """Writes a file beside the target, and puts it in its place once it is on disk: whenever the process dies, the target is the old file
     or the new one."""
     temporary, descriptor = _beside(target)
+    old = None
     try:
         with open(descriptor, "wb") as file:
             write(_Sent(file))
@@ -154,13 +155,18 @@ def _replace(target, write):
             os.fsync(file.fileno())
         if os.path.exists(target):
             os.chmod(temporary, os.stat(target).st_mode & 0o7777)
+        old = _held(target)
         os.replace(temporary, target)
     except BaseException:
+        if old is not None:
+            os.close(old)
         try:
             os.unlink(temporary)
         except OSError:
             pass
         raise
+    if old is not None:
+        threading.Thread(target=os.close, args=(old,), daemon=True).start()
     try:  # a new name is on disk only when its folder is; a file system that cannot do that has done what it can
         folder = os.open(os.path.dirname(target), os.O_RDONLY)
         try:
@@ -169,6 +175,19 @@ def _replace(target, write):
             os.close(folder)
     except OSError:
         pass
+
+
+def _held(target):
+    """The file that is about to be replaced, open, where it is large: its pages and blocks are given back when it is closed, which takes as
+    long as writing them did and need not be waited for. None if there is no such file."""
+    try:
+        old = os.open(target, os.O_RDONLY | os.O_CLOEXEC)
+        if os.fstat(old).st_size >= _Sent.PIECE:
+            return old
+        os.close(old)
+    except OSError:  # none, or one that may not be read
+        pass
+    return None
 
 
 class _Sent:
