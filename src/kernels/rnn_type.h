@@ -12,14 +12,16 @@ TW_INLINE void FN(store)(T *p, V x, int64_t m) {
     if (m == FN(V_LANES)) FN(v_store)(p, x);
     else FN(v_store_n)(p, x, m);
 }
-#define ROWS(CALL) \
-    int64_t i = 0; \
-    for (; i + FN(V_LANES) <= n; i += FN(V_LANES)) { const int64_t m = FN(V_LANES); CALL; } \
-    if (i < n) { const int64_t m = n - i; CALL; }
+#define UNITS(CALL) \
+    int64_t i = from; \
+    for (; i + FN(V_LANES) <= to; i += FN(V_LANES)) { const int64_t m = FN(V_LANES); CALL; } \
+    if (i < to) { const int64_t m = to - i; CALL; }
 
-TW_INLINE void FN(lstm_some)(int64_t n, int64_t i, int64_t m, T *g, T *cell, T *hidden) {
-    const V in = FN(v_sigmoid)(FN(load)(g + i, m)), forget = FN(v_sigmoid)(FN(load)(g + n + i, m));
-    const V new = FN(v_tanh)(FN(load)(g + 2 * n + i, m)), out = FN(v_sigmoid)(FN(load)(g + 3 * n + i, m));
+TW_INLINE void FN(lstm_some)(int64_t n, int64_t i, int64_t m, const T *x, T *g, T *cell, T *hidden) {
+    const V in = FN(v_sigmoid)(FN(load)(g + i, m) + FN(load)(x + i, m));
+    const V forget = FN(v_sigmoid)(FN(load)(g + n + i, m) + FN(load)(x + n + i, m));
+    const V new = FN(v_tanh)(FN(load)(g + 2 * n + i, m) + FN(load)(x + 2 * n + i, m));
+    const V out = FN(v_sigmoid)(FN(load)(g + 3 * n + i, m) + FN(load)(x + 3 * n + i, m));
     const V c = forget * FN(load)(cell + i, m) + in * new;
     FN(store)(g + i, in, m);
     FN(store)(g + n + i, forget, m);
@@ -28,7 +30,9 @@ TW_INLINE void FN(lstm_some)(int64_t n, int64_t i, int64_t m, T *g, T *cell, T *
     FN(store)(cell + i, c, m);
     FN(store)(hidden + i, out * FN(v_tanh)(c), m);
 }
-static void FN(lstm)(int64_t n, void *gates, void *cell, void *hidden) { ROWS(FN(lstm_some)(n, i, m, gates, cell, hidden)) }
+static void FN(lstm)(int64_t n, int64_t from, int64_t to, const void *x, void *gates, void *cell, void *hidden) {
+    UNITS(FN(lstm_some)(n, i, m, x, gates, cell, hidden))
+}
 
 TW_INLINE void FN(lstm_back_some)(int64_t n, int64_t i, int64_t m, const T *g, const T *cell, const T *dh, T *dc, T *d) {
     const V in = FN(load)(g + i, m), forget = FN(load)(g + n + i, m), new = FN(load)(g + 2 * n + i, m), out = FN(load)(g + 3 * n + i, m);
@@ -40,8 +44,8 @@ TW_INLINE void FN(lstm_back_some)(int64_t n, int64_t i, int64_t m, const T *g, c
     FN(store)(d + 3 * n + i, h * t * (out * (ONE - out)), m);
     FN(store)(dc + i, c * forget, m);
 }
-static void FN(lstm_back)(int64_t n, const void *gates, const void *cell, const void *dh, void *dc, void *dsums) {
-    ROWS(FN(lstm_back_some)(n, i, m, gates, cell, dh, dc, dsums))
+static void FN(lstm_back)(int64_t n, int64_t from, int64_t to, const void *gates, const void *cell, const void *dh, void *dc, void *dsums) {
+    UNITS(FN(lstm_back_some)(n, i, m, gates, cell, dh, dc, dsums))
 }
 
 TW_INLINE void FN(gru_some)(int64_t n, int64_t i, int64_t m, const T *x, const T *h, T *kept, T *hidden) {
@@ -54,7 +58,9 @@ TW_INLINE void FN(gru_some)(int64_t n, int64_t i, int64_t m, const T *x, const T
     FN(store)(kept + 3 * n + i, own, m);
     FN(store)(hidden + i, (FN(load)(hidden + i, m) - new) * update + new, m);
 }
-static void FN(gru)(int64_t n, const void *x, const void *h, void *kept, void *hidden) { ROWS(FN(gru_some)(n, i, m, x, h, kept, hidden)) }
+static void FN(gru)(int64_t n, int64_t from, int64_t to, const void *x, const void *h, void *kept, void *hidden) {
+    UNITS(FN(gru_some)(n, i, m, x, h, kept, hidden))
+}
 
 TW_INLINE void FN(gru_back_some)(int64_t n, int64_t i, int64_t m, const T *kept, const T *hidden, T *dh, T *dx, T *d) {
     const V reset = FN(load)(kept + i, m), update = FN(load)(kept + n + i, m), new = FN(load)(kept + 2 * n + i, m);
@@ -69,28 +75,30 @@ TW_INLINE void FN(gru_back_some)(int64_t n, int64_t i, int64_t m, const T *kept,
     FN(store)(d + 2 * n + i, dnew * reset, m);
     FN(store)(dh + i, h * update, m);
 }
-static void FN(gru_back)(int64_t n, const void *kept, const void *hidden, void *dh, void *dx, void *dsums) {
-    ROWS(FN(gru_back_some)(n, i, m, kept, hidden, dh, dx, dsums))
+static void FN(gru_back)(int64_t n, int64_t from, int64_t to, const void *kept, const void *hidden, void *dh, void *dx, void *dsums) {
+    UNITS(FN(gru_back_some)(n, i, m, kept, hidden, dh, dx, dsums))
 }
 
-TW_INLINE void FN(plain_some)(int64_t i, int64_t m, bool relu, T *sums, T *hidden) {
-    const V x = FN(load)(sums + i, m), y = relu ? FN(v_relu)(x) : FN(v_tanh)(x);
+TW_INLINE void FN(plain_some)(int64_t i, int64_t m, bool relu, const T *x, T *sums, T *hidden) {
+    const V sum = FN(load)(sums + i, m) + FN(load)(x + i, m), y = relu ? FN(v_relu)(sum) : FN(v_tanh)(sum);
     FN(store)(sums + i, y, m);
     FN(store)(hidden + i, y, m);
 }
-static void FN(plain)(int64_t n, bool relu, void *sums, void *hidden) { ROWS(FN(plain_some)(i, m, relu, sums, hidden)) }
+static void FN(plain)(int64_t from, int64_t to, bool relu, const void *x, void *sums, void *hidden) {
+    UNITS(FN(plain_some)(i, m, relu, x, sums, hidden))
+}
 
 TW_INLINE void FN(plain_back_some)(int64_t i, int64_t m, bool relu, const T *hidden, const T *dh, T *d) {
     const V y = FN(load)(hidden + i, m), g = FN(load)(dh + i, m), zero = FN(v_splat)((T)0);
     if (relu) FN(store)(d + i, FN(v_select)(FN(v_le)(y, zero), zero, g), m);
     else FN(store)(d + i, g * (ONE - y * y), m);
 }
-static void FN(plain_back)(int64_t n, bool relu, const void *hidden, const void *dh, void *dsums) {
-    ROWS(FN(plain_back_some)(i, m, relu, hidden, dh, dsums))
+static void FN(plain_back)(int64_t from, int64_t to, bool relu, const void *hidden, const void *dh, void *dsums) {
+    UNITS(FN(plain_back_some)(i, m, relu, hidden, dh, dsums))
 }
 
-TW_INLINE void FN(add_some)(int64_t i, int64_t m, T *to, const T *from) { FN(store)(to + i, FN(load)(to + i, m) + FN(load)(from + i, m), m); }
-static void FN(add)(int64_t n, void *to, const void *from) { ROWS(FN(add_some)(i, m, to, from)) }
+TW_INLINE void FN(add_some)(int64_t i, int64_t m, T *y, const T *x) { FN(store)(y + i, FN(load)(y + i, m) + FN(load)(x + i, m), m); }
+static void FN(add)(int64_t from, int64_t to, void *y, const void *x) { UNITS(FN(add_some)(i, m, y, x)) }
 
 #undef FN_
 #undef FN2
@@ -99,6 +107,6 @@ static void FN(add)(int64_t n, void *to, const void *from) { ROWS(FN(add_some)(i
 #undef VEC2
 #undef V
 #undef ONE
-#undef ROWS
+#undef UNITS
 #undef S
 #undef T
