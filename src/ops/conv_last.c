@@ -62,25 +62,23 @@ static taps input_taps(const tw_conv_shape *s, int d, int64_t start) {
     return (taps){count, last, -gap, (start + s->padding[d] - last * s->dilation[d]) / stride, gap * s->dilation[d] / stride};
 }
 
-static void set_phase(const job *j, phase *f, const int64_t start[3], const int64_t strides[5], const int64_t source_size[3]) {
+static void set_phase(const job *j, phase *f, const int64_t start[3]) {
     const tw_conv_shape *s = j->s;
     bool forward = j->mode == CONV_FORWARD;
     const int64_t *size = forward ? s->out : s->in;
-    f->p = (tw_patches){.image_stride = strides[0], .channels = j->from_each};
+    f->p = (tw_patches){.channels = j->from_each};
     f->k = j->from_each, f->places = s->images;
     for (int d = 0; d < 3; d++) {
         f->start[d] = start[d], f->step[d] = forward ? 1 : s->stride[d];
         f->t[d] = forward ? forward_taps(s, d) : input_taps(s, d, start[d]);
-        f->p.stride[d] = strides[d + 2], f->p.size[d] = source_size[d];
         f->p.places[d] = (size[d] - start[d] + f->step[d] - 1) / f->step[d];
         f->p.scale[d] = forward ? s->stride[d] : 1;
         f->p.first[d] = f->t[d].first, f->p.step[d] = f->t[d].step, f->p.taps[d] = f->t[d].count;
         f->k *= f->t[d].count, f->places *= f->p.places[d];
     }
-    f->p.joined = strides[4] == j->from_each && (f->p.taps[2] == 1 || f->p.step[2] == 1);
 }
 
-static bool make_phases(job *j, const int64_t strides[5], const int64_t source_size[3]) {
+static bool make_phases(job *j) {
     const tw_conv_shape *s = j->s;
     int64_t n[3] = {1, 1, 1}, at = 0;
     for (int d = 0; d < 3 && j->mode == CONV_INPUT; d++) n[d] = smaller(s->stride[d], s->in[d]);
@@ -88,11 +86,45 @@ static bool make_phases(job *j, const int64_t strides[5], const int64_t source_s
     if (!(j->phases = tw_malloc((size_t)j->phase_count * sizeof(phase)))) return false;
     for (int64_t i = 0; i < j->phase_count; i++) {
         phase *f = &j->phases[i];
-        set_phase(j, f, (int64_t[]){i / (n[1] * n[2]), i / n[2] % n[1], i % n[2]}, strides, source_size);
+        set_phase(j, f, (int64_t[]){i / (n[1] * n[2]), i / n[2] % n[1], i % n[2]});
         f->weight = at;
         at += f->k * round_up(j->to_each, j->type->nr) * s->groups;
     }
     return true;
+}
+
+/* Where the source lies, with `low` zeros before it in each dimension. */
+static void set_source(job *j, const char *source, const int64_t strides[5], const int64_t size[3], const int64_t low[3]) {
+    j->source = source;
+    for (phase *f = j->phases; f < j->phases + j->phase_count; f++) {
+        f->p.image_stride = strides[0];
+        for (int d = 0; d < 3; d++) f->p.stride[d] = strides[d + 2], f->p.size[d] = size[d], f->p.first[d] += low[d];
+        f->p.joined = strides[4] == j->from_each && (f->p.taps[2] == 1 || f->p.step[2] == 1);
+    }
+}
+
+/* How far patches reach beyond the source, if a copy with that many zeros around it makes them lie where they are read; else nothing.
+ * A copy that is made anyway costs little more; one of its own has to save several times as much of fetching at the edges. */
+static void reach(const job *j, const int64_t size[3], int64_t row, bool copied, int64_t low[3], int64_t high[3]) {
+    int64_t fetched = 0;
+    double all = (double)j->s->images; /* paddings may be absurd */
+    const phase *f = j->phases;
+    for (int d = 0; d < 3; d++) low[d] = high[d] = 0;
+    if (j->to_each > MOST_IN_PLACE || f->p.scale[2] * row * (int64_t)j->size % PAGE == 0 || f->p.places[2] < j->type->mr) return;
+    for (; f < j->phases + j->phase_count; f++) {
+        int64_t edges = 0, count = f->p.taps[0] * f->p.taps[1] * f->p.taps[2];
+        for (int d = 0; count > 0 && d < 3; d++) {
+            int64_t last = (f->p.places[d] - 1) * f->p.scale[d] + f->p.first[d] + (f->p.taps[d] - 1) * f->p.step[d];
+            if (-f->p.first[d] > low[d]) low[d] = -f->p.first[d];
+            if (last - size[d] + 1 > high[d]) high[d] = last - size[d] + 1;
+            if (d == 2) edges = (f->p.first[d] < 0) + (last >= size[d]);
+        }
+        fetched += edges * count * smaller(j->type->mr, f->p.places[2]) * (f->places / f->p.places[2]);
+    }
+    for (int d = 0; d < 3; d++) all *= (double)low[d] + (double)size[d] + (double)high[d];
+    const int64_t pixels = j->s->images * size[0] * size[1] * size[2];
+    if (fetched >= (copied ? 1 : 3) * pixels && all <= 1.5 * (double)pixels) return;
+    for (int d = 0; d < 3; d++) low[d] = high[d] = 0;
 }
 
 /* --- weights ------------------------------------------------------------------------------------------------------- */
@@ -301,29 +333,37 @@ bool tw_conv_last(const tw_conv_shape *s, int mode, const tw_tensor *x, const tw
     j.type = to->dtype == TW_FLOAT32 ? &tw_conv()->f32 : &tw_conv()->f64;
     j.from_each = (mode == CONV_FORWARD ? s->channels : s->filters) / s->groups;
     j.to_each = (mode == CONV_FORWARD ? s->filters : s->channels) / s->groups;
-    const int64_t *n = from->sizes, channels = n[1];
-    int64_t dense[5] = {channels * n[2] * n[3] * n[4], 1, channels * n[3] * n[4], channels * n[4], channels};
-    size_t turned_bytes = is_last(from) ? 0 : (size_t)from->numel * j.size, packed_bytes = 0;
-    char *turned = NULL;
-    bool ok = false;
-    if (turned_bytes && !(turned = tw_block_alloc(turned_bytes))) goto done;
-    if (turned) tw_conv_turn(j.type, from, turned);
-    j.source = turned ? turned : tw_data(from);
-    if (!make_phases(&j, turned ? dense : from->strides, from->sizes + 2)) goto done;
+    const int64_t channels = from->sizes[1];
+    int64_t low[3], high[3], size[3];
+    size_t copy_bytes = 0, packed_bytes = 0;
+    char *copy = NULL;
+    bool ok = false, turned = !is_last(from);
+    if (!make_phases(&j)) goto done;
+    reach(&j, from->sizes + 2, turned ? channels : from->strides[4], turned, low, high);
+    for (int d = 0; d < 3; d++) size[d] = low[d] + from->sizes[d + 2] + high[d];
+    if (turned || low[0] + low[1] + low[2] + high[0] + high[1] + high[2] > 0) {
+        const int64_t row = size[2] * channels, plane = size[1] * row, image = size[0] * plane;
+        copy_bytes = (size_t)(from->sizes[0] * image) * j.size;
+        if (!(copy = tw_block_alloc(copy_bytes))) goto done;
+        tw_conv_turn(j.type, from, low, size, copy);
+        set_source(&j, copy, (int64_t[]){image, 1, plane, row, channels}, size, low);
+    } else {
+        set_source(&j, tw_data(from), from->strides, size, low);
+    }
     const phase *last = &j.phases[j.phase_count - 1];
     int64_t panels = round_up(j.to_each, j.type->nr) / j.type->nr;
     packed_bytes = (size_t)(last->weight + last->k * panels * j.type->nr * s->groups) * j.size;
     if (packed_bytes && !(j.packed = tw_block_alloc(packed_bytes))) goto done;
     tw_parallel(panels * s->groups * j.phase_count, 1 + (1 << 15) / (w->numel / (panels * s->groups * j.phase_count) + 1), pack_some, &j);
-    const int64_t *st = to->strides, *size = to->sizes;
+    const int64_t *st = to->strides, *n = to->sizes;
     j.straight = j.phase_count == 1 && j.phases[0].step[2] == 1 && j.phases[0].step[1] == 1 && j.phases[0].step[0] == 1 && is_last(to) &&
-                 st[3] == st[4] * size[4] && st[2] == st[3] * size[3] && (st[0] == st[2] * size[2] || size[0] == 1);
+                 st[3] == st[4] * n[4] && st[2] == st[3] * n[3] && (st[0] == st[2] * n[2] || n[0] == 1);
     double flops = 2.0 * (double)w->numel * (double)(y->numel / s->filters);
     int64_t tasks = split_tasks(&j, flops);
     tw_parallel(tasks, 1 + (int64_t)(TASK_FLOPS / (flops / (double)tasks + 1)), multiply_some, &j);
     ok = !atomic_load(&j.failed);
 done:
-    tw_block_free(turned, turned_bytes);
+    tw_block_free(copy, copy_bytes);
     tw_block_free(j.packed, packed_bytes);
     tw_free(j.phases);
     return ok;

@@ -4,8 +4,8 @@
 #include "kernels/conv.h"
 #include "ops/conv.h"
 
-/* A tensor of five dimensions to a dense copy with its channels last. */
-void tw_conv_turn(const tw_conv_type *type, const tw_tensor *t, char *to);
+/* A tensor of five dimensions to a dense copy with its channels last, of `size` pixels: from `low` on in each dimension, zeros around them. */
+void tw_conv_turn(const tw_conv_type *type, const tw_tensor *t, const int64_t low[3], const int64_t size[3], char *to);
 /* Forward and to the input; bias is dense, or NULL. */
 bool tw_conv_last(const tw_conv_shape *s, int mode, const tw_tensor *x, const tw_tensor *w, const void *bias, const tw_tensor *y);
 /* To the weight; where the copies that it works on would be unreasonably large, it does not fit. */

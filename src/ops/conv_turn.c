@@ -1,7 +1,8 @@
-/* Channels first to channels last. */
+/* Channels first to channels last, with or without zeros around the image. */
 #include "core/memory.h"
 #include "core/threads.h"
 #include "ops/conv_pack.h"
+#include <string.h>
 
 enum { RUN = 256 }; /* pixels at a time */
 
@@ -11,6 +12,7 @@ typedef struct turn {
     char *to;
     int64_t width, runs; /* of a row, of its pixels in RUNs; a whole volume counts as one row where it is contiguous */
     size_t size;
+    const int64_t *low, *padded; /* zeros before, pixels in all */
 } turn;
 
 static void copy_pixels(const turn *u, int64_t n, const char *from, char *to) {
@@ -38,10 +40,40 @@ static void turn_some(void *context, int64_t begin, int64_t end) {
     }
 }
 
-void tw_conv_turn(const tw_conv_type *type, const tw_tensor *t, char *to) {
+/* Rows of the padded copy. */
+static void turn_rows(void *context, int64_t begin, int64_t end) {
+    const turn *u = context;
+    const int64_t *st = u->t->strides, *n = u->t->sizes, *padded = u->padded, channels = n[1];
+    const size_t pixel = (size_t)channels * u->size, left = (size_t)u->low[2] * pixel, row = (size_t)padded[2] * pixel;
+    for (int64_t i = begin; i < end; i++) {
+        int64_t y = i % padded[1] - u->low[1], z = i / padded[1] % padded[0] - u->low[0], image = i / (padded[1] * padded[0]);
+        char *to = u->to + (size_t)i * row;
+        if (y < 0 || y >= n[3] || z < 0 || z >= n[2]) {
+            memset(to, 0, row);
+            continue;
+        }
+        memset(to, 0, left);
+        for (int64_t x = 0; x < n[4]; x += RUN) {
+            int64_t now = n[4] - x < RUN ? n[4] - x : RUN;
+            const char *from = (const char *)tw_data(u->t) + (image * st[0] + z * st[2] + y * st[3] + x * st[4]) * (int64_t)u->size;
+            char *into = to + left + (size_t)x * pixel;
+            if (st[1] == 1 || channels == 1) u->type->copy_rows(now, channels, from, st[4], into, channels);
+            else if (st[4] == 1) u->type->to_last(now, channels, from, st[1], into, channels);
+            else copy_pixels(u, now, from, into);
+        }
+        memset(to + left + (size_t)n[4] * pixel, 0, row - left - (size_t)n[4] * pixel);
+    }
+}
+
+void tw_conv_turn(const tw_conv_type *type, const tw_tensor *t, const int64_t low[3], const int64_t size[3], char *to) {
     const int64_t *st = t->strides, *n = t->sizes;
+    if (size[0] != n[2] || size[1] != n[3] || size[2] != n[4]) {
+        turn u = {.type = type, .t = t, .to = to, .size = tw_dtype_size((tw_dtype)t->dtype), .low = low, .padded = size};
+        tw_parallel(n[0] * size[0] * size[1], 1 + (1 << 15) / (size[2] * n[1]), turn_rows, &u);
+        return;
+    }
     bool whole = st[3] == n[4] * st[4] && st[2] == n[3] * st[3];
-    turn u = {type, t, to, whole ? n[2] * n[3] * n[4] : n[4], 0, tw_dtype_size((tw_dtype)t->dtype)};
+    turn u = {type, t, to, whole ? n[2] * n[3] * n[4] : n[4], 0, tw_dtype_size((tw_dtype)t->dtype), NULL, NULL};
     u.runs = (u.width + RUN - 1) / RUN;
     tw_parallel(t->numel / n[1] / u.width * u.runs, 1 + (1 << 15) / (RUN * n[1]), turn_some, &u);
 }
