@@ -14,9 +14,9 @@ typedef struct tw_ctc_job {
 } tw_ctc_job;
 
 typedef struct tw_ctc_kernels {
-    /* Fills alpha; the negative log likelihood. For float32 (index 0) and float64 (1). */
-    double (*forward[2])(const tw_ctc_job *j);
-    /* grad (time, class), with the strides of log_probs given apart, from alpha. Room: 2 * states + classes elements. */
+    /* Fills alpha; the negative log likelihood. For float32 (index 0) and float64 (1). Room: 2 * states elements. */
+    double (*forward[2])(const tw_ctc_job *j, void *room);
+    /* grad (time, class), with the strides of log_probs given apart, from alpha. Room: 4 * states + 2 * classes elements. */
     void (*backward[2])(const tw_ctc_job *j, double likelihood, double scale, void *grad, int64_t grad_step, int64_t grad_class_step,
                         void *room);
 } tw_ctc_kernels;

@@ -112,7 +112,7 @@ static void forward_some(void *context, int64_t begin, int64_t end) {
     const ctc_batch *b = context;
     for (int64_t i = begin; i < end; i++) {
         const tw_ctc_job j = job_of(b, i);
-        const double value = tw_ctc()->forward[b->wide](&j);
+        const double value = tw_ctc()->forward[b->wide](&j, b->room + i * b->room_each);
         if (b->wide) ((double *)tw_data(b->likelihood))[i] = value;
         else ((float *)tw_data(b->likelihood))[i] = (float)value;
     }
@@ -163,9 +163,13 @@ bool tw__ctc_loss_run(const tw_arg *a, tw_tensor **out) {
         if (b.wide) ((double *)tw_data(out[1]))[i] = (double)-INFINITY;
         else ((float *)tw_data(out[1]))[i] = -INFINITY;
     }
-    tw_parallel(a[2].n, 1, forward_some, &b);
+    b.room_each = 2 * (2 * longest(&a[3]) + 1);
+    b.room = tw_malloc((size_t)(a[2].n * b.room_each) * sizeof *b.room);
+    const bool ok = b.room != NULL;
+    if (ok) tw_parallel(a[2].n, 1, forward_some, &b);
+    tw_free(b.room);
     tw_free(labels);
-    return true;
+    return ok;
 }
 
 /* (grad, log_probs, targets, input_lengths, target_lengths, neg_log_likelihood, log_alpha, blank, zero_infinity) */
@@ -174,7 +178,7 @@ bool tw__ctc_loss_backward_run(const tw_arg *a, tw_tensor **out) {
                    .wide = a[1].t->dtype == TW_FLOAT64, .grad = a[0].t, .given = a[5].t, .to = out[0], .zero_infinity = a[8].i != 0};
     const int64_t batch = a[3].n;
     tw_clear_dense(out[0]); /* steps beyond a sequence's length */
-    b.room_each = 2 * (2 * longest(&a[4]) + 1) + b.x->sizes[b.x->ndim - 1];
+    b.room_each = 4 * (2 * longest(&a[4]) + 1) + 2 * b.x->sizes[b.x->ndim - 1];
     int64_t *labels = read_labels(&b, batch);
     b.room = labels ? tw_malloc((size_t)(batch * b.room_each) * sizeof *b.room) : NULL;
     const bool ok = b.room != NULL;
