@@ -106,7 +106,12 @@ static bool reduce_named(const char *text, tw_scatter_mode *mode) {
 }
 bool tw_scatter_reduce_two_meta(const tw_arg *a, tw_meta *out) {
     tw_scatter_mode mode;
-    return reduce_named(a[4].s, &mode) && scatter_meta(a, a[3].t, out);
+    if (!reduce_named(a[4].s, &mode)) return false;
+    const tw_dtype d = (tw_dtype)a[0].t->dtype;
+    const bool mean = !strcmp(a[4].s, "mean"), extreme = mode == TW_SCATTER_MAX || mode == TW_SCATTER_MIN;
+    if ((d == TW_BOOL && mean) || (tw_is_complex(d) && extreme))
+        return tw_fail(TW_NOT_IMPLEMENTED_ERROR, "\"scatter_gather_tensor_cpu_reduce_%s\" not implemented for '%s'", a[4].s, tw_dtypes[d].type_name);
+    return scatter_meta(a, a[3].t, out);
 }
 
 /* --- the walk --------------------------------------------------------------------------------------------------- */
@@ -274,7 +279,7 @@ bool tw_scatter_value_reduce_run(const tw_arg *a, tw_tensor **outs) {
 
 /* Divides out by how many elements each place got, at least one; integers round down. */
 static bool mean_of(const tw_arg *a, tw_tensor *out, bool include_self) {
-    tw_tensor *counts = tw_empty_new(out->sizes, out->ndim, (tw_dtype)out->dtype, out->device), *quotient = NULL;
+    tw_tensor *counts = tw_empty_new(out->sizes, out->ndim, tw_dtypes[out->dtype].real, out->device), *quotient = NULL;
     const bool whole = tw_is_integral((tw_dtype)out->dtype);
     const tw_arg ones[4] = {tw_a_tensor(counts), a[1], a[2], tw_a_int(1)}, least[2] = {tw_a_tensor(counts), tw_a_int(1)};
     const tw_arg ratio[3] = {tw_a_tensor(out), tw_a_tensor(counts), TW_A_NONE};

@@ -235,6 +235,10 @@ bool tw_index_reduce_meta(const tw_arg *a, tw_meta *out) {
     bool mean;
     if (!reduce_of(a[4].s, &mode, &mean))
         return tw_fail(TW_RUNTIME_ERROR, "reduce argument must be either prod, mean, amax or amin, got %s.", a[4].s);
+    const tw_dtype d = (tw_dtype)a[0].t->dtype;
+    if (d == TW_BOOL || tw_is_complex(d))
+        return tw_fail(TW_NOT_IMPLEMENTED_ERROR, "\"%s\" not implemented for '%s'", a[5].i ? "index_func_" : "index_reduce_func_exclude_input_init",
+                       tw_dtypes[d].type_name);
     return add_meta("index_reduce", a, out);
 }
 
