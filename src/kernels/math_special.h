@@ -56,8 +56,8 @@ TW_INLINE vf64 tw_ndtri_to(vf64 p, bool narrow) {
         }
         v = v_select_f64(tail, v_select_f64(upper, -x, x), v);
     }
-    v = v_select_f64(v_eq_f64(p, zero), v_splat_f64(-INFINITY), v_select_f64(v_eq_f64(p, one), v_splat_f64(INFINITY), v));
-    return v;
+    v = v_select_f64(v_lt_f64(p, zero), v_splat_f64((double)NAN), v); /* however little less */
+    return v_select_f64(v_eq_f64(p, zero), v_splat_f64(-INFINITY), v_select_f64(v_eq_f64(p, one), v_splat_f64(INFINITY), v));
 }
 TW_INLINE vf64 v_ndtri_f64(vf64 p) { return tw_ndtri_to(p, false); }
 TW_INLINE vf64 tw_narrow_ndtri_f64(vf64 p) { return tw_ndtri_to(p, true); }

@@ -55,6 +55,12 @@ def test_errors_of_pow(bases, exponents):
     assert worst(np.asarray(got.tolist()), want[keep]) <= 1
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_inverse_of_the_distribution_function_stops_at_zero(dtype):
+    got = torch.special.ndtri(torch.tensor([0.0, -1e-30, -1e-45, -1.0, 1.5, 1.0], dtype=dtype)).tolist()
+    assert got[0] == -INF and got[5] == INF and all(math.isnan(y) for y in got[1:5])
+
+
 def test_float32_functions_where_their_pieces_meet():
     x = [i / 32 for i in range(-160, 161)]
     got = torch.erf(torch.tensor(x)).tolist()
