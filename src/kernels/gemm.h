@@ -2,8 +2,9 @@
  *
  * Note [Order of a product's sums]
  * An element of C is the sum over k of a(k) * b(k): fused multiply-adds in the order of k from zero within a block of TW_GEMM_KC,
- * and the blocks added to C in order. Tile sizes, packing, edges and threads change nothing of that, so the bits are the same for
- * every instruction set with fused multiply-add, and for any number of threads.
+ * and the blocks added to C in order; of few elements over a long k, those of each slice of k, and then the slices, which depend on the shape
+ * only. Tile sizes, packing, edges and threads change nothing of that, so the bits are the same for every instruction set with fused
+ * multiply-add, and for any number of threads.
  *
  * Note [bfloat16]
  * A product of two bfloat16 matrices is summed in float32 in that same order, but numbers below 2^-126 count as zero: as in the processor's

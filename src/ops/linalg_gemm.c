@@ -137,21 +137,24 @@ typedef struct panels { /* one block of k: a is packed in panels of mr, b of nr 
     int64_t depth;                 /* rows of a panel: kc, or pairs of it */
     char *a, *b;
     int64_t a_panels, b_panels; /* to pack: those of a first */
-    int64_t task_m, task_n, tasks_m;         /* C in tasks of that size */
+    int64_t task_m, task_n, tasks_m, tasks_n; /* C in tasks of that size */
+    bool by_columns;               /* their order: threads share out the columns, else the rows */
     tw_gemm_finish finish;
 } panels;
 
+/* Of the operand whose panels threads share out between them, the first half; then the other operand's panels; then the other half: with two
+ * threads each packs what it multiplies. */
 static void pack_some(void *context, int64_t begin, int64_t end) {
     const panels *p = context;
-    int64_t na = p->a_panels;
-    if (begin < na) {
-        int64_t to = smaller(end, na), j = begin * p->mr;
-        p->type->pack(&p->g->a, p->k0, p->kc, p->i0 + j, smaller(to * p->mr, p->m) - j, p->mr, p->a + (size_t)(j * p->depth) * p->size);
-    }
-    if (end > na) {
-        int64_t from = begin > na ? begin - na : 0, j = from * p->nr;
-        p->type->pack(&p->g->b, p->k0, p->kc, p->j0 + j, smaller((end - na) * p->nr, p->n) - j, p->nr,
-                      p->b + (size_t)(j * p->depth) * p->size);
+    const int64_t outer = p->by_columns ? p->b_panels : p->a_panels, inner = p->a_panels + p->b_panels - outer, half = outer / 2;
+    while (begin < end) {
+        const bool is_inner = begin >= half && begin < half + inner, is_b = is_inner != p->by_columns;
+        const int64_t to = smaller(end, begin < half ? half : is_inner ? half + inner : outer + inner);
+        const int64_t from = begin < half ? begin : begin - (is_inner ? half : inner), width = is_b ? p->nr : p->mr, j = from * width;
+        const int64_t last = smaller((from + to - begin) * width, is_b ? p->n : p->m);
+        p->type->pack(is_b ? &p->g->b : &p->g->a, p->k0, p->kc, (is_b ? p->j0 : p->i0) + j, last - j, (int)width,
+                      (is_b ? p->b : p->a) + (size_t)(j * p->depth) * p->size);
+        begin = to;
     }
 }
 
@@ -159,7 +162,7 @@ static void multiply_some(void *context, int64_t begin, int64_t end) {
     const panels *p = context;
     const tw_gemm_call *g = p->g;
     for (int64_t t = begin; t < end; t++) {
-        int64_t i = t % p->tasks_m * p->task_m, j = t / p->tasks_m * p->task_n;
+        int64_t i = (p->by_columns ? t % p->tasks_m : t / p->tasks_n) * p->task_m, j = (p->by_columns ? t / p->tasks_m : t % p->tasks_n) * p->task_n;
         tw_gemm_finish f = p->finish;
         if (f.d) f.d = (const char *)f.d + (size_t)((p->i0 + i) * f.d_row + (p->j0 + j) * f.d_col) * p->size;
         char *c = (char *)g->c + (size_t)((p->i0 + i) * g->c_row + p->j0 + j) * p->size;
@@ -180,24 +183,35 @@ static int panel_height(int64_t m, int most) {
     return best;
 }
 
+/* By rows, a task's rows of a stay in the second-level cache from one task to the next; its columns are few, so that threads end together. */
 static void split_tasks(panels *p, bool parallel) {
+    enum { TALL = 1024 };
+    const int64_t threads = tw_num_threads();
+    p->by_columns = p->m > TALL; /* faster where C does not fit caches: measured */
     p->task_m = round_up(smaller(p->m, 16 * p->mr), p->mr);
     p->task_n = round_up(p->n, p->nr);
+    if (parallel && !p->by_columns) {
+        const int64_t heights = (p->m + p->task_m - 1) / p->task_m, share = heights * p->n / (64 * threads);
+        const int64_t least = 2 * TASK_FLOPS / (p->task_m * p->kc) + 1;
+        p->task_m = round_up((p->m + heights - 1) / heights, p->mr);
+        p->task_n = smaller(p->task_n, round_up(share > least ? share : least, p->nr));
+    }
     while (parallel && 2 * p->task_m * p->task_n * p->kc > TASK_FLOPS) {
         int64_t tasks = ((p->m + p->task_m - 1) / p->task_m) * ((p->n + p->task_n - 1) / p->task_n);
-        if (tasks >= 8 * (int64_t)tw_num_threads()) break;
+        if (tasks >= 8 * threads) break;
         if (p->task_n > p->nr && p->task_n >= p->task_m) p->task_n = round_up(p->task_n / 2, p->nr);
         else if (p->task_m > p->mr) p->task_m = round_up(p->task_m / 2, p->mr);
         else break;
     }
     p->tasks_m = (p->m + p->task_m - 1) / p->task_m;
+    p->tasks_n = (p->n + p->task_n - 1) / p->task_n;
 }
 
 static void run_block(panels *p, bool pack_b, bool parallel) {
     p->a_panels = p->g->packed_a ? 0 : (p->m + p->mr - 1) / p->mr;
     p->b_panels = pack_b ? (p->n + p->nr - 1) / p->nr : 0;
     split_tasks(p, parallel);
-    int64_t packs = p->a_panels + p->b_panels, tasks = p->tasks_m * ((p->n + p->task_n - 1) / p->task_n);
+    int64_t packs = p->a_panels + p->b_panels, tasks = p->tasks_n * p->tasks_m;
     if (parallel) {
         if (packs) tw_parallel(packs, smaller(8, packs / (4 * (int64_t)tw_num_threads()) + 1), pack_some, p);
         tw_parallel(tasks, 1, multiply_some, p);
@@ -292,12 +306,63 @@ static bool is_tiny(const tw_gemm_call *g) {
 static int64_t k_stride(const tw_gemm_operand *o) { return o->lines_are_k ? o->line_stride : o->step; }
 static int64_t other_stride(const tw_gemm_operand *o) { return o->lines_are_k ? o->step : o->line_stride; }
 
+/* --- few results over a long k --------------------------------------------------------------------------------------- */
+
+/* Slices of k, each summed by itself, and those sums in order; which ones depends on the shape only. */
+typedef struct slices { const tw_gemm_call *g; int64_t each; char *sums; _Atomic bool ok; } slices;
+
+static void sum_slices(void *context, int64_t begin, int64_t end) {
+    slices *s = context;
+    for (int64_t i = begin; i < end; i++) {
+        tw_gemm_call g = *s->g;
+        const int64_t from = i * s->each;
+        g.a.data = (const char *)g.a.data + from * k_stride(&g.a) * (int64_t)tw_dtype_size((tw_dtype)g.a.dtype);
+        g.b.data = (const char *)g.b.data + from * k_stride(&g.b) * (int64_t)tw_dtype_size((tw_dtype)g.b.dtype);
+        g.k = smaller(g.k - from, s->each);
+        g.c = s->sums + (size_t)(i * g.m * g.n) * tw_dtype_size(g.dtype);
+        g.c_row = g.n;
+        g.alpha = 1, g.beta = 0, g.d = NULL;
+        if (!tw_gemm_run(&g)) s->ok = false;
+    }
+}
+
+static bool has_slices(const tw_gemm_call *g) {
+    enum { FEW_RESULTS = 128 * 128, LONG = 16 * TW_GEMM_KC };
+    if (g->k < LONG || g->m * g->n > FEW_RESULTS || g->m > FEW_RESULTS || g->n > FEW_RESULTS) return false;
+    if (g->subtract || g->packed_a || g->packed_b || g->a.unfold || g->b.unfold) return false;
+    return (g->m > 1 || g->b.lines_are_k) && (g->n > 1 || g->a.lines_are_k); /* dot products have leaves of their own */
+}
+
+static bool product_by_slices(const tw_gemm_call *g) {
+    enum { LEAST = 4 * TW_GEMM_KC, MOST_SLICES = 64 };
+    const int64_t each = round_up((g->k + MOST_SLICES - 1) / MOST_SLICES, LEAST), count = (g->k + each - 1) / each, n = g->m * g->n;
+    const size_t bytes = (size_t)(count * n) * tw_dtype_size(g->dtype);
+    slices s = {g, each, tw_block_alloc(bytes), true};
+    if (!s.sums) return false;
+    if (2.0 * (double)n * (double)g->k > (double)PARALLEL_FLOPS) tw_parallel(count, 1, sum_slices, &s);
+    else sum_slices(&s, 0, count);
+    const bool single = g->dtype == TW_FLOAT32;
+    float *to = (float *)(void *)s.sums;
+    double *wide = (double *)(void *)s.sums;
+    for (int64_t i = 1; i < count; i++) {
+        if (single) for (int64_t j = 0; j < n; j++) to[j] += to[i * n + j];
+        else for (int64_t j = 0; j < n; j++) wide[j] += wide[i * n + j];
+    }
+    const size_t row = (size_t)g->n * tw_dtype_size(g->dtype);
+    for (int64_t i = 0; i < g->m; i++) memcpy((char *)g->c + (size_t)(i * g->c_row) * tw_dtype_size(g->dtype), s.sums + (size_t)i * row, row);
+    tw_block_free(s.sums, bytes);
+    return s.ok;
+}
+
 bool tw_gemm_run(const tw_gemm_call *g) {
     if (g->m == 0 || g->n == 0) return true;
     bool done = false;
     if (is_tiny(g)) {
         kernels_of(g->dtype)->tiny(g->m, g->n, g->k, g->a.data, other_stride(&g->a), k_stride(&g->a), g->b.data, k_stride(&g->b),
                                    other_stride(&g->b), g->c, g->c_row);
+        done = true;
+    } else if (has_slices(g)) {
+        if (!product_by_slices(g)) return false;
         done = true;
     } else if (g->subtract || g->packed_b) {
         return packed_product(g);

@@ -305,3 +305,21 @@ def test_large_matrices_with_nothing_in_them():
         assert (U * S @ Vh - A).abs().max().item() <= 1e-4 and (U.t() @ U - torch.eye(130)).abs().max().item() <= 1e-4
     with pytest.raises(RuntimeError):
         torch.linalg.svd(torch.full((130, 130), float("nan")))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("m, k, n", [(3, 4096, 5), (64, 5000, 64), (1, 70001, 30), (30, 70001, 1), (128, 4095, 128), (2, 66000, 2)])
+def test_products_over_a_long_inner_dimension(m, k, n, dtype):
+    """Summed in slices, which alpha, beta and the third matrix follow."""
+    torch.manual_seed(k)
+    a, b, d = torch.randn(m, k).to(dtype), torch.randn(k, n).to(dtype), torch.randn(n).to(dtype)
+    want = a.double() @ b.double()
+    eps = torch.finfo(dtype).eps
+    small = 20 * eps * k**0.5 if dtype != torch.bfloat16 else 3 * eps * k**0.5
+    for x, y in ((a, b), (a.t().contiguous().t(), b), (a, b.t().contiguous().t())):
+        assert (torch.mm(x, y).double() - want).abs().max().item() <= small
+        assert (torch.addmm(d, x, y, alpha=0.5, beta=2).double() - want * 0.5 - d.double() * 2).abs().max().item() <= small
+        assert torch.equal(torch.mm(x, y), torch.bmm(x.unsqueeze(0), y.unsqueeze(0))[0])
+        whole = torch.zeros(n, m, dtype=dtype)
+        torch.mm(x, y, out=whole.t())
+        assert torch.equal(whole.t(), torch.mm(x, y)) or m == 1 or n == 1
