@@ -10,8 +10,9 @@ HEAD = """\
 /* Operators as C functions, generated from the table: tw_NAME is torch.NAME. See tallow.h for errors and ownership.
  * A trailing _ writes into the first argument and returns it; _s takes a number for the second one. Lists are a pointer and a length.
  * "Not given": NULL for tensors, lists, text and generators; TW_NONE for integers; NaN for floats; -1 for bools and enumerations;
- * tw_none() for numbers. Several results go where the trailing pointers say; a NULL there drops one. Where the
- * number of results depends on the call (split), they go to outs[], which has that much room; their number is returned, -1 on failure. */
+ * tw_none() for numbers. Several results go where the trailing pointers say; a NULL there drops one;
+ * on failure they are NULL. Where the number of results depends on the call (split), they go to outs[], which has that much room; their
+ * number is returned, -1 on failure. */
 #ifndef TALLOW_OPS_H
 #define TALLOW_OPS_H
 #include <tallow/tallow.h>
@@ -24,7 +25,7 @@ extern "C" {
 
 
 def is_public(op):
-    return op.public and (op.variants or op.words("namespaces") or op.words("aliases"))
+    return op.public
 
 
 def api_name(op):
@@ -60,7 +61,46 @@ def arguments(op):
     return out
 
 
-def body(op, suffix, inplace):
+def required(op, numbers):
+    """(name, C condition that it can be used) of the tensors and lists that must be there, and of dtypes and devices."""
+    out = []
+    for p in op.params:
+        name = c_name(p.name)
+        if p.name in DROPPED or p.name in numbers:
+            continue
+        if p.type.base in ("ScalarType", "Device"):
+            out.append((p.name, f"tw_is_{'dtype' if p.type.base == 'ScalarType' else 'device'}({name})"))
+        elif p.type.optional:
+            continue
+        elif p.type.is_tensor:
+            out.append((p.name, name))
+        elif p.type.is_tensors and not p.type.optional_items:
+            out.append((p.name, f"tw_all_given({name}, {name}_n)"))
+        elif p.type.is_list:
+            out.append((p.name, f"({name} || {name}_n == 0)"))
+    return out
+
+
+def check(op, numbers, failed):
+    """What stops a call that lacks any of these."""
+    needs = required(op, numbers)
+    if not needs:
+        return ""
+    listed = ", ".join(f'{{"{name}", {condition}}}' for name, condition in needs)
+    call = f'tw_not_given("{op.c}", (const tw_given[]){{{listed}}}, {len(needs)});'
+    return f"    if (!({' && '.join(condition for _, condition in needs)})) {{\n        {call}\n        return {failed};\n    }}\n"
+
+
+def body(op, suffix, numbers, inplace):
+    n = len(op.schema.results)
+    if op.gives_list or inplace or n == 1:
+        return check(op, numbers, "-1" if op.gives_list else "NULL") + call(op, suffix, inplace)
+    names = ", ".join(c_name(name) for name in result_pointers(op))
+    into = f"    tw_tensor **const into[{max(n, 1)}] = {{{names or 'NULL'}}};\n"
+    return into + check(op, numbers, f"tw_no_results(into, {n})") + call(op, suffix, inplace)
+
+
+def call(op, suffix, inplace):
     args = arguments(op)
     if inplace:
         return "    " + wrap(f"return tw_op_{op.c}{suffix}(", args, f") ? {c_name(op.params[0].name)} : NULL;", indent="        ")
@@ -69,10 +109,8 @@ def body(op, suffix, inplace):
     if len(op.schema.results) == 1:
         return "    " + wrap(f"return tw_scoped(tw_op_{op.c}{suffix}(", args, "));", indent="        ")
     n = len(op.schema.results)
-    call = wrap(f"if (!tw_op_{op.c}{suffix}(", args + ["outs"], ")) return false;", indent="        ")
-    names = ", ".join(c_name(name) for name in result_pointers(op))
-    into = f"    tw_tensor **const into[{max(n, 1)}] = {{{names or 'NULL'}}};"
-    return f"    tw_tensor *outs[{max(n, 1)}] = {{NULL}};\n{into}\n    {call}\n    return tw_scoped_all(outs, into, {n});"
+    made = wrap(f"if (!tw_op_{op.c}{suffix}(", args + ["outs"], f")) return tw_no_results(into, {n});", indent="        ")
+    return f"    tw_tensor *outs[{max(n, 1)}] = {{NULL}};\n    {made}\n    return tw_scoped_all(outs, into, {n});"
 
 
 def emit_ops_h(ops):
@@ -93,5 +131,5 @@ def emit_api_c(ops):
     for op in ops:
         if is_public(op):
             for form in forms(op):
-                lines += [prototype(op, *form) + " {", body(op, form[0], form[2]), "}", ""]
+                lines += [prototype(op, *form) + " {", body(op, *form), "}", ""]
     return "\n".join(lines)

@@ -259,7 +259,9 @@ def emit_steps(steps):
               '"nn/step_table.h has room");', ""]
     for i, step in enumerate(steps):
         fields = "".join(f", options->{name}" for name in step.options)[2:]
-        lines += [f"{signature(step)} {{", f"    const double numbers[] = {{{fields}}};",
+        memory = "params && grads" + (" && scalars" if step.scalars else "")
+        lines += [f"{signature(step)} {{", f"    if (!tw_step_given({c_string(step.name)}, options && (n <= 0 || ({memory})))) return false;",
+                  f"    const double numbers[] = {{{fields}}};",
                   f"    return tw_step_run(&tw_step_formulas[{i}], numbers, n, params, grads, states, {'scalars' if step.scalars else 'NULL'}, "
               "TW_STEP_OWN);",
                   "}", ""]

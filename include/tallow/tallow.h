@@ -2,7 +2,7 @@
  *
  * An operator returns a tensor, or NULL on failure. While an error is pending every call returns NULL and the first
  * error stays in place, so a chain of calls is checked once, at its end; tw_report or tw_clear_error ends it.
- * With no error pending, NULL for an optional tensor means "absent".
+ * With no error pending, NULL for an optional tensor means "absent", and for one that must be there it is an error (TypeError).
  * Results belong to the innermost open scope (TW_SCOPE); tw_keep takes one out of it, tw_release gives it up.
  * Without an open scope the caller owns each result and gives it up with tw_release.
  * Sizes, strides and offsets count elements. Operators generated from the table are declared in <tallow/ops.h>. */

@@ -1,5 +1,6 @@
 /* Scopes: a stack of tensors per thread, with a mark where each scope begins. */
 #include "api/scope.h"
+#include "core/device.h"
 #include "core/memory.h"
 
 typedef struct scope_stack {
@@ -50,6 +51,27 @@ tw_tensor *tw_scoped(tw_tensor *t) {
         return NULL;
     }
     return scopes.held[scopes.count++] = t;
+}
+
+bool tw_no_results(tw_tensor **const *into, int n) {
+    for (int i = 0; i < n; i++)
+        if (into[i]) *into[i] = NULL;
+    return false;
+}
+
+bool tw_is_device(tw_device d) { return d == TW_DEVICE_NONE || (d >= 0 && d <= 0xffff && tw_device_of(d)); }
+
+void tw_not_given(const char *function, const tw_given *arguments, int n) {
+    int i = 0;
+    while (i + 1 < n && arguments[i].ok) i++;
+    if (!tw_failed()) tw_fail(TW_TYPE_ERROR, "tw_%s: argument '%s' is NULL or not valid", function, arguments[i].name);
+}
+
+bool tw_all_given(tw_tensor *const *ts, int64_t n) {
+    if (n > 0 && !ts) return false;
+    for (int64_t i = 0; i < n; i++)
+        if (!ts[i]) return false;
+    return true;
 }
 
 bool tw_scoped_all(tw_tensor **outs, tw_tensor **const *into, int n) {

@@ -9,21 +9,38 @@
 
 /* --- from data --------------------------------------------------------------------------------------------------- */
 
+/* Whether memory of that dtype can be read or written; without elements there need be none. */
+static bool memory_given(const char *function, const void *memory, int64_t numel, tw_dtype dtype) {
+    if (!tw_is_dtype(dtype) || dtype == TW_DTYPE_NONE) return tw_fail(TW_VALUE_ERROR, "%s: no such dtype: %d", function, (int)dtype);
+    return memory || numel == 0 || tw_fail(TW_VALUE_ERROR, "%s: there is no memory (NULL) for %lld elements", function, (long long)numel);
+}
+
+static bool sizes_given(const char *function, const int64_t *sizes, int ndim) {
+    if (ndim >= 0 && (sizes || ndim == 0)) return true;
+    return tw_fail(TW_VALUE_ERROR, "%s: %d sizes are expected, and none are given", function, ndim);
+}
+
 tw_tensor *tw_from_data(const void *data, const int64_t *sizes, int ndim, tw_dtype dtype) {
-    if (tw_failed()) return NULL;
+    if (tw_failed() || !sizes_given("tw_from_data", sizes, ndim) || !memory_given("tw_from_data", data, 0, dtype)) return NULL;
     tw_tensor *t = tw_empty_new(sizes, ndim, dtype, TW_CPU);
+    if (t && !memory_given("tw_from_data", data, t->numel, dtype)) {
+        tw_release(t);
+        return NULL;
+    }
     if (t && t->numel) memcpy(tw_data(t), data, (size_t)t->numel * tw_dtype_size(dtype));
     return tw_scoped(t);
 }
 
 tw_tensor *tw_from_borrowed(void *data, const int64_t *sizes, int ndim, tw_dtype dtype,
                             void (*release)(void *context, void *data, size_t bytes), void *context) {
-    if (tw_failed()) return NULL;
+    const char *name = "tw_from_borrowed";
+    if (tw_failed() || !sizes_given(name, sizes, ndim) || !memory_given(name, data, 0, dtype)) return NULL;
     /* A meta tensor of this shape checks the sizes and knows the strides. */
     tw_tensor *shape = tw_empty_new(sizes, ndim, dtype, TW_META);
     if (!shape) return NULL;
     tw_tensor *t = NULL;
-    tw_storage *storage = tw_storage_borrow(TW_CPU, data, shape->storage->bytes, NULL, context);
+    tw_storage *storage = NULL;
+    if (memory_given(name, data, shape->numel, dtype)) storage = tw_storage_borrow(TW_CPU, data, shape->storage->bytes, NULL, context);
     if (storage) t = tw_tensor_over(storage, shape->sizes, shape->strides, ndim, 0, dtype);
     tw_storage_release(storage);
     tw_release(shape);
@@ -33,7 +50,8 @@ tw_tensor *tw_from_borrowed(void *data, const int64_t *sizes, int ndim, tw_dtype
 }
 
 tw_tensor *tw_from_scalar(tw_scalar value, tw_dtype dtype) {
-    if (tw_failed()) return NULL;
+    if (tw_failed() || (dtype != TW_DTYPE_NONE && !memory_given("tw_from_scalar", NULL, 0, dtype))) return NULL;
+    if (tw_is_none(value)) return tw_fail(TW_VALUE_ERROR, "tw_from_scalar: there is no number"), NULL;
     return tw_scoped(tw_scalar_new(value, dtype == TW_DTYPE_NONE ? tw_scalar_dtype(value) : dtype, TW_CPU));
 }
 
@@ -110,7 +128,7 @@ int64_t tw_item_int64(const tw_tensor *t) {
 }
 
 bool tw_to_data(const tw_tensor *t, void *to, tw_dtype dtype) {
-    if (tw_failed() || !has_values(t)) return false;
+    if (tw_failed() || !has_values(t) || !memory_given("tw_to_data", to, t->numel, dtype)) return false;
     size_t size = tw_dtype_size(dtype);
     if (t->numel == 0) return true;
     if (tw_is_contiguous(t) && (int)dtype == t->dtype && !tw_is_lazy(t)) {

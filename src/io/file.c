@@ -16,6 +16,7 @@ bool tw_fail_errno(int number, const char *path) {
 }
 
 int tw_file_open(const char *path, int64_t *size) {
+    if (!path) return tw_fail(TW_VALUE_ERROR, "the path is NULL"), -1;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     struct stat about;
     if (fd < 0 || fstat(fd, &about) != 0) {

@@ -144,7 +144,8 @@ tw_named_tensors *tw_load(const char *path) {
 }
 
 tw_tensor *tw_named_get(const tw_named_tensors *list, const char *name) {
-    if (tw_failed() || !list) return NULL;
+    if (tw_failed()) return NULL;
+    if (!list || !name) return tw_fail_null(TW_VALUE_ERROR, "tw_named_get: an argument is NULL");
     for (int64_t i = 0; i < list->n; i++)
         if (strcmp(list->names[i], name) == 0) return list->tensors[i];
     return tw_fail_null(TW_KEY_ERROR, "'%s'", name);

@@ -115,7 +115,8 @@ static int64_t *number_storages(tw_tensor *const *tensors, int64_t n, int64_t *c
     return keys;
 }
 
-static bool check(const char *const *names, tw_tensor *const *tensors, int64_t n) {
+static bool check(const char *path, const char *const *names, tw_tensor *const *tensors, int64_t n) {
+    if (!path || (n > 0 && (!names || !tensors))) return tw_fail(TW_VALUE_ERROR, "tw_save: an argument is NULL");
     for (int64_t i = 0; i < n; i++) {
         if (!names[i] || !tensors[i]) return tw_fail(TW_VALUE_ERROR, "tw_save: entry %lld is NULL", (long long)i);
         if (tw_device_type(tensors[i]->device) != TW_CPU)
@@ -152,7 +153,7 @@ static bool write_identity(tw_zip_writer *z, const pickle *p) {
 }
 
 bool tw_save(const char *path, const char *const *names, tw_tensor *const *tensors, int64_t n) {
-    if (tw_failed() || !check(names, tensors, n)) return false;
+    if (tw_failed() || !check(path, names, tensors, n)) return false;
     pickle p = {0};
     tw_zip_writer z;
     int64_t count;

@@ -3,7 +3,12 @@
 #include "tallow/nn.h"
 #include <math.h>
 
+static bool there(const tw_tensor *t) {
+    return t || (!tw_failed() && tw_fail(TW_VALUE_ERROR, "a tensor was expected, not NULL"));
+}
+
 bool tw_init_fans(const tw_tensor *weight, int64_t *fan_in, int64_t *fan_out) {
+    if (!there(weight)) return false;
     if (weight->ndim < 2) {
         return tw_fail(TW_VALUE_ERROR, "Fan in and fan out can not be computed for tensor with fewer than 2 dimensions");
     }
@@ -23,7 +28,7 @@ static bool written(tw_tensor *result) {
 bool tw_init_uniform(tw_tensor *t, double from, double to, tw_generator *generator) {
     unsigned mode = tw_mode;
     tw_mode |= TW_MODE_NO_GRAD;
-    bool ok = t && written(tw_op_uniform_(t, from, to, generator));
+    bool ok = there(t) && written(tw_op_uniform_(t, from, to, generator));
     tw_mode = mode;
     return ok;
 }
@@ -31,14 +36,14 @@ bool tw_init_uniform(tw_tensor *t, double from, double to, tw_generator *generat
 bool tw_init_normal(tw_tensor *t, double mean, double std, tw_generator *generator) {
     unsigned mode = tw_mode;
     tw_mode |= TW_MODE_NO_GRAD;
-    bool ok = t && written(tw_op_normal_(t, mean, std, generator));
+    bool ok = there(t) && written(tw_op_normal_(t, mean, std, generator));
     tw_mode = mode;
     return ok;
 }
 
 static bool kaiming_deviation(const tw_tensor *weight, double gain, tw_fan fan, double *std) {
     int64_t in, out;
-    if (!weight || !tw_init_fans(weight, &in, &out)) return false;
+    if (!tw_init_fans(weight, &in, &out)) return false;
     *std = gain / sqrt((double)(fan == TW_FAN_IN ? in : out));
     return true;
 }
@@ -60,7 +65,7 @@ bool tw_init_kaiming_normal(tw_tensor *weight, double gain, tw_fan fan, tw_gener
 
 static bool xavier_deviation(const tw_tensor *weight, double gain, double *std) {
     int64_t in, out;
-    if (!weight || !tw_init_fans(weight, &in, &out)) return false;
+    if (!tw_init_fans(weight, &in, &out)) return false;
     *std = gain * sqrt(2.0 / (double)(in + out));
     return true;
 }
@@ -79,7 +84,7 @@ bool tw_init_xavier_normal(tw_tensor *weight, double gain, tw_generator *generat
 
 bool tw_init_layer(tw_tensor *weight, tw_tensor *bias, tw_generator *generator) {
     int64_t in, out;
-    if (!weight || !tw_init_fans(weight, &in, &out)) return false;
+    if (!tw_init_fans(weight, &in, &out)) return false;
     /* kaiming_uniform_(a=sqrt(5)): gain sqrt(2 / 6) */
     if (!tw_init_kaiming_uniform(weight, sqrt(2.0 / (1 + sqrt(5.0) * sqrt(5.0))), TW_FAN_IN, generator)) return false;
     double bound = in > 0 ? 1 / sqrt((double)in) : 0;

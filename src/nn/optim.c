@@ -134,6 +134,7 @@ static bool step_one(const tw_step_formula *f, const tw_step_row *row, const dou
     f->begin(options, first_scalars, first_states);
     for (int k = 0; k < f->state_count; k++) {
         if (f->conditions[k] >= 0 && options[f->conditions[k]] == 0) continue;
+        if (!states) return tw_step_given(f->name, false);
         tw_tensor **state = &states[k * n + i];
         made |= *state == NULL;
         if (!(a.t[k + 2] = state_of(state, p, first_states[k]))) return false;
@@ -148,6 +149,10 @@ static bool step_one(const tw_step_formula *f, const tw_step_row *row, const dou
     return false;
 }
 
+bool tw_step_given(const char *name, bool given) {
+    return given || (!tw_failed() && tw_fail(TW_VALUE_ERROR, "tw_%s_step: an argument is NULL", name));
+}
+
 bool tw_step_run(const tw_step_formula *f, const double *options, int64_t n, tw_tensor *const *params, tw_tensor *const *grads,
                  tw_tensor **states, double *scalars, tw_step_scalars kind) {
     const tw_step_row *row = &tw_step()->rows[f - tw_step_formulas];
@@ -155,7 +160,9 @@ bool tw_step_run(const tw_step_formula *f, const double *options, int64_t n, tw_
     bool ok = !tw_failed();
     tw_mode |= TW_MODE_NO_GRAD;
     for (int64_t i = 0; ok && i < n; i++) {
-        if (grads[i]) ok = step_one(f, row, options, n, i, params[i], grads[i], states, scalars ? &scalars[i * f->scalar_count] : NULL, kind);
+        if (!grads[i]) continue;
+        ok = params[i] ? step_one(f, row, options, n, i, params[i], grads[i], states, scalars ? &scalars[i * f->scalar_count] : NULL, kind)
+                       : tw_fail(TW_VALUE_ERROR, "tw_%s_step: parameter %lld is NULL", f->name, (long long)i);
     }
     tw_mode = mode;
     return ok;

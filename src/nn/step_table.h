@@ -23,6 +23,7 @@ extern const int tw_step_count;
 typedef enum tw_step_scalars { TW_STEP_OWN, TW_STEP_FLOAT32, TW_STEP_FLOAT64 } tw_step_scalars;
 
 /* Steps n parameters; see tallow/optim.h. */
+bool tw_step_given(const char *name, bool given);   /* the same, with an error if there are pointers missing and none is pending */
 bool tw_step_run(const tw_step_formula *f, const double *options, int64_t n, tw_tensor *const *params, tw_tensor *const *grads,
                  tw_tensor **states, double *scalars, tw_step_scalars kind);
 #endif

@@ -1,5 +1,6 @@
 /* The public functions, as a program that includes <tallow/ops.h> sees them: scopes, data, errors that chain. */
 #include "check.h"
+#include <tallow/nn.h>
 #include <tallow/ops.h>
 #include <tallow/tallow.h>
 
@@ -48,6 +49,46 @@ TEST(keeping_takes_out_of_the_scope) {
 }
 
 TEST(without_a_scope_the_caller_owns) { tw_release(counting(2)); }
+
+TEST(what_must_be_there_is_an_error_when_it_is_not) {
+    TW_SCOPE {
+        tw_tensor *a = counting(3), *kept[2] = {a, a};
+        CHECK(!tw_add(NULL, a, tw_int(1)));
+        CHECK_ERROR(TW_TYPE_ERROR, "tw_add: argument 'self' is NULL or not valid");
+        CHECK(!tw_dot(a, NULL));
+        CHECK_ERROR(TW_TYPE_ERROR, "tw_dot: argument 'tensor' is NULL or not valid");
+        CHECK(!tw_add_s_(NULL, tw_int(1), tw_int(1)));
+        CHECK_ERROR(TW_TYPE_ERROR, "argument 'self'");
+        CHECK(!tw_cat((tw_tensor *[]){a, NULL}, 2, 0));
+        CHECK_ERROR(TW_TYPE_ERROR, "tw_cat: argument 'tensors' is NULL or not valid");
+        CHECK(!tw_ones(NULL, 3, TW_FLOAT32, TW_CPU));
+        CHECK_ERROR(TW_TYPE_ERROR, "argument 'size'");
+        CHECK(!tw_ones(NULL, 0, (tw_dtype)77, TW_CPU));
+        CHECK_ERROR(TW_TYPE_ERROR, "argument 'dtype'");
+        CHECK(!tw_ones(NULL, 0, TW_FLOAT32, 2));
+        CHECK_ERROR(TW_ASSERTION_ERROR, "Torch not compiled with CUDA enabled");
+        CHECK(!tw_from_data(NULL, (int64_t[]){2}, 1, TW_FLOAT32));
+        CHECK_ERROR(TW_VALUE_ERROR, "tw_from_data: there is no memory (NULL) for 2 elements");
+        CHECK(!tw_from_data("x", NULL, 1, TW_UINT8));
+        CHECK_ERROR(TW_VALUE_ERROR, "tw_from_data: 1 sizes are expected, and none are given");
+        CHECK(!tw_to_data(a, NULL, TW_FLOAT32));
+        CHECK_ERROR(TW_VALUE_ERROR, "tw_to_data: there is no memory (NULL) for 3 elements");
+        CHECK(!tw_max_dim(a, 7, false, &kept[0], &kept[1]) && !kept[0] && !kept[1]);
+        CHECK_ERROR(TW_INDEX_ERROR, "Dimension out of range");
+        CHECK(!tw_init_uniform(NULL, 0, 1, NULL));
+        CHECK_ERROR(TW_VALUE_ERROR, "a tensor was expected, not NULL");
+        CHECK(!tw_adam_step(1, &a, &a, NULL, NULL, NULL));
+        CHECK_ERROR(TW_VALUE_ERROR, "tw_adam_step: an argument is NULL");
+        const tw_sgd_options plain = {.lr = 0.1}, heavy = {.lr = 0.1, .momentum = 0.9};
+        CHECK(tw_sgd_step(1, &a, &a, NULL, &plain) && !tw_sgd_step(1, &a, &a, NULL, &heavy));
+        CHECK_ERROR(TW_VALUE_ERROR, "tw_sgd_step: an argument is NULL");
+        CHECK(!tw_load(NULL) && !tw_save("x", NULL, NULL, 1));
+        CHECK_ERROR(TW_VALUE_ERROR, "the path is NULL");
+        CHECK(!tw_named_get(NULL, "a"));
+        CHECK_ERROR(TW_VALUE_ERROR, "tw_named_get: an argument is NULL");
+        CHECK(tw_index_Tensor(counting(3), (tw_tensor *[]){tw_from_data((int64_t[]){2}, (int64_t[]){1}, 1, TW_INT64)}, 1));
+    }
+}
 
 TEST(a_pending_error_stops_the_chain) {
     const int64_t bad = -5;
