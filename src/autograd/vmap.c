@@ -165,10 +165,11 @@ static bool run_aligned(const tw_op *op, const tw_arg *args, int level, tw_tenso
     tw_dtype common = TW_DTYPE_NONE;
     int ndim = 0;
     bool ok = true;
+    const int condition = op->kind == TW_KIND_ELEMENTWISE && op->ew->promote == TW_PROMOTE_WHERE; /* it stays bool */
     for (int i = 0; i < op->nparams; i++)
         if (args[i].tag == TW_ARG_TENSOR && args[i].t->ndim > ndim) ndim = args[i].t->ndim;
     if (op->kind == TW_KIND_ELEMENTWISE && op->ew->promote != TW_PROMOTE_FIRST)
-        common = tw_result_type(args, op->ew->nin);
+        common = tw_result_type(args + condition, op->ew->nin - condition);
     for (int i = 0; ok && i < op->nparams; i++) {
         full[i] = args[i];
         if (args[i].tag != TW_ARG_TENSOR) continue;
@@ -181,7 +182,7 @@ static bool run_aligned(const tw_op *op, const tw_arg *args, int level, tw_tenso
                          "operator is being called inside the PyTorch framework, please file a bug report instead.", level);
         else made[i] = tw_retain(t);
         ok = ok && made[i];
-        if (ok && t->ndim == 0 && common != TW_DTYPE_NONE && t->dtype != common && made[i]->ndim > 0) { /* 0-d tensors yield in promotion */
+        if (ok && i >= condition && t->ndim == 0 && common != TW_DTYPE_NONE && t->dtype != common && made[i]->ndim > 0) { /* 0-d tensors yield in promotion */
             tw_tensor *cast = tw_cast_to(made[i], common);
             tw_release(made[i]);
             made[i] = cast;
