@@ -83,8 +83,8 @@ static tw_tensor *safe_softmax(tw_pool *p, tw_tensor *x, bool masked) {
 /* mask: to add, or NULL */
 static tw_tensor *in_ops(tw_tensor *q, tw_tensor *k, tw_tensor *v, tw_tensor *mask, double dropout, bool causal, double scale) {
     tw_pool p = {0};
-    const double root = sqrt(scale); /* on both sides: the products stay smaller */
-    tw_tensor *left = TEMP(&p, mul, T(q), F(root)), *right = TEMP(&p, mul, T(k), F(root));
+    const double root = sqrt(fabs(scale)); /* on both sides: the products stay smaller */
+    tw_tensor *left = TEMP(&p, mul, T(q), F(copysign(root, scale))), *right = TEMP(&p, mul, T(k), F(root));
     tw_tensor *scores = TEMP(&p, matmul, T(left), T(TEMP(&p, transpose_int, T(right), I(-2), I(-1))));
     if (causal && scores) {
         const int64_t rows = q->sizes[q->ndim - 2], length = k->sizes[k->ndim - 2], column[] = {rows, 1};
@@ -132,12 +132,12 @@ static bool same_batch(const tw_tensor *q, const tw_tensor *k, const tw_tensor *
     return q->sizes[q->ndim - 1] == k->sizes[k->ndim - 1] && k->sizes[k->ndim - 2] == v->sizes[v->ndim - 2];
 }
 
-/* Half types that PyTorch's own kernel takes (sdp_utils_cpp.cpp): it rounds weights and results to them on the way. Where it computes in ops,
- * only the result is rounded. */
-static bool flash(const tw_tensor *q, const tw_tensor *k, const tw_tensor *v, const tw_tensor *mask) {
+/* What PyTorch's own kernel takes (sdp_utils_cpp.cpp), but for dropout. Of half types it rounds weights and results on the way, where ops round
+ * the result only; and it takes a mask besides is_causal, which they refuse. */
+static bool flash(const tw_tensor *q, const tw_tensor *k, const tw_tensor *v, tw_tensor *mask, bool shared) {
     const tw_tensor *all[] = {q, k, v, mask};
-    if (tw_dtypes[q->dtype].compute == q->dtype || q->ndim != 4 || q->sizes[3] != v->sizes[3]) return false;
-    if (mask && mask->ndim != 2 && mask->ndim != 4) return false;
+    if (q->ndim != 4 || !same_batch(q, k, v, shared) || q->sizes[3] != v->sizes[3] || q->sizes[2] == 0 || k->sizes[2] == 0) return false;
+    if (mask && (tw_requires_grad(mask) || (mask->ndim != 2 && mask->ndim != 4))) return false;
     for (int i = 0; i < 4; i++)
         if (all[i] && all[i]->strides[all[i]->ndim - 1] != 1) return false;
     return true;
@@ -191,9 +191,13 @@ bool tw_scaled_dot_product_attention_composite(const tw_arg *a, tw_tensor **outs
     const double scale = a[6].tag == TW_ARG_NONE ? 1 / sqrt((double)q->sizes[q->ndim - 1]) : tw_a_get_double(&a[6], 1);
     const int64_t times = shared ? sharing(q, k) : 1;
     if (!times) return false;
-    const bool kernel = same_batch(q, k, v, shared) && a[4].d == 0 && !(tw_mode & (TW_MODE_VMAP | TW_MODE_FORWARD)) && scale >= 0 &&
+    const bool transformed = (tw_mode & (TW_MODE_VMAP | TW_MODE_FORWARD)) != 0, fast = a[4].d == 0 && flash(q, k, v, mask, shared);
+    if (mask && causal && !fast && !transformed) {
+        return tw_fail(TW_RUNTIME_ERROR, "_scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True");
+    }
+    const bool kernel = same_batch(q, k, v, shared) && a[4].d == 0 && !transformed &&
                         !(mask && (tw_requires_grad(mask) || mask->ndim > q->ndim)) && (q->ndim == 4 || times == 1);
-    const bool steps = flash(q, k, v, mask);
+    const bool steps = fast && tw_dtypes[q->dtype].compute != q->dtype;
     mask = additive(&p, mask, (tw_dtype)q->dtype);
     if (tw_failed()) return tw_pool_done(&p, outs, 0);
     if (kernel) outs[0] = fused(q, k, v, mask, causal, scale, steps);

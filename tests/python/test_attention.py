@@ -39,7 +39,7 @@ CASES = {
     "plain": ((2, 3, 5, 4), (2, 3, 7, 4), (2, 3, 7, 6), None),
     "many rows": ((1, 2, 300, 8), (1, 2, 700, 8), (1, 2, 700, 8), None),
     "booleans": ((2, 3, 5, 4), (2, 3, 7, 4), (2, 3, 7, 4), lambda: draw(5, 7, seed=4) > -0.2),
-    "blind rows": ((2, 3, 5, 4), (2, 3, 7, 4), (2, 3, 7, 4), lambda: (torch.arange(5) > 1).unsqueeze(1).expand(5, 7)),
+    "blind rows": ((2, 3, 5, 4), (2, 3, 7, 4), (2, 3, 7, 4), lambda: (torch.arange(5) > 1).unsqueeze(1).repeat(1, 7)),
     "numbers": ((2, 3, 5, 4), (2, 3, 7, 4), (2, 3, 7, 4), lambda: draw(2, 1, 5, 7, seed=5)),
     "shared heads": ((2, 6, 5, 4), (2, 2, 7, 4), (2, 2, 7, 4), None),
     "one of each": ((1, 1, 1, 1), (1, 1, 1, 1), (1, 1, 1, 1), None),
@@ -82,6 +82,16 @@ def test_layout_follows_the_query():
     q = draw(2, 7, 3, 4).transpose(1, 2)
     assert F.scaled_dot_product_attention(q, q, q).stride() == q.stride()
     same(F.scaled_dot_product_attention(q, q, q), attend(q, q, q))
+
+
+def test_negative_scales_and_masks_besides_is_causal():
+    q, mask = draw(2, 3, 4, 5), draw(4, 4, seed=3)
+    for scale in (-0.5, 0.0):
+        same(F.scaled_dot_product_attention(q, q, q, scale=scale), attend(q, q, q, scale=scale))
+        same(F.scaled_dot_product_attention(q[0, 0], q[0, 0], q[0, 0], scale=scale), attend(q, q, q, scale=scale)[0, 0])
+    same(F.scaled_dot_product_attention(q, q, q, mask, is_causal=True), attend(q, q, q, mask, True))
+    with pytest.raises(RuntimeError, match="Explicit attn_mask should not be set when is_causal=True"):
+        F.scaled_dot_product_attention(q[0], q[0], q[0], mask, is_causal=True)
 
 
 def test_transforms_half_precision_and_empty_sizes():
