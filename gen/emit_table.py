@@ -157,6 +157,8 @@ def record(op, arrays, saves):
     if save:
         lines.append(f"static const uint32_t save_{op.c}[] = {{" + ", ".join(hex(m) for m in save) + "};")
     words = set(op.flags) | ({"batch_native"} if op.batch_native else set()) | ({"list"} if op.gives_list else set())
+    if op.kind == "composite" and "node" in op.columns and not op.has_grad:
+        words = set(words) | {"named"}
     flags = " | ".join(f"TW_OP_{flag.upper()}" for flag in sorted(words)) or "0"
     fields = [f"{c_string(op.key)}, {c_string(op.base)}, {c_string(node_name(op))}",
               f".id = TW_OP_{op.c}, .kind = TW_KIND_{op.kind.upper()}, .nparams = {len(op.params)}, "

@@ -231,10 +231,21 @@ static void set_bases(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
         if (views[i]->storage == base->storage) tw_set_base(views[i], base, quiet_mode ? 1 : list ? 2 : 0);
 }
 
+/* PyTorch records these as one node each; ours end in another op, whose node takes the name users know, if it is of this call. */
+static bool run_named(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
+    const uint64_t first = tw_next_sequence();
+    if (!run_composite(op, args, outs)) return false;
+    for (int i = 0; i < op->nouts; i++) {
+        tw_node *n = outs[i] && outs[i]->autograd ? outs[i]->autograd->grad_fn : NULL;
+        if (n && n->sequence >= first) n->name = op->node;
+    }
+    return true;
+}
+
 static bool call_graph(const tw_op *op, const tw_arg *args, tw_tensor **outs) {
     if (op->kind == TW_KIND_COMPOSITE && !op->grad) {
         if (tw_sparse_used && op->sparse_run && tw_any_sparse(op, args, outs)) return op->sparse_run(args, outs);
-        return run_composite(op, args, outs);
+        return op->flags & TW_OP_NAMED ? run_named(op, args, outs) : run_composite(op, args, outs);
     }
     const bool wants = !(tw_mode & TW_MODE_NO_GRAD) && any_requires(op, args);
     if (wants ? !call_recorded(op, args, outs) : !run_below(op, args, outs)) return false;

@@ -11,6 +11,7 @@
 
 _Thread_local const tw_saved_hooks *tw_saved_hooks_now;
 static _Thread_local TW_FAST_TLS uint64_t next_sequence;
+uint64_t tw_next_sequence(void) { return next_sequence; }
 static _Thread_local TW_FAST_TLS tw_node *dying;
 static _Thread_local TW_FAST_TLS bool draining;
 static atomic_llong next_hook = 1;

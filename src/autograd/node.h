@@ -82,6 +82,7 @@ typedef struct tw_autograd {
 } tw_autograd;
 
 tw_autograd *tw_autograd_of(tw_tensor *t);          /* made when missing; NULL on failure */
+uint64_t tw_next_sequence(void);                    /* of this thread: nodes made from now on have it or a larger one */
 tw_node *tw_grad_fn_of(tw_tensor *t);               /* borrowed; regenerates a view's after in-place writes; NULL for leaves */
 bool tw_is_leaf(const tw_tensor *t);
 bool tw_gradient_edge(tw_tensor *t, tw_edge *into); /* owned node; for leaves the accumulate node */

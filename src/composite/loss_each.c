@@ -15,22 +15,19 @@ static tw_tensor *reduced(tw_tensor *loss, const tw_arg *weight, int64_t reducti
     return NULL;
 }
 
-/* PyTorch records these losses as one node each; ours end in another op, whose node takes the name users know. */
-static bool give(tw_tensor **out, tw_tensor *loss, const char *node) {
-    tw_node *made = loss && node ? tw_grad_fn_of(loss) : NULL;
-    if (made) made->name = node;
+static bool give(tw_tensor **out, tw_tensor *loss) {
     *out = loss;
     return loss != NULL;
 }
 
 bool tw_mse_loss_composite(const tw_arg *a, tw_tensor **out) {
-    return give(out, reduced(CALL(_squared_difference, a[0], a[1]), NULL, a[2].i), "MseLossBackward0");
+    return give(out, reduced(CALL(_squared_difference, a[0], a[1]), NULL, a[2].i));
 }
 
 bool tw_l1_loss_composite(const tw_arg *a, tw_tensor **out) {
     tw_tensor *d = CALL(sub, a[0], a[1]), *size = d ? CALL(abs, T(d)) : NULL;
     tw_release(d);
-    return give(out, reduced(size, NULL, a[2].i), NULL);
+    return give(out, reduced(size, NULL, a[2].i));
 }
 
 /* --- binary cross entropy ---------------------------------------------------------------------------------------------------- */
@@ -48,12 +45,12 @@ static bool check_probabilities(tw_tensor *t) {
 
 bool tw_binary_cross_entropy_composite(const tw_arg *a, tw_tensor **out) {
     if (tw_is_float((tw_dtype)a[0].t->dtype) && !check_probabilities(a[0].t)) return false;
-    return give(out, reduced(CALL(_bce, a[0], a[1]), &a[2], a[3].i), "BinaryCrossEntropyBackward0");
+    return give(out, reduced(CALL(_bce, a[0], a[1]), &a[2], a[3].i));
 }
 
 bool tw_binary_cross_entropy_with_logits_composite(const tw_arg *a, tw_tensor **out) {
     tw_tensor *loss = a[3].tag == TW_ARG_TENSOR ? CALL(_bce_logits_weighted, a[0], a[1], a[3]) : CALL(_bce_logits, a[0], a[1]);
-    return give(out, reduced(loss, &a[2], a[4].i), "BinaryCrossEntropyWithLogitsBackward0");
+    return give(out, reduced(loss, &a[2], a[4].i));
 }
 
 /* --- between squared and absolute -------------------------------------------------------------------------------------------- */
@@ -62,17 +59,17 @@ bool tw_smooth_l1_loss_composite(const tw_arg *a, tw_tensor **out) {
     const double beta = tw_a_get_double(&a[3], 1);
     if (beta < 0) return tw_fail(TW_RUNTIME_ERROR, "smooth_l1_loss does not support negative values for beta.");
     if (beta == 0) return tw_l1_loss_composite(a, out);
-    return give(out, reduced(CALL(_smooth_l1, a[0], a[1], F(beta)), NULL, a[2].i), "SmoothL1LossBackward0");
+    return give(out, reduced(CALL(_smooth_l1, a[0], a[1], F(beta)), NULL, a[2].i));
 }
 
 bool tw_huber_loss_composite(const tw_arg *a, tw_tensor **out) {
     const double delta = tw_a_get_double(&a[3], 1);
     if (!(delta > 0)) return tw_fail(TW_RUNTIME_ERROR, "huber_loss does not support non-positive values for delta.");
-    return give(out, reduced(CALL(_huber, a[0], a[1], F(delta)), NULL, a[2].i), "HuberLossBackward0");
+    return give(out, reduced(CALL(_huber, a[0], a[1], F(delta)), NULL, a[2].i));
 }
 
 bool tw_soft_margin_loss_composite(const tw_arg *a, tw_tensor **out) {
-    return give(out, reduced(CALL(_soft_margin, a[0], a[1]), NULL, a[2].i), "SoftMarginLossBackward0");
+    return give(out, reduced(CALL(_soft_margin, a[0], a[1]), NULL, a[2].i));
 }
 
 /* --- made of other ops --------------------------------------------------------------------------------------------------------- */
@@ -86,7 +83,7 @@ bool tw_kl_div_composite(const tw_arg *a, tw_tensor **out) {
     } else {
         loss = CALL(sub, T(TEMP(&p, xlogy_Tensor, a[1], a[1])), T(TEMP(&p, mul, a[1], a[0])));
     }
-    return tw_pool_done(&p, &loss, 1) && give(out, reduced(loss, NULL, a[2].i), NULL);
+    return tw_pool_done(&p, &loss, 1) && give(out, reduced(loss, NULL, a[2].i));
 }
 
 /* max(0, margin - self) where target is not 1, plus self where it is not -1 */
@@ -96,7 +93,7 @@ bool tw_hinge_embedding_loss_composite(const tw_arg *a, tw_tensor **out) {
     tw_tensor *far = TEMP(&p, masked_fill_Scalar, T(hinge), T(TEMP(&p, eq, a[1], I(1))), I(0));
     tw_tensor *near = TEMP(&p, masked_fill_Scalar, a[0], T(TEMP(&p, eq, a[1], I(-1))), I(0));
     tw_tensor *loss = CALL(add, T(far), T(near));
-    return tw_pool_done(&p, &loss, 1) && give(out, reduced(loss, NULL, a[3].i), NULL);
+    return tw_pool_done(&p, &loss, 1) && give(out, reduced(loss, NULL, a[3].i));
 }
 
 bool tw_margin_ranking_loss_composite(const tw_arg *a, tw_tensor **out) {
@@ -104,7 +101,7 @@ bool tw_margin_ranking_loss_composite(const tw_arg *a, tw_tensor **out) {
     tw_tensor *d = TEMP(&p, sub, a[0], a[1]);
     tw_tensor *signed_ = TEMP(&p, mul, T(TEMP(&p, neg, a[2])), T(d));
     tw_tensor *loss = CALL(clamp_min, T(TEMP(&p, add, T(signed_), a[3])), I(0));
-    return tw_pool_done(&p, &loss, 1) && give(out, reduced(loss, NULL, a[4].i), NULL);
+    return tw_pool_done(&p, &loss, 1) && give(out, reduced(loss, NULL, a[4].i));
 }
 
 /* (input, target, log_input, full, eps, reduction); full adds Stirling's approximation of log(target!) where target > 1 */
@@ -124,5 +121,5 @@ bool tw_poisson_nll_loss_composite(const tw_arg *a, tw_tensor **out) {
         loss = TEMP(&p, add, T(loss), T(TEMP(&p, masked_fill_Scalar, T(stirling), T(TEMP(&p, le, a[1], I(1))), I(0))));
     }
     loss = tw_retain(loss);
-    return tw_pool_done(&p, &loss, 1) && give(out, reduced(loss, NULL, a[5].i), NULL);
+    return tw_pool_done(&p, &loss, 1) && give(out, reduced(loss, NULL, a[5].i));
 }

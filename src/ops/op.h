@@ -77,6 +77,7 @@ enum { TW_OP_DYNAMIC = 1, TW_OP_RANDOM = 2, TW_OP_INPLACE = 4 /* writes args[0]:
        TW_OP_APART = 128 /* a given result may share no memory with an argument */,
        TW_OP_CONSTANT = 256 /* writes the same to every place: they may overlap */,
        TW_OP_ACROSS = 512 /* its arguments may be on several devices */,
+       TW_OP_NAMED = 1024 /* a composite without gradient whose last node is called after it */,
        TW_OP_LIST = 16 /* the one result is a Tensor[] (split, unbind): outs[0] is really an owned tw_list * */ };
 
 typedef enum tw_autocast { TW_AUTOCAST_NONE, TW_AUTOCAST_LOWER, TW_AUTOCAST_FLOAT32, TW_AUTOCAST_WIDEST } tw_autocast;

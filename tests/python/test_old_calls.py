@@ -98,3 +98,18 @@ def test_functions_are_not_made_and_called():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert Twice.apply(torch.ones(1, requires_grad=True)).item() == 2
+
+
+def test_nodes_are_called_as_in_pytorch():
+    x, t = torch.ones(2, 3, requires_grad=True), torch.zeros(2, 3)
+    F = torch.nn.functional
+    named = {
+        "SumBackward0": x.sum(), "SumBackward1": x.sum(1), "MeanBackward0": x.mean(), "MeanBackward1": x.mean(0), "MaxBackward1": x.max(),
+        "MaxBackward0": x.max(1).values, "ProdBackward1": x.prod(0), "StackBackward0": torch.stack([x, x]), "SqueezeBackward1": x[:, :1].squeeze(1),
+        "MseLossBackward0": F.mse_loss(x, t), "SmoothL1LossBackward0": F.smooth_l1_loss(x, t), "LogsumexpBackward0": x.logsumexp(1),
+        "GluBackward0": F.glu(x.t()[:2].t()), "TraceBackward0": x.trace(), "HuberLossBackward0": F.huber_loss(x, t),
+    }  # fmt: skip
+    for name, result in named.items():
+        assert type(result.grad_fn).__name__ == name
+    assert type(torch.atleast_1d(x * 1).grad_fn).__name__ == "MulBackward0" and F.celu(x).grad_fn.name() == "CeluBackward0"
+    assert type(torch.stack([x]).sum(0).grad_fn.next_functions[0][0]).__name__ == "StackBackward0"
