@@ -105,9 +105,9 @@ static float FN(sample_one)(const tw_sampling *s, const place *p, int taps, cons
         return sum;
     }
     for (int iy = 0; iy < 4; iy++) {
-        float row = 0;
-        for (int ix = 0; ix < 4; ix++) row = R(row + R(p->x.weight[ix] * FN(value)(p, 4 * iy + ix, x)));
-        sum = R(sum + R(p->y.weight[iy] * row));
+        float row = R(p->x.weight[0] * FN(value)(p, 4 * iy, x));
+        for (int ix = 1; ix < 4; ix++) row = R(row + R(p->x.weight[ix] * FN(value)(p, 4 * iy + ix, x)));
+        sum = iy ? R(sum + R(p->y.weight[iy] * row)) : R(p->y.weight[iy] * row);
     }
     return sum;
 }

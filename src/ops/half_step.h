@@ -14,17 +14,16 @@ static inline float tw_step_bf16_of(float x) {
     return x;
 }
 
-/* Adding a power of two whose last bit is the half type's last bit of x, and taking it away, rounds to nearest even. */
 static inline float tw_step_f16_of(float x) {
-    const float size = fabsf(x);
     uint32_t u;
-    float power;
-    if (!(size < 65520)) return x != x ? x : copysignf(INFINITY, x);
-    memcpy(&u, &size, sizeof u);
-    u &= 0x7f800000u;
-    if (u < 0x38800000u) u = 0x38800000u; /* 2^-14: subnormal below */
-    u += 13u << 23;
-    memcpy(&power, &u, sizeof u);
-    return copysignf((size + power) - power, x);
+    memcpy(&u, &x, sizeof u);
+    const uint32_t size = u & 0x7fffffffu;
+    if (size - 0x38800000u < 0x477ff000u - 0x38800000u) { /* from 2^-14 to below 65520, which rounds to infinity */
+        u = (u + 0xfff + (u >> 13 & 1)) & 0xffffe000u;
+        memcpy(&x, &u, sizeof x);
+        return x;
+    }
+    if (size > 0x7f800000u) return x;
+    return copysignf(size < 0x38800000u ? (fabsf(x) + 0.75f) - 0.75f : INFINITY, x); /* a multiple of 2^-24 */
 }
 #endif
