@@ -7,6 +7,7 @@
 #include "kernels/copy.h"
 #include "kernels/ctc.h"
 #include "kernels/gemm.h"
+#include "kernels/grid.h"
 #include "kernels/lu.h"
 #include "kernels/maxima.h"
 #include "kernels/normalize.h"
@@ -39,6 +40,7 @@ TW_FAMILY(compact)
 TW_FAMILY(conv)
 TW_FAMILY(ctc)
 TW_FAMILY(gemm)
+TW_FAMILY(grid)
 TW_FAMILY(lu)
 TW_FAMILY(maxima)
 TW_FAMILY(normalize)

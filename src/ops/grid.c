@@ -1,5 +1,5 @@
 /* Images sampled at the places of a grid, whose coordinates run from -1 to 1: x, y and (in three dimensions) z; and both gradients. */
-#include "ops/grid.h"
+#include "kernels/grid.h"
 #include "core/error.h"
 #include "core/threads.h"
 #include "ops/copy.h"
@@ -29,7 +29,7 @@ typedef tw_sampling sampling;
 static const tw_grid_bodies *bodies_of(tw_dtype dtype) {
     static const tw_grid_bodies f32 = {{sample_f32, input_gradient_f32, grid_gradient_f32}};
     static const tw_grid_bodies f64 = {{sample_f64, input_gradient_f64, grid_gradient_f64}};
-    return dtype == TW_FLOAT64 ? &f64 : dtype == TW_FLOAT32 ? &f32 : dtype == TW_FLOAT16 ? &tw_grid_f16 : &tw_grid_bf16;
+    return dtype == TW_FLOAT64 ? &f64 : dtype == TW_FLOAT32 ? &f32 : dtype == TW_FLOAT16 ? &tw_grid()->f16 : &tw_grid()->bf16;
 }
 
 /* --- checks ----------------------------------------------------------------------------------------------------------- */

@@ -96,32 +96,55 @@ static int FN(prepare)(const tw_sampling *s, const float *grid, int count, place
 
 static float FN(value)(const place *p, int k, const float *x) { return p->at[k] < 0 ? 0 : x[p->at[k]]; }
 
-static float FN(sample_one)(const tw_sampling *s, const place *p, int taps, const float *x) {
-    float sum = 0;
-    if (s->mode == TW_GRID_NEAREST) return FN(value)(p, 0, x);
-    if (s->mode == TW_GRID_BILINEAR) {
-        for (int k = 0; k < taps; k++)
-            if (s->dims == 2 || p->at[k] >= 0) sum = R(sum + R(FN(value)(p, k, x) * p->weight[k]));
-        return sum;
+static void FN(spread)(const tw_sampling *s, int count, int taps, const place *p, lanes *l) {
+    const bool cubic = s->mode == TW_GRID_BICUBIC;
+    for (int i = 0; i < TW_GRID_BLOCK; i++) {
+        for (int k = 0; k < taps; k++) l->at[k][i] = i < count ? p[i].at[k] : -1;
+        for (int k = 0; k < 8; k++) l->weight[k][i] = i >= count ? 0 : !cubic ? p[i].weight[k] : k < 4 ? p[i].x.weight[k] : p[i].y.weight[k - 4];
     }
-    for (int iy = 0; iy < 4; iy++) {
-        float row = R(p->x.weight[0] * FN(value)(p, 4 * iy, x));
-        for (int ix = 1; ix < 4; ix++) row = R(row + R(p->x.weight[ix] * FN(value)(p, 4 * iy + ix, x)));
-        sum = iy ? R(sum + R(p->y.weight[iy] * row)) : R(p->y.weight[iy] * row);
+}
+
+/* to = or += (`more`) tap k of x by its weights, a vector at a time. */
+static void FN(add_tap)(const int64_t *at, const float *weight, const float *x, bool more, float *to) {
+    float v[TW_GRID_BLOCK];
+    for (int i = 0; i < TW_GRID_BLOCK; i++) v[i] = at[i] < 0 ? 0 : x[at[i]];
+    for (int i = 0; i < TW_GRID_BLOCK; i += V_LANES_f32) {
+        const vf32 part = RV(v_load_f32(v + i) * v_load_f32(weight + i));
+        v_store_f32(to + i, more ? RV(v_load_f32(to + i) + part) : part);
     }
-    return sum;
+}
+
+static void FN(sample_block)(const tw_sampling *s, const lanes *l, int taps, const float *x, float *to) {
+    if (s->mode == TW_GRID_NEAREST) {
+        for (int i = 0; i < TW_GRID_BLOCK; i++) to[i] = l->at[0][i] < 0 ? 0 : x[l->at[0][i]];
+    } else if (s->mode == TW_GRID_BILINEAR) {
+        for (int k = 0; k < taps; k++) FN(add_tap)(l->at[k], l->weight[k], x, k > 0, to);
+    } else {
+        float row[TW_GRID_BLOCK];
+        for (int iy = 0; iy < 4; iy++) {
+            for (int ix = 0; ix < 4; ix++) FN(add_tap)(l->at[4 * iy + ix], l->weight[ix], x, ix > 0, row);
+            for (int i = 0; i < TW_GRID_BLOCK; i += V_LANES_f32) {
+                const vf32 part = RV(v_load_f32(row + i) * v_load_f32(l->weight[4 + iy] + i));
+                v_store_f32(to + i, iy ? RV(v_load_f32(to + i) + part) : part);
+            }
+        }
+    }
 }
 
 static void FN(sample)(void *context, int64_t begin, int64_t end) {
     const tw_sampling *s = context;
     place p[TW_GRID_BLOCK];
+    lanes l;
     for (int64_t u = begin; u < end; u++) {
         const int64_t image = u / s->blocks, first = u % s->blocks * TW_GRID_BLOCK;
         const int count = (int)fewer(s->places - first, TW_GRID_BLOCK);
         const int taps = FN(prepare)(s, (const float *)s->grid + (image * s->places + first) * s->dims, count, p);
+        FN(spread)(s, count, taps, p, &l);
         for (int64_t c = image * s->channels; c < (image + 1) * s->channels; c++) {
-            float *y = (float *)s->y + c * s->places + first;
-            for (int i = 0; i < count; i++) y[i] = FN(sample_one)(s, &p[i], taps, (const float *)s->x + c * s->plane);
+            float *to = (float *)s->y + c * s->places + first, part[TW_GRID_BLOCK];
+            float *y = count == TW_GRID_BLOCK ? to : part;
+            FN(sample_block)(s, &l, taps, (const float *)s->x + c * s->plane, y);
+            if (y != to) memcpy(to, part, (size_t)count * sizeof *to);
         }
     }
 }
@@ -223,3 +246,4 @@ static void FN(input_gradient)(void *context, int64_t begin, int64_t end) {
 #undef FN_
 #undef NAME
 #undef R
+#undef RV

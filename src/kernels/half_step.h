@@ -1,6 +1,6 @@
 /* Rounding a float32 to a half type and back, as between two operations of a chain in that type. */
-#ifndef TW_OPS_HALF_STEP_H
-#define TW_OPS_HALF_STEP_H
+#ifndef TW_KERNELS_HALF_STEP_H
+#define TW_KERNELS_HALF_STEP_H
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
