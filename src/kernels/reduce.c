@@ -13,6 +13,9 @@
 #define MAX(a, b) ((b) > (a) || (b) != (b) ? (b) : (a))
 #define MIN(a, b) ((b) < (a) || (b) != (b) ? (b) : (a))
 
+/* A long stream is asked for AHEAD bytes before it is read, earlier than the processor would by itself. */
+enum { AHEAD = 4096, FAR = 4096 };
+
 /* A kind whose accumulator is one value of type T, that takes OF(x). */
 #define PLAIN(name, T, LANES, INIT, OP, OF) PLAIN_LEAF(name, T, LANES, INIT, OP, OF) PLAIN_REST(name, T, INIT, OP, OF)
 #define PLAIN_LEAF(name, T, LANES, INIT, OP, OF) \
@@ -28,8 +31,10 @@
         T lane[LANES]; \
         for (int j = 0; j < LANES; j++) lane[j] = INIT; \
         int64_t i = 0; \
-        for (; i + LANES <= n; i += LANES) \
+        for (; i + LANES <= n; i += LANES) { \
+            if (n >= FAR) for (size_t b = 0; b < LANES * sizeof(T); b += 64) __builtin_prefetch((const void *)((uintptr_t)(x + i) + AHEAD + b)); \
             for (int j = 0; j < LANES; j++) lane[j] = (T)OP(lane[j], OF(x[i + j])); \
+        } \
         for (int j = 0; i + j < n; j++) lane[j] = (T)OP(lane[j], OF(x[i + j])); \
         for (int w = LANES / 2; w; w /= 2) \
             for (int j = 0; j < w; j++) lane[j] = (T)OP(lane[j], lane[j + w]); \
