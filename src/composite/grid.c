@@ -154,12 +154,14 @@ bool tw_affine_grid_generator_composite(const tw_arg *a, tw_tensor **outs) {
     if (a[1].n != 4 && a[1].n != 5) return tw_fail(TW_RUNTIME_ERROR, "AffineGridGenerator needs 4d (spatial) or 5d (volumetric) inputs.");
     const int dims = (int)a[1].n - 2;
     int64_t shape[5] = {a[1].ints[0]}, count = 1;
-    for (int d = 0; d < dims; d++) count *= shape[1 + d] = a[1].ints[2 + d];
+    bool fits = true;
+    for (int d = 0; d < dims; d++) fits &= !__builtin_mul_overflow(count, shape[1 + d] = a[1].ints[2 + d], &count);
     for (int d = 0; d <= dims; d++) {
         shape[dims + 1] = dims + 1;
         if (shape[d] >= 0) continue;
         return tw_fail(TW_RUNTIME_ERROR, "Trying to create tensor with negative dimension %lld: %s", (long long)shape[d], tw_sizes_text(shape, dims + 2));
     }
+    if (!fits) return tw_fail(TW_RUNTIME_ERROR, "Storage size calculation overflowed with sizes=%s", tw_sizes_text(shape, dims + 2));
     for (int d = 0; d < dims; d++) columns[d] = coordinates(&p, theta, shape, dims + 1, dims - d, a[2].i != 0);
     columns[dims] = TEMP(&p, ones, INTS(shape, dims + 1), I(theta->dtype), NONE_, I(theta->device));
     if (tw_failed()) return tw_pool_done(&p, outs, 0);

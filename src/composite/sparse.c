@@ -188,7 +188,8 @@ bool tw_sparse_coo_tensor_indices_composite(const tw_arg *a, tw_tensor **outs) {
         tw_tensor *wide = TEMP(&p, _to_copy, T(indices), I(TW_INT64));
         tw_tensor *least = TEMP(&p, amin, T(wide), INTS(&along, 1)), *most = TEMP(&p, amax, T(wide), INTS(&along, 1));
         for (int d = 0; least && most && d < sparse; d++) {
-            sizes[d] = ((const int64_t *)tw_data(most))[d] + 1;
+            const int64_t high = ((const int64_t *)tw_data(most))[d];
+            sizes[d] = high < INT64_MAX ? high + 1 : high; /* too large either way */
             const int64_t low = ((const int64_t *)tw_data(least))[d];
             if (low < 0) tw_fail(TW_RUNTIME_ERROR, "found negative index %lld for dim %d", (long long)low, d);
         }
@@ -286,7 +287,7 @@ bool tw__to_sparse_composite(const tw_arg *a, tw_tensor **outs) {
     const int64_t dense = tw_a_get_int(&a[3], 0);
     if (dense < 0 || dense > a[0].t->ndim)
         return tw_fail(TW_RUNTIME_ERROR, "sparse_dim argument must be in >0 and <=%d range, but got %lld", a[0].t->ndim,
-                       (long long)(a[0].t->ndim - dense));
+                       (long long)((uint64_t)a[0].t->ndim - (uint64_t)dense));
     return to_sparse(a[0].t, a[0].t->ndim - dense, outs);
 }
 

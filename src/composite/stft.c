@@ -153,7 +153,7 @@ static bool signal(tw_pool *p, const tw_arg *a, tw_tensor **outs) {
     const int64_t shape[] = {1, count, f.n_fft};
     tw_tensor *weights = overlapped(p, TEMP(p, expand, T(TEMP(p, mul, T(w), T(w))), INTS(shape, 3)), length, &f);
     const int64_t start = a[5].i ? f.n_fft / 2 : 0;
-    int64_t end = a[8].tag != TW_ARG_NONE ? start + a[8].i : a[5].i ? length - f.n_fft / 2 : length;
+    int64_t end = a[8].tag != TW_ARG_NONE ? (a[8].i < INT64_MAX - start ? start + a[8].i : INT64_MAX) : a[5].i ? length - f.n_fft / 2 : length;
     const int64_t there = end < length ? end : length;
     y = TEMP(p, slice_Tensor, T(y), I(1), I(start), I(there));
     weights = TEMP(p, slice_Tensor, T(weights), I(1), I(start), I(there));

@@ -8,7 +8,7 @@ static bool checked(const char *name, int64_t length, const tw_arg *dtype, tw_dt
         return tw_fail(TW_RUNTIME_ERROR, "%s expects floating point dtypes, got: torch.%s", name, tw_dtypes[*found].name);
     if (length < 0)
         return tw_fail(TW_RUNTIME_ERROR, "%s requires non-negative window_length, got window_length=%lld", name, (long long)length);
-    return true;
+    return length < INT64_MAX || tw_fail(TW_RUNTIME_ERROR, "Storage size calculation overflowed with sizes=[%lld]", (long long)length);
 }
 
 /* Windows of no place or one, of any kind: outs[0] is set. o: dtype, layout, device, pin_memory. */
