@@ -278,3 +278,23 @@ def test_autocast_lets_narrow_inputs_in():
     assert output.dtype == torch.bfloat16
     with pytest.raises(ValueError, match="does not match weight dtype"):
         net(torch.ones(2, 1, 3, dtype=torch.bfloat16))
+
+
+@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, nn.RNN])
+def test_sequences_of_a_batch_are_as_alone(kind):
+    """Seventeen sequences of one to five steps, packed and each by itself: products of several rows are made in another way than those
+    of one."""
+    torch.manual_seed(0)
+    net = kind(3, 37, bidirectional=True).double()
+    lengths = [1 + i * 3 % 5 for i in range(17)]
+    sequences = [torch.randn(n, 3, dtype=torch.float64, requires_grad=True) for n in lengths]
+    packed = nn.utils.rnn.pack_sequence(sequences, enforce_sorted=False)
+    output, _ = nn.utils.rnn.pad_packed_sequence(net(packed)[0])
+    weights = list(net.parameters())
+    together = torch.autograd.grad((output**2).sum(), sequences + weights)
+    alone = [net(x.unsqueeze(1))[0].squeeze(1) for x in sequences]
+    for i, y in enumerate(alone):
+        assert (output[: lengths[i], i] - y).abs().max().item() < 1e-13
+    apart = torch.autograd.grad(sum((y**2).sum() for y in alone), sequences + weights)
+    for a, b in zip(together, apart):
+        assert (a - b).abs().max().item() < 1e-11

@@ -5,6 +5,7 @@ import io
 import os
 import pickle
 import struct
+import time
 import zipfile
 import zlib
 
@@ -195,3 +196,25 @@ def test_checksums_are_those_of_zip():
         for length in [*range(200), 1000, 4096, 4999]:
             part = data[start : start + length]
             assert torch._C._crc32(part) == zlib.crc32(part), (start, length)
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="needs /proc")
+def test_replaced_files_are_let_go(tmp_path):
+    path = tmp_path / "large.pt"
+    for value in (1.0, 2.0):
+        torch.save(torch.full((2 << 20,), value), path)
+    assert torch.load(path)[-1].item() == 2.0
+
+    def target(name):
+        try:
+            return os.readlink(f"/proc/self/fd/{name}")
+        except OSError:  # closed since it was listed
+            return ""
+
+    def held():
+        return [name for name in os.listdir("/proc/self/fd") if target(name).startswith(str(path))]
+
+    until = time.monotonic() + 30
+    while held() and time.monotonic() < until:
+        time.sleep(0.01)
+    assert not held() and os.listdir(tmp_path) == ["large.pt"]
