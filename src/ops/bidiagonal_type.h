@@ -92,8 +92,8 @@ static void FN(panel)(int64_t m, int64_t n, int64_t from, int64_t count, T *a, i
         CALL(dots)(m - c, 2 * i, left + c, m, v, with);
         FN(pass) s = {m - c, n - c - 1, 2 * i, lead, column + lead, v, left + c, right + c + 1, with, m, n, tau_q[c], y, rest, rest + n};
         const int64_t strips = (s.n + STRIP - 1) / STRIP;
-        if (s.m * s.n < 20000) FN(pass_strips)(&s, 0, strips);
-        else tw_parallel(strips, 1, FN(pass_strips), &s);
+        if (s.m * s.n < 60000) FN(pass_strips)(&s, 0, strips);
+        else tw_parallel(strips, (strips + 7) / 8, FN(pass_strips), &s);
         FN(turn_row)(&s, e + c, p + c * n + c + 1, tau_p + c, y + n, v + m + 1);
     }
 }

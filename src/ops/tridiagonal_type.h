@@ -28,8 +28,8 @@ static void FN(multiply_strips)(void *context, int64_t begin, int64_t end) {
 static void FN(symmetric_product)(int64_t n, const T *a, int64_t lead, const T *x, T *parts, T *y) {
     const FN(symmetric) s = {n, lead, a, x, parts};
     const int64_t strips = (n + STRIP - 1) / STRIP;
-    if (n < 192) FN(multiply_strips)((void *)(uintptr_t)&s, 0, strips);
-    else tw_parallel(strips, 1, FN(multiply_strips), (void *)(uintptr_t)&s);
+    if (n < 320) FN(multiply_strips)((void *)(uintptr_t)&s, 0, strips);
+    else tw_parallel(strips, (strips + 7) / 8, FN(multiply_strips), (void *)(uintptr_t)&s);
     memcpy(y, parts, (size_t)n * sizeof(T));
     for (int64_t i = 1; i < strips; i++) {
         const T *from = parts + i * n;
