@@ -58,12 +58,12 @@ typedef enum tile_mode { TILE_SET, TILE_ADD, TILE_SUBTRACT } tile_mode;
 #include "kernels/gemm_bf16.h"
 
 const tw_gemm_kernels TW_K(tw_gemm_kernels) = {
-    .f32 = {MR, NV * (TW_VB / 4), pack_f32, block_f32, finish_all_f32, row_times_rows_f32, dot_f32, few_rows_f32, few_results_f32, tiny_f32, fold_f32},
-    .bf16 = {MR, NV * (TW_VB / 4), pack_f32, block_bf16, finish_all_f32, row_times_rows_f32, dot_f32, few_rows_f32, few_results_f32, tiny_f32, fold_f32},
+    .f32 = {MR, NV * (TW_VB / 4), pack_f32, block_f32, finish_all_f32, row_times_rows_f32, dot_f32, few_rows_f32, few_results_f32, tiny_f32, direct_f32, fold_f32},
+    .bf16 = {MR, NV * (TW_VB / 4), pack_f32, block_bf16, finish_all_f32, row_times_rows_f32, dot_f32, few_rows_f32, few_results_f32, tiny_f32, direct_f32, fold_f32},
 #if TW_VB == 64
     .bf16_pairs = {MR, NV * (TW_VB / 4), pack_pairs, block_pairs, finish_all_f32, row_times_rows_f32, dot_f32, few_rows_f32, few_results_f32,
-                   tiny_f32, fold_f32},
+                   tiny_f32, direct_f32, fold_f32},
     .pairs_hold = pairs_hold,
 #endif
-    .f64 = {MR, NV * (TW_VB / 8), pack_f64, block_f64, finish_all_f64, row_times_rows_f64, dot_f64, few_rows_f64, few_results_f64, tiny_f64, fold_f64},
+    .f64 = {MR, NV * (TW_VB / 8), pack_f64, block_f64, finish_all_f64, row_times_rows_f64, dot_f64, few_rows_f64, few_results_f64, tiny_f64, direct_f64, fold_f64},
 };

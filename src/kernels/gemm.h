@@ -66,6 +66,8 @@ typedef struct tw_gemm_type {   /* float32 or float64 */
     /* c (m x n, rows c_row apart and contiguous) = a @ b of any strides without packing, for few numbers; the order of the note above. */
     void (*tiny)(int64_t m, int64_t n, int64_t k, const void *a, int64_t a_row, int64_t a_k, const void *b, int64_t b_k, int64_t b_col, void *c,
                  int64_t c_row);
+    /* The same for k of at most one block, where rows of b are contiguous. */
+    void (*direct)(int64_t m, int64_t n, int64_t k, const void *a, int64_t a_row, int64_t a_k, const void *b, int64_t b_k, void *c, int64_t c_row);
     /* Adds `lines` of n positions each to one image (its strides are u's): the transpose of unfolding. */
     void (*fold)(const tw_unfold *u, int64_t lines, int64_t position, int64_t n, const void *from, int64_t from_row, void *image);
 } tw_gemm_type;

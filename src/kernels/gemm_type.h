@@ -292,6 +292,67 @@ static void TWN(tiny)(int64_t m, int64_t n, int64_t k, const void *av, int64_t a
     }
 }
 
+/* Tiles of M rows and N vectors straight from where the matrices lie; the last vector has `some` lanes, or all of them if 0. */
+#define TW_DIRECT(M, N) \
+    static void TWN(direct_##M##x##N)(int64_t k, const T *a, int64_t a_row, int64_t a_k, const T *b, int64_t b_k, T *c, int64_t c_row, int some) { \
+        V acc[M][N]; \
+        _Pragma("GCC unroll 8") for (int i = 0; i < M; i++) { \
+            _Pragma("GCC unroll 2") for (int j = 0; j < N; j++) acc[i][j] = TWN(tw_splat)(0); \
+        } \
+        for (int64_t p = 0; p < k; p++, a += a_k, b += b_k) { \
+            V row[N]; \
+            _Pragma("GCC unroll 2") for (int j = 0; j < N; j++) { \
+                if (j == N - 1 && some) row[j] = TWN(TW_LOAD_N)(b + j * VLEN, some); \
+                else row[j] = TWN(TW_LOAD)(b + j * VLEN); \
+            } \
+            _Pragma("GCC unroll 8") for (int i = 0; i < M; i++) { \
+                const V x = TWN(tw_splat)(a[i * a_row]); \
+                _Pragma("GCC unroll 2") for (int j = 0; j < N; j++) acc[i][j] = TWN(tw_fma)(x, row[j], acc[i][j]); \
+            } \
+        } \
+        _Pragma("GCC unroll 8") for (int i = 0; i < M; i++) { \
+            _Pragma("GCC unroll 2") for (int j = 0; j < N; j++) { \
+                if (j == N - 1 && some) TWN(TW_STORE_N)(c + i * c_row + j * VLEN, acc[i][j], some); \
+                else TWN(TW_STORE)(c + i * c_row + j * VLEN, acc[i][j]); \
+            } \
+        } \
+    }
+#if MR > 6
+#define TW_DIRECT_ROWS 8
+TW_DIRECT(8, 2) TW_DIRECT(8, 1)
+#else
+#define TW_DIRECT_ROWS 4
+#endif
+TW_DIRECT(4, 2) TW_DIRECT(4, 1) TW_DIRECT(1, 2) TW_DIRECT(1, 1)
+#undef TW_DIRECT
+
+static void TWN(direct)(int64_t m, int64_t n, int64_t k, const void *av, int64_t a_row, int64_t a_k, const void *bv, int64_t b_k, void *cv,
+                        int64_t c_row) {
+#if TW_VB == 16 /* no masks */
+    const int64_t whole = n / VLEN * VLEN;
+    if (whole < n) TWN(tiny)(m, n - whole, k, av, a_row, a_k, (const T *)bv + whole, b_k, 1, (T *)cv + whole, c_row);
+    n = whole;
+#endif
+    for (int64_t j = 0; j < n; j += 2 * VLEN) {
+        const int64_t wide = n - j < 2 * VLEN ? n - j : 2 * VLEN;
+        const int some = (int)(wide % VLEN), two = wide > VLEN;
+        const T *b = (const T *)bv + j;
+        for (int64_t i = 0; i < m;) {
+            const T *a = (const T *)av + i * a_row;
+            T *c = (T *)cv + i * c_row + j;
+            const int64_t high = m - i >= TW_DIRECT_ROWS ? TW_DIRECT_ROWS : m - i >= 4 ? 4 : 1;
+#if TW_DIRECT_ROWS == 8
+            if (high == 8) (two ? TWN(direct_8x2) : TWN(direct_8x1))(k, a, a_row, a_k, b, b_k, c, c_row, some);
+            else
+#endif
+            if (high == 4) (two ? TWN(direct_4x2) : TWN(direct_4x1))(k, a, a_row, a_k, b, b_k, c, c_row, some);
+            else (two ? TWN(direct_1x2) : TWN(direct_1x1))(k, a, a_row, a_k, b, b_k, c, c_row, some);
+            i += high;
+        }
+    }
+}
+#undef TW_DIRECT_ROWS
+
 #include "kernels/gemm_few.h"
 #undef TWN
 #undef TWN_

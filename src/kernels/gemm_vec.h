@@ -64,6 +64,14 @@ static inline double tw_fma1_f64(double a, double b, double c) { return a * b + 
 #define TW_LOAD_N_f64(p, n) ((vf64)_mm512_maskz_loadu_pd((__mmask8)((1u << (n)) - 1u), p))
 #define TW_STORE_N_f32(p, v, n) _mm512_mask_storeu_ps(p, (__mmask16)((1u << (n)) - 1u), v)
 #define TW_STORE_N_f64(p, v, n) _mm512_mask_storeu_pd(p, (__mmask8)((1u << (n)) - 1u), v)
+#elif TW_VB == 32
+static const int32_t tw_on_f32[16] __attribute__((unused)) = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0};
+static const int64_t tw_on_f64[8] __attribute__((unused)) = {-1, -1, -1, -1, 0, 0, 0, 0};
+#define TW_ON(T, lanes, n) _mm256_loadu_si256((const __m256i *)(const void *)(tw_on_##T + (lanes) - (n)))
+#define TW_LOAD_N_f32(p, n) ((vf32)_mm256_maskload_ps(p, TW_ON(f32, 8, n)))
+#define TW_LOAD_N_f64(p, n) ((vf64)_mm256_maskload_pd(p, TW_ON(f64, 4, n)))
+#define TW_STORE_N_f32(p, v, n) _mm256_maskstore_ps(p, TW_ON(f32, 8, n), v)
+#define TW_STORE_N_f64(p, v, n) _mm256_maskstore_pd(p, TW_ON(f64, 4, n), v)
 #else
 static inline vf32 TW_LOAD_N_f32(const float *p, int64_t n) { vf32 v = {0}; memcpy(&v, p, (size_t)n * sizeof *p); return v; }
 static inline vf64 TW_LOAD_N_f64(const double *p, int64_t n) { vf64 v = {0}; memcpy(&v, p, (size_t)n * sizeof *p); return v; }

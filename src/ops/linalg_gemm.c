@@ -303,6 +303,14 @@ static bool is_tiny(const tw_gemm_call *g) {
     return g->m * g->n * g->k <= NUMBERS;
 }
 
+/* What fits caches as it lies; rows and columns alone have an order of their own. */
+static bool is_direct(const tw_gemm_call *g) {
+    enum { SIDE = 256, NUMBERS = 64 * 64 * 64 };
+    if (g->m > SIDE || g->n > SIDE || g->k > TW_GEMM_KC || g->m == 1 || g->n == 1 || g->m * g->n * g->k > NUMBERS) return false;
+    if (g->a.unfold || g->b.unfold || g->packed_a || g->packed_b || g->subtract) return false;
+    return g->a.dtype == (int8_t)g->dtype && g->b.dtype == (int8_t)g->dtype && g->b.lines_are_k && g->b.step == 1;
+}
+
 static int64_t k_stride(const tw_gemm_operand *o) { return o->lines_are_k ? o->line_stride : o->step; }
 static int64_t other_stride(const tw_gemm_operand *o) { return o->lines_are_k ? o->step : o->line_stride; }
 
@@ -357,7 +365,10 @@ static bool product_by_slices(const tw_gemm_call *g) {
 bool tw_gemm_run(const tw_gemm_call *g) {
     if (g->m == 0 || g->n == 0) return true;
     bool done = false;
-    if (is_tiny(g)) {
+    if (is_direct(g)) {
+        kernels_of(g->dtype)->direct(g->m, g->n, g->k, g->a.data, other_stride(&g->a), k_stride(&g->a), g->b.data, k_stride(&g->b), g->c, g->c_row);
+        done = true;
+    } else if (is_tiny(g)) {
         kernels_of(g->dtype)->tiny(g->m, g->n, g->k, g->a.data, other_stride(&g->a), k_stride(&g->a), g->b.data, k_stride(&g->b),
                                    other_stride(&g->b), g->c, g->c_row);
         done = true;

@@ -323,3 +323,18 @@ def test_products_over_a_long_inner_dimension(m, k, n, dtype):
         whole = torch.zeros(n, m, dtype=dtype)
         torch.mm(x, y, out=whole.t())
         assert torch.equal(whole.t(), torch.mm(x, y)) or m == 1 or n == 1
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("m, k, n", [(2, 1, 2), (3, 5, 7), (9, 33, 17), (13, 64, 31), (8, 256, 33), (30, 40, 60), (64, 64, 64), (5, 200, 250)])
+def test_small_products_have_the_bits_of_packed_ones(m, k, n, dtype):
+    torch.manual_seed(m * n)
+    a, b = torch.randn(300, k, dtype=dtype), torch.randn(k, 300, dtype=dtype)
+    whole = (a @ b)[:m, :n]
+    for left in (a[:m], a[:m].t().contiguous().t(), a[:m].clone()):
+        for right in (b[:, :n], b[:, :n].clone(), b[:, :n].t().contiguous().t()):
+            assert torch.equal(left @ right, whole)
+            out = torch.full((m, n + 2), 7.0, dtype=dtype)
+            torch.mm(left, right, out=out[:, 1:-1])
+            assert torch.equal(out[:, 1:-1], whole) and (out[:, 0] == 7).all().item() and (out[:, -1] == 7).all().item()
+    assert torch.equal(torch.bmm(a[:m].unsqueeze(0).expand(3, m, k), b[:, :n].unsqueeze(0).expand(3, k, n))[2], whole)
