@@ -20,7 +20,7 @@ PRIMITIVES = {
     "atan": ("v>v", "fc"), "sinh": ("v>v", "fc"), "cosh": ("v>v", "fc"), "asinh": ("v>v", "fc"), "acosh": ("v>v", "fc"),
     "atanh": ("v>v", "fc"), "erf": ("v>v", "f"), "erfc": ("v>v", "f"), "atan2": ("vv>v", "f"), "lgamma": ("v>v", "f"),
     "digamma": ("v>v", "f"), "hypot": ("vv>v", "f"), "copysign": ("vv>v", "f"),
-    "erfinv": ("v>v", "f"), "erfcx": ("v>v", "f"), "ndtri": ("v>v", "f"), "zeta": ("vv>v", "f"), "polygamma": ("vv>v", "f"),
+    "erfinv": ("v>v", "f"), "erfcx": ("v>v", "f"), "ndtri": ("v>v", "f"), "log_ndtr": ("v>v", "f"), "zeta": ("vv>v", "f"), "polygamma": ("vv>v", "f"),
     "gcd": ("vv>v", "i"), "floor": ("v>v", "if"), "ceil": ("v>v", "if"), "trunc": ("v>v", "if"), "round": ("v>v", "if"),
     "fmod": ("vv>v", "if"), "remainder": ("vv>v", "if"), "floor_divide": ("vv>v", "if"), "trunc_divide": ("vv>v", "if"),
     "maximum": ("vv>v", "bif"), "minimum": ("vv>v", "bif"), "fmax": ("vv>v", "f"), "fmin": ("vv>v", "f"),

@@ -1,6 +1,6 @@
 /* Mathematical functions on vectors, with the same bits on every instruction set: our own polynomials, exact operations and fma only.
- * float64: about 1 ulp (2 for the compositions: tan, sinh, asinh, ...). float32: exp, log, tanh, sigmoid and erf are native, within
- * 1 ulp or so; the others are computed in float64 and rounded. Nothing is libm's but what is exact (fma, fmod, ldexp).
+ * float64: about 1 ulp (2 for the compositions: tan, sinh, asinh, ...). float32: exp, log, tanh, sigmoid, erf and their kin are native, within
+ * 1 to 2 ulp; the others are computed in float64 and rounded. Nothing is libm's but what is exact (fma, fmod, ldexp).
  * Reductions and identities are the usual ones (W. J. Cody and W. Waite, Software Manual for the Elementary Functions, 1980;
  * J.-M. Muller, Elementary Functions, 2016). */
 #ifndef TW_KERNELS_MATH_H
@@ -19,7 +19,7 @@
         _Pragma("GCC unroll 32") for (int i = N - 2; i >= 0; i--) p = v_fma_##T(p, z, v_splat_##T(c[i])); \
         return p; \
     }
-TW_POLY_FN(f32, float, exp_f32) TW_POLY_FN(f32, float, log_f32) TW_POLY_FN(f32, float, tanh_f32)
+TW_POLY_FN(f32, float, exp_f32) TW_POLY_FN(f32, float, log_f32) TW_POLY_FN(f32, float, tanh_f32) TW_POLY_FN(f32, float, erfinv_f32)
 TW_POLY_FN(f64, double, exp_f64) TW_POLY_FN(f64, double, log_f64) TW_POLY_FN(f64, double, tanh_f64)
 TW_POLY_FN(f64, double, sin_f64) TW_POLY_FN(f64, double, cos_f64) TW_POLY_FN(f64, double, atan_f64)
 TW_POLY_FN(f64, double, asin_f64) TW_POLY_FN(f64, double, erf_f64) TW_POLY_FN(f64, double, erfcx_f64)
@@ -56,7 +56,7 @@ TW_INLINE bool tw_high_repeats_f32(vf32 a) {
         if (tw_high_repeats_f32(a) && tw_high_repeats_f32(b)) return tw_join_f64(low, v_splat_f64(low[0])); \
         return tw_join_f64(low, WIDE(tw_high_f32(a), tw_high_f32(b))); }
 
-/* --- float32: exp, log, tanh, sigmoid ---------------------------------------------------------------------------- */
+/* --- float32: exp, log, tanh and their kin --------------------------------------------------------------------------- */
 
 /* p * 2^k, k an integer in [-300, 300]: two exact scalings, of which at most the last rounds. */
 TW_INLINE vf32 tw_scale_f32(vf32 p, vf32 k) {
@@ -69,19 +69,23 @@ TW_INLINE vf32 tw_scale_f32(vf32 p, vf32 k) {
 #endif
 }
 
-TW_INLINE vf32 v_exp_f32(vf32 x) {
+/* t and k of e^x = 2^k (1 + t). */
+TW_INLINE vf32 tw_exp_parts_f32(vf32 x, vf32 *exponent) {
     const vf32 top = v_splat_f32(100.0f), bottom = v_splat_f32(-120.0f);
     vf32 y = v_select_f32(v_gt_f32(x, top), top, v_select_f32(v_lt_f32(x, bottom), bottom, x));
     vf32 k = v_round_f32(y * 0x1.715476p+0f);
     vf32 r = v_fma_f32(k, v_splat_f32(-0x1.62e400p-1f), y); /* ln 2 in two parts: k * the first is exact */
     r = v_fma_f32(k, v_splat_f32(-0x1.7f7d1cp-20f), r);
-    vf32 p = v_fma_f32(tw_poly_exp_f32(r), r * r, r) + 1.0f;
 #if TW_VEC_AVX512
-    return tw_scale_f32(p, k);
+    *exponent = k;
 #else
-    k = v_select_f32(v_isnan_f32(x), v_splat_f32(0), k);
-    return tw_scale_f32(p, k);
+    *exponent = v_select_f32(v_isnan_f32(x), v_splat_f32(0), k);
 #endif
+    return v_fma_f32(tw_poly_exp_f32(r), r * r, r);
+}
+TW_INLINE vf32 v_exp_f32(vf32 x) {
+    vf32 k, t = tw_exp_parts_f32(x, &k);
+    return tw_scale_f32(t + 1.0f, k);
 }
 
 /* The exponent k and f = m - 1 of x = 2^k m, m in [sqrt(1/2), sqrt(2)); x positive and finite. */
@@ -93,15 +97,33 @@ TW_INLINE vf32 tw_split_f32(vf32 x, vf32 *f) {
     return __builtin_convertvector((vi32)(bits >> 23), vf32) - v_select_f32(tiny, v_splat_f32(150), v_splat_f32(127));
 }
 
-TW_INLINE vf32 v_log_f32(vf32 x) {
-    vf32 f, k = tw_split_f32(x, &f);
-    vf32 s = f / (f + 2.0f), z = s * s;
-    vf32 h = f * f * 0.5f;
-    vf32 r = v_fma_f32(s, v_fma_f32(z, tw_poly_log_f32(z), h), k * 0x1.7f7d1cp-20f);
-    vf32 v = v_fma_f32(k, v_splat_f32(0x1.62e400p-1f), f - (h - r));
+/* log x, v where x is positive and finite. */
+TW_INLINE vf32 tw_log_ends_f32(vf32 x, vf32 v) {
     v = v_select_f32(v_lt_f32(x, v_splat_f32(INFINITY)), v, x);
     v = v_select_f32(v_lt_f32(x, v_splat_f32(0)), v_splat_f32(NAN), v);
     return v_select_f32(v_eq_f32(x, v_splat_f32(0)), v_splat_f32(-INFINITY), v);
+}
+
+/* log(x (1 + c)), c small. */
+TW_INLINE vf32 tw_log_of_f32(vf32 x, vf32 c) {
+    vf32 f, k = tw_split_f32(x, &f);
+    vf32 s = f / (f + 2.0f), z = s * s;
+    vf32 h = f * f * 0.5f;
+    vf32 r = v_fma_f32(s, v_fma_f32(z, tw_poly_log_f32(z), h), v_fma_f32(k, v_splat_f32(0x1.7f7d1cp-20f), c));
+    return tw_log_ends_f32(x, v_fma_f32(k, v_splat_f32(0x1.62e400p-1f), f - (h - r)));
+}
+TW_INLINE vf32 v_log_f32(vf32 x) { return tw_log_of_f32(x, v_splat_f32(0)); }
+TW_INLINE vf32 v_log1p_f32(vf32 x) {
+    vf32 u = x + 1.0f, c = v_select_f32(v_gt_f32(x, v_splat_f32(1)), 1.0f - (u - x), x - (u - 1.0f)) / u; /* what rounding 1 + x lost, relative */
+    return v_select_f32(v_lt_f32(v_abs_f32(x), v_splat_f32(0x1p-25f)), x, tw_log_of_f32(u, c));
+}
+
+TW_INLINE vf32 v_exp2_f32(vf32 x) {
+    const vf32 top = v_splat_f32(200.0f), bottom = v_splat_f32(-200.0f), ln2 = v_splat_f32(0x1.62e430p-1f);
+    vf32 y = v_select_f32(v_gt_f32(x, top), top, v_select_f32(v_lt_f32(x, bottom), bottom, x));
+    vf32 k = v_round_f32(y), t = y - k, r = t * ln2, low = v_fma_f32(t, v_splat_f32(-0x1.05c610p-29f), v_fma_f32(t, ln2, -r));
+    vf32 p = v_fma_f32(tw_poly_exp_f32(r), r * r, low) + r + 1.0f;
+    return tw_scale_f32(p, v_select_f32(v_isnan_f32(x), v_splat_f32(0), k));
 }
 
 TW_INLINE vf32 v_tanh_f32(vf32 x) {
@@ -274,7 +296,7 @@ TW_INLINE vf64 v_pow_f64(vf64 x, vf64 y) {
 
 /* (2^k (1 + f))^y for float32, in double: the logarithm is good to 2^-35, so that the result is rounded once, nearly. */
 TW_INLINE vf64 tw_pow_wide(vf64 k, vf64 f, vf64 y) {
-    vf64 e = tw_clamp_f64(v_fma_f64(f, tw_poly_log2_wide(f), k) * y, -200, 200), n = v_round_f64(e), r = e - n;
+    vf64 e = tw_clamp_f64(v_fma_f64(f, tw_poly_log2_wide(f), k) * y, -1000, 1000), n = v_round_f64(e), r = e - n;
     vf64 p = v_fma_f64(r, tw_poly_exp2_wide(r), v_splat_f64(1));
 #if TW_VEC_AVX512
     return tw_scale_f64(p, n);
@@ -460,36 +482,36 @@ TW_INLINE vf64 v_erfc_f64(vf64 x) {
     v = v_select_f64(v_lt_f64(a, v_splat_f64(0.8)), near, v);
     return v_select_f64(v_isnan_f64(x), x, v);
 }
-/* Piece by piece: |x| = i / 4 + t, a polynomial in t for each i. Up to 1/8, which rounds to i = 0, it gives what is added to |x| itself. */
-TW_INLINE vf32 v_erf_f32(vf32 x) {
-    static const float c[][16] = {{C_erf_near_0(TW_ID)}, {C_erf_near_1(TW_ID)}, {C_erf_near_2(TW_ID)}, {C_erf_near_3(TW_ID)}, {C_erf_near_4(TW_ID)},
-                                  {C_erf_near_5(TW_ID)}, {C_erf_near_6(TW_ID)}};
-    vf32 a = v_abs_f32(x), y = v_select_f32(v_gt_f32(a, v_splat_f32(3.874f)), v_splat_f32(3.874f), a);
-    vf32 shifted = y + 0x1.8p21f, t = y - (shifted - 0x1.8p21f); /* to a multiple of 1/4, which then stands in the low bits */
-    vi32 i = (vi32)shifted;
-    vf32 p = v_pick16_f32(c[6], i);
-    _Pragma("GCC unroll 8") for (int k = 5; k > 0; k--) p = v_fma_f32(p, t, v_pick16_f32(c[k], i));
-    vf32 v = v_fma_f32(p, t, v_select_f32(v_le_f32(y, v_splat_f32(0.125f)), y, v_pick16_f32(c[0], i)));
-    v = v_select_f32(v_gt_f32(a, v_splat_f32(3.9192f)), v_splat_f32(1), v);
-    return v_copysign_f32(v, x);
-}
+
+#include "kernels/math_pieces.h"
 
 /* --- the rest ------------------------------------------------------------------------------------------------------- */
 
-/* Lane by lane through an exact scalar function. */
-#define TW_LANEWISE_2(T, W, NAME, CALL) \
-    static __attribute__((noinline, unused)) v##T v_##NAME##_##T(v##T a, v##T b) { \
+/* Lane by lane. libm's is exact, but slow where it reports an error: for a zero divisor. */
+static inline double tw_fmod(double a, double b) { return b == 0 || isinf(a) ? (double)NAN : fmod(a, b); }
+static inline float tw_fmodf(float a, float b) { return b == 0 || isinf(a) ? NAN : fmodf(a, b); }
+
+/* Below LIMIT the quotient, rounded down, is right or one too many, and both remainders are exact where the product is, by fma or by its size. */
+#define TW_FMOD(T, W, LIMIT, CALL) \
+    static __attribute__((noinline, unused)) v##T tw_fmod_lanes_##T(v##T a, v##T b) { \
         W x[V_LANES_##T], y[V_LANES_##T]; \
         v_store_##T(x, a); \
         v_store_##T(y, b); \
         for (int i = 0; i < V_LANES_##T; i++) x[i] = CALL(x[i], y[i]); \
         return v_load_##T(x); \
+    } \
+    TW_INLINE v##T v_fmod_##T(v##T a, v##T b) { \
+        v##T x = v_abs_##T(a), y = v_abs_##T(b), q = v_trunc_##T(x / y), r = v_fma_##T(-q, y, x); \
+        if (m_any_##T(m_not_##T(m_and_##T(v_lt_##T(q, v_splat_##T(LIMIT)), v_lt_##T(y, v_splat_##T((W)INFINITY)))))) return tw_fmod_lanes_##T(a, b); \
+        return v_copysign_##T(v_select_##T(v_lt_##T(r, v_splat_##T(0)), r + y, r), a); \
     }
-/* libm's is exact, but slow where it reports an error: for a zero divisor, as in the lanes beyond a row's end. */
-static inline double tw_fmod(double a, double b) { return b == 0 || isinf(a) ? (double)NAN : fmod(a, b); }
-static inline float tw_fmodf(float a, float b) { return b == 0 || isinf(a) ? NAN : fmodf(a, b); }
-TW_LANEWISE_2(f64, double, fmod, tw_fmod)
-TW_LANEWISE_2(f32, float, fmod, tw_fmodf)
+#if TW_VEC_SSE /* which has no fma: every quotient is too large */
+TW_FMOD(f64, double, 0, tw_fmod)
+TW_FMOD(f32, float, 0, tw_fmodf)
+#else
+TW_FMOD(f64, double, 0x1p53, tw_fmod)
+TW_FMOD(f32, float, 0x1p24f, tw_fmodf)
+#endif
 
 /* sqrt(a^2 + b^2): scaled by the larger's power of two, squares by fma. */
 TW_INLINE vf64 v_hypot_f64(vf64 a, vf64 b) {
@@ -553,9 +575,9 @@ TW_DIVISIONS(bf16, f32, float, tw_step_bf16)
 
 #include "kernels/math_gamma.h"
 
-TW_VIA_F64(expm1) TW_VIA_F64(exp2) TW_VIA_F64(log1p) TW_VIA_F64(log2) TW_VIA_F64(log10)
+TW_VIA_F64(expm1) TW_VIA_F64(log2) TW_VIA_F64(log10)
 TW_VIA_F64(sin) TW_VIA_F64(cos) TW_VIA_F64(tan) TW_VIA_F64(asin) TW_VIA_F64(acos) TW_VIA_F64(atan)
-TW_VIA_F64(sinh) TW_VIA_F64(cosh) TW_VIA_F64(asinh) TW_VIA_F64(acosh) TW_VIA_F64(atanh) TW_VIA_F64(erfc)
+TW_VIA_F64(sinh) TW_VIA_F64(cosh) TW_VIA_F64(asinh) TW_VIA_F64(acosh) TW_VIA_F64(atanh)
 TW_VIA_F64_LONG(lgamma, v_lgamma_f64) TW_VIA_F64_LONG(digamma, v_digamma_f64) TW_VIA_F64_2(atan2) TW_VIA_F64_2(hypot)
 #include "kernels/math_special.h"
 #include "kernels/scalar.h"

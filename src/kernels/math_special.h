@@ -1,10 +1,9 @@
-/* Special functions in float64; float32 goes through them. Part of math.h. */
+/* Special functions in float64. Part of math.h. */
 #ifndef TW_KERNELS_MATH_SPECIAL_H
 #define TW_KERNELS_MATH_SPECIAL_H
 
-/* The rational approximation that PyTorch's calc_erfinv starts from (to 6e-5), then two Newton steps; of what is rounded to float32, one Halley
- * step (to 6e-11). */
-TW_INLINE vf64 tw_erfinv_to(vf64 y, bool narrow) {
+/* The rational approximation that PyTorch's calc_erfinv starts from (to 6e-5), then two Newton steps. */
+TW_INLINE vf64 v_erfinv_f64(vf64 y) {
     const vf64 one = v_splat_f64(1);
     vf64 a = v_abs_f64(y), z = y * y;
     vf64 num = ((-0.140543331 * z + 0.914624893) * z - 1.645349621) * z + 0.886226899;
@@ -16,16 +15,10 @@ TW_INLINE vf64 tw_erfinv_to(vf64 y, bool narrow) {
         vf64 top = ((1.641345311 * t + 3.429567803) * t - 1.624906493) * t - 1.970840454, bottom = (1.637067800 * t + 3.543889200) * t + 1.0;
         x = v_select_f64(outer, v_copysign_f64(top / bottom, y), x);
     }
-    for (int i = 0; i < (narrow ? 1 : 2); i++) {
-        vf64 error = v_erf_f64(x) - y, slope = 0x1.20dd750429b6dp+0 * v_exp_f64(-(x * x));
-        if (narrow) slope = slope + x * error;
-        x = x - error / slope;
-    }
+    for (int i = 0; i < 2; i++) x = x - (v_erf_f64(x) - y) / (0x1.20dd750429b6dp+0 * v_exp_f64(-(x * x)));
     x = v_select_f64(v_eq_f64(a, one), v_copysign_f64(v_splat_f64(INFINITY), y), x);
     return v_select_f64(v_le_f64(a, one), x, v_splat_f64((double)NAN));
 }
-TW_INLINE vf64 v_erfinv_f64(vf64 y) { return tw_erfinv_to(y, false); }
-TW_INLINE vf64 tw_narrow_erfinv_f64(vf64 y) { return tw_erfinv_to(y, true); }
 
 /* e^(x^2) erfc(x). */
 TW_INLINE vf64 v_erfcx_f64(vf64 x) {
@@ -39,11 +32,20 @@ TW_INLINE vf64 v_erfcx_f64(vf64 x) {
     return v_select_f64(v_isnan_f64(x), x, v);
 }
 
+/* The logarithm of the normal distribution function. */
+TW_INLINE vf64 v_log_ndtr_f64(vf64 x) {
+    m_f64 left = v_lt_f64(x, v_splat_f64(0));
+    vf64 a = v_abs_f64(x) * 0x1.6a09e667f3bcdp-1, v;
+    if (!m_any_f64(left)) return v_log1p_f64(-0.5 * v_erfc_f64(a));
+    v = v_log_f64(0.5 * v_erfcx_f64(a)) - 0.5 * x * x;
+    return m_any_f64(m_not_f64(left)) ? v_select_f64(left, v, v_log1p_f64(-0.5 * v_erfc_f64(a))) : v;
+}
+
 /* Inverse of the normal distribution function: through erfinv in the middle; in the tails from Hastings' approximation (Abramowitz and
  * Stegun 26.2.23) by Halley steps. */
-TW_INLINE vf64 tw_ndtri_to(vf64 p, bool narrow) {
+TW_INLINE vf64 v_ndtri_f64(vf64 p) {
     const vf64 zero = v_splat_f64(0), one = v_splat_f64(1), edge = v_splat_f64(0.1);
-    vf64 v = 0x1.6a09e667f3bcdp+0 * tw_erfinv_to(2.0 * p - 1.0, narrow);
+    vf64 v = 0x1.6a09e667f3bcdp+0 * v_erfinv_f64(2.0 * p - 1.0);
     m_f64 upper = v_gt_f64(p, v_splat_f64(0.5));
     vf64 q = v_select_f64(upper, 1.0 - p, p);
     m_f64 tail = m_and_f64(v_lt_f64(q, edge), v_gt_f64(q, zero));
@@ -59,57 +61,79 @@ TW_INLINE vf64 tw_ndtri_to(vf64 p, bool narrow) {
     v = v_select_f64(v_lt_f64(p, zero), v_splat_f64((double)NAN), v); /* however little less */
     return v_select_f64(v_eq_f64(p, zero), v_splat_f64(-INFINITY), v_select_f64(v_eq_f64(p, one), v_splat_f64(INFINITY), v));
 }
-TW_INLINE vf64 v_ndtri_f64(vf64 p) { return tw_ndtri_to(p, false); }
-TW_INLINE vf64 tw_narrow_ndtri_f64(vf64 p) { return tw_ndtri_to(p, true); }
 
-/* w^e, w with |e| up to 1000 and w > 0 where `plain` is, as e^(e log w), which is right to 40 bits. */
-TW_INLINE vf64 tw_zeta_power(vf64 w, vf64 e, m_f64 plain, bool narrow) {
-    if (!narrow) return v_pow_f64(w, e);
-    vf64 p = v_exp_f64(e * v_log_f64(w));
-    if (!m_any_f64(m_not_f64(plain))) return p;
-    return v_select_f64(plain, p, v_pow_f64(w, e));
-}
-
-/* Hurwitz's zeta function: terms until the argument exceeds 9, then the Euler-Maclaurin formula; the cases of Cephes, which PyTorch follows.
- * Terms stop after 10,000: arguments further below zero give NaN. */
-TW_INLINE vf64 tw_zeta_to(vf64 s, vf64 q, bool narrow) {
+/* Hurwitz's zeta function where it is plain: q > 0 and finite. Nine terms, then the Euler-Maclaurin formula; of what is rounded to float32,
+ * four terms and less of the formula. */
+static __attribute__((noinline, unused)) vf64 tw_zeta_right(vf64 s, vf64 q) {
     /* (2k)! / B(2k) */
     static const double scale[12] = {12.0, -720.0, 30240.0, -1209600.0, 47900160.0, -1.8924375803183791606e9, 7.47242496e10,
         -2.950130727918164224e12, 1.1646782814350067249e14, -4.5979787224074726105e15, 1.8152105401943546773e17, -7.1661652561756670113e18};
-    const vf64 zero = v_splat_f64(0), one = v_splat_f64(1), nine = v_splat_f64(9), nan = v_splat_f64((double)NAN), inf = v_splat_f64(INFINITY);
-    m_f64 down = v_le_f64(q, zero);
-    vf64 w = v_select_f64(v_gt_f64(q, v_splat_f64(-10000)), q, one), e = v_neg_f64(s);
-    const m_f64 plain = m_and_f64(v_gt_f64(w, zero), v_le_f64(v_abs_f64(s), v_splat_f64(1000)));
-    vf64 term = tw_zeta_power(w, e, plain, narrow), sum = term;
-    for (int i = 0; i < 10010; i++) {
-        m_f64 more = i < 9 ? v_eq_f64(one, one) : v_le_f64(w, nine);
-        if (!m_any_f64(more)) break;
-        vf64 next = w + 1.0, b = tw_zeta_power(next, e, plain, narrow);
-        w = v_select_f64(more, next, w);
-        term = v_select_f64(more, b, term);
-        sum = v_select_f64(more, sum + b, sum);
+    vf64 w = q, e = v_neg_f64(s), b = v_pow_f64(w, e), sum = b;
+    for (int i = 0; i < 9; i++) {
+        w = w + 1.0;
+        b = v_pow_f64(w, e);
+        sum = sum + b;
     }
-    vf64 b = term, a = one, k = zero, below = 1.0 / w;
-    sum = sum + b * w / (s - 1.0) - 0.5 * b;
+    m_f64 done = v_lt_f64(b, sum * 0x1p-53); /* as in PyTorch: what is left is no part of the sum */
+    vf64 a = v_splat_f64(1), k = v_splat_f64(0), below = 1.0 / w, v = sum + b * w / (s - 1.0) - 0.5 * b;
     for (int i = 0; i < 12; i++) {
         a = a * (s + k);
         b = b * below;
-        sum = sum + a * b * (1.0 / scale[i]);
+        v = v + a * b * (1.0 / scale[i]);
         k = k + 1.0;
         a = a * (s + k);
         b = b * below;
         k = k + 1.0;
     }
-    vf64 v = v_select_f64(v_lt_f64(q, v_splat_f64(-10000)), nan, sum);
+    return v_select_f64(done, sum, v);
+}
+TW_INLINE vf64 tw_zeta_near(vf64 s, vf64 q) { /* s <= 1000 */
+    /* (2k)! / B(2k) over (2k - 2)! / B(2k - 2), inverted */
+    static const double ratio[8] = {1.0 / 12, -1.0 / 60, -1.0 / 42, -1.0 / 40, -5.0 / 198, -691.0 / 27300, -35.0 / 1382, -3617.0 / 142800};
+    const vf64 one = v_splat_f64(1);
+    vf64 w = q, e = v_neg_f64(s), b = one, sum = v_splat_f64(0);
+    _Pragma("GCC unroll 5") for (int i = 0; i < 5; i++) {
+        vf64 f, k = tw_split_f64(w, &f);
+        b = tw_pow_wide(k, f, e);
+        sum = sum + b;
+        if (i < 4) w = w + 1.0;
+    }
+    vf64 below = 1.0 / w, squared = below * below, t = one;
+    _Pragma("GCC unroll 8") for (int i = 7; i > 0; i--) t = v_fma_f64(t, (s + (2.0 * i - 1.0)) * (s + 2.0 * i) * squared * ratio[i], one);
+    t = v_fma_f64(t, s * below * ratio[0], w / (s - 1.0) - 0.5);
+    return v_select_f64(v_lt_f64(b, sum * 0x1p-53), sum, v_fma_f64(b, t, sum));
+}
+
+/* The cases of Cephes, which PyTorch follows. Left of zero, with f the part of -q after the point, the terms at q + i are those at f + j, but for
+ * the sign, up to -q. */
+TW_INLINE vf64 tw_zeta_ends(vf64 s, vf64 q, vf64 v) {
+    const vf64 one = v_splat_f64(1), nan = v_splat_f64((double)NAN), inf = v_splat_f64(INFINITY);
+    m_f64 down = v_le_f64(q, v_splat_f64(0));
     v = v_select_f64(m_and_f64(down, v_ne_f64(v_floor_f64(s), s)), nan, v);
     v = v_select_f64(m_and_f64(down, v_eq_f64(v_floor_f64(q), q)), inf, v);
     v = v_select_f64(v_lt_f64(s, one), nan, v_select_f64(v_eq_f64(s, one), inf, v));
-    v = v_select_f64(m_or_f64(v_isnan_f64(s), v_isnan_f64(q)), nan, v);
-    return v;
+    return v_select_f64(m_or_f64(v_isnan_f64(s), v_isnan_f64(q)), nan, v);
 }
-
-TW_INLINE vf64 v_zeta_f64(vf64 s, vf64 q) { return tw_zeta_to(s, q, false); }
-TW_INLINE vf64 tw_narrow_zeta_f64(vf64 s, vf64 q) { return tw_zeta_to(s, q, true); }
+TW_INLINE vf64 v_zeta_f64(vf64 s, vf64 q) {
+    m_f64 down = v_le_f64(q, v_splat_f64(0));
+    vf64 size = v_neg_f64(q), f = size - v_floor_f64(size), v = tw_zeta_right(s, v_select_f64(down, 1.0 - f, q));
+    if (m_any_f64(down)) {
+        const vf64 one = v_splat_f64(1), half = s * 0.5;
+        vf64 left = tw_zeta_right(s, v_select_f64(down, f, one)) - tw_zeta_right(s, v_select_f64(down, size + 1.0, one));
+        v = v_select_f64(down, v_select_f64(v_eq_f64(v_floor_f64(half), half), v + left, v - left), v);
+    }
+    return tw_zeta_ends(s, q, v);
+}
+TW_INLINE vf64 tw_narrow_zeta_f64(vf64 s, vf64 q) {
+    const vf64 one = v_splat_f64(1), zero = v_splat_f64(0);
+    vf64 v = zero;
+    if (m_any_f64(v_gt_f64(s, one))) {
+        m_f64 near = m_and_f64(m_and_f64(v_gt_f64(q, zero), v_lt_f64(q, v_splat_f64(INFINITY))), v_le_f64(s, v_splat_f64(1000)));
+        v = tw_zeta_near(s, v_select_f64(near, q, one));
+        if (m_any_f64(m_not_f64(near))) v = v_select_f64(near, v, v_zeta_f64(s, q));
+    }
+    return tw_zeta_ends(s, q, v);
+}
 
 /* n-th derivative of digamma: (-1)^(n + 1) n! zeta(n + 1, x); n a whole number from 1. */
 TW_INLINE vf64 v_polygamma_f64(vf64 n, vf64 x) {
@@ -117,6 +141,5 @@ TW_INLINE vf64 v_polygamma_f64(vf64 n, vf64 x) {
     return v_select_f64(v_eq_f64(v_floor_f64(half), half), v_neg_f64(size), size);
 }
 
-TW_VIA_F64_LONG(erfinv, tw_narrow_erfinv_f64) TW_VIA_F64_LONG(erfcx, v_erfcx_f64) TW_VIA_F64_LONG(ndtri, tw_narrow_ndtri_f64)
 TW_VIA_F64_2_LONG(zeta, tw_narrow_zeta_f64) TW_VIA_F64_2_LONG(polygamma, v_polygamma_f64)
 #endif

@@ -142,3 +142,58 @@ def test_zeta_of_float32():
     for n in (1, 4, 9):
         for at in (0, 20, 72 - n):
             torch.testing.assert_close(torch.special.zeta(s[at : at + n], q[at : at + n]), got[at : at + n], rtol=0, atol=0, equal_nan=True)
+
+
+def spread(n, low, high):
+    """float32 numbers of either sign, evenly spread over the exponents."""
+    torch.manual_seed(8)
+    x = torch.exp(torch.rand(n, dtype=torch.float64) * (math.log(high) - math.log(low)) + math.log(low)).float()
+    return torch.cat([x, -x])
+
+
+@pytest.mark.parametrize("name, low, high, limit", [
+    ("log1p", 1e-30, 1e30, 1.0), ("exp2", 1e-6, 200, 1.2), ("erfc", 1e-6, 12, 2.0), ("special.erfcx", 1e-6, 1e4, 2.5),
+    ("erfinv", 1e-20, 1, 1.5), ("special.ndtri", 1e-40, 1, 2.5), ("special.log_ndtr", 1e-6, 40, 3.5)])  # fmt: skip
+def test_functions_of_float32_beside_those_of_float64(name, low, high, limit):
+    f = eval("torch." + name)
+    x = torch.cat([spread(20000, low, high), torch.linspace(-1, 1, 20001), 1 - spread(2000, 1e-7, 0.5)])
+    rounded = f(x.double()).float().numpy()
+    got, want = f(x).double().numpy(), f(x.double()).numpy()
+    same = np.isnan(got) == np.isnan(want)
+    assert same.all(), x[~torch.tensor(same)][:5]
+    fits = np.isfinite(want) & (np.abs(want) < 3.4e38)
+    ulp = np.maximum(np.spacing(np.abs(want[fits]).astype(np.float32)).astype(np.float64), 2.0**-149)
+    wrong = np.abs(got[fits] - want[fits]) / ulp
+    assert wrong.max() < limit, (wrong.max(), x[torch.tensor(fits)][int(wrong.argmax())])
+    assert (got[~fits & ~np.isnan(want)] == rounded[~fits & ~np.isnan(want)]).all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_remainders_are_exact(dtype):
+    torch.manual_seed(9)
+    b = torch.exp(6 * torch.randn(3000, dtype=torch.float64)).to(dtype)
+    b = torch.cat([b, torch.arange(1, 1001, dtype=dtype)])
+    k = torch.floor(torch.exp(torch.rand(4000, dtype=torch.float64) * 18)).to(dtype)
+    for a in (b * k, b * (k + 0.5), b * k * (1 - torch.finfo(dtype).eps), b * 1e12, b / 3, torch.zeros_like(b)):
+        for x, y in ((a, b), (-a, b), (a, -b)):
+            got = torch.fmod(x, y)
+            want = [math.fmod(p, q) for p, q in zip(x.tolist(), y.tolist())]
+            assert got.tolist() == want
+            assert torch.signbit(got).tolist() == [math.copysign(1, w) < 0 for w in want]
+    inf, nan = float("inf"), float("nan")
+    got = torch.fmod(torch.tensor([3.0, inf, 3.0, nan, -0.0, 7.0], dtype=dtype), torch.tensor([0.0, 3.0, -inf, 3.0, 3.0, 4.0], dtype=dtype))
+    torch.testing.assert_close(got, torch.tensor([nan, nan, 3.0, nan, -0.0, 3.0], dtype=dtype), rtol=0, atol=0, equal_nan=True)
+
+
+def test_zeta_left_of_zero():
+    """In twos at halves, odd powers cancel: zeta(3, -1.5) is zeta(3, 2.5)."""
+    s, q = [2.0, 3.0, 3.0, 2.0, 2.5, 4.0], [-0.5, -20000.5, -1.5, -3.0, -0.5, -1e8 - 0.25]
+    want = [math.pi**2 / 2 + 4, 1.2498749e-9, 8 * (7 / 8 * 1.2020569031595942 - 1 - 1 / 27), float("inf"), float("nan"), 259.7575760906733]
+    for dtype, n in ((torch.float32, 5), (torch.float64, 6)):  # float32 does not hold the last
+        got = torch.special.zeta(torch.tensor(s[:n], dtype=dtype), torch.tensor(q[:n], dtype=dtype))
+        torch.testing.assert_close(got, torch.tensor(want[:n], dtype=dtype), rtol=1e-6, atol=0, equal_nan=True)
+
+
+def test_ndtri_below_zero():
+    assert torch.isnan(torch.special.ndtri(torch.tensor([-1e-300, -1e-20, -1.0], dtype=torch.float64))).all()
+    assert torch.isnan(torch.special.ndtri(torch.tensor([-1e-44, -1e-20, -1.0]))).all()
