@@ -109,17 +109,17 @@ TW_INLINE vf64 tw_zeta_near(vf64 s, vf64 q) { /* s <= 1000 */
 TW_INLINE vf64 tw_zeta_ends(vf64 s, vf64 q, vf64 v) {
     const vf64 one = v_splat_f64(1), nan = v_splat_f64((double)NAN), inf = v_splat_f64(INFINITY);
     m_f64 down = v_le_f64(q, v_splat_f64(0));
-    v = v_select_f64(m_and_f64(down, v_ne_f64(v_floor_f64(s), s)), nan, v);
+    v = v_select_f64(m_or_f64(m_or_f64(v_isnan_f64(s), v_isnan_f64(q)), m_and_f64(down, v_ne_f64(v_floor_f64(s), s))), nan, v);
     v = v_select_f64(m_and_f64(down, v_eq_f64(v_floor_f64(q), q)), inf, v);
-    v = v_select_f64(v_lt_f64(s, one), nan, v_select_f64(v_eq_f64(s, one), inf, v));
-    return v_select_f64(m_or_f64(v_isnan_f64(s), v_isnan_f64(q)), nan, v);
+    return v_select_f64(v_lt_f64(s, one), nan, v_select_f64(v_eq_f64(s, one), inf, v));
 }
 TW_INLINE vf64 v_zeta_f64(vf64 s, vf64 q) {
     m_f64 down = v_le_f64(q, v_splat_f64(0));
     vf64 size = v_neg_f64(q), f = size - v_floor_f64(size), v = tw_zeta_right(s, v_select_f64(down, 1.0 - f, q));
     if (m_any_f64(down)) {
         const vf64 one = v_splat_f64(1), half = s * 0.5;
-        vf64 left = tw_zeta_right(s, v_select_f64(down, f, one)) - tw_zeta_right(s, v_select_f64(down, size + 1.0, one));
+        vf64 beyond = tw_zeta_right(s, v_select_f64(down, size + 1.0, one)); /* NaN where every term is zero */
+        vf64 left = tw_zeta_right(s, v_select_f64(down, f, one)) - v_select_f64(v_isnan_f64(beyond), v_splat_f64(0), beyond);
         v = v_select_f64(down, v_select_f64(v_eq_f64(v_floor_f64(half), half), v + left, v - left), v);
     }
     return tw_zeta_ends(s, q, v);

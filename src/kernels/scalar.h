@@ -254,9 +254,8 @@ TW_VIA_C128(sgn) TW_VIA_C128(exp) TW_VIA_C128(log) TW_VIA_C128(sqrt) TW_VIA_C128
 TW_VIA_C128(cos) TW_VIA_C128(tan) TW_VIA_C128(sinh) TW_VIA_C128(cosh) TW_VIA_C128(asin) TW_VIA_C128(acos)
 TW_VIA_C128(acosh) TW_VIA_C128(asinh) TW_VIA_C128(atanh) TW_VIA_C128(atan) TW_VIA_C128(log1p) TW_VIA_C128(expm1) TW_VIA_C128(exp2)
 
-/* Of both widths, rounding (and overflowing) step by step: log z over log 2 and log 10; e^(b log z), also for b = 0; 1 / (1 + e^-z). */
+/* Of both widths, rounding (and overflowing) step by step: log z over log 2 and log 10; 1 / (1 + e^-z). */
 #define TW_COMPLEX_STEPS(S) \
-    TW_INLINE S s_pow_##S(S z, S b) { return s_exp_##S(tw_annex_mul_##S(b, s_log_##S(z))); } \
     TW_INLINE S s_sigmoid_##S(S z) { \
         return s_reciprocal_##S(s_add_##S(s_complex_##S(1, 0), s_exp_##S(s_sub_##S(s_complex_##S(0, 0), z)))); \
     }
@@ -266,6 +265,8 @@ TW_INLINE c128 s_log2_c128(c128 z) { z = s_log_c128(z); return s_complex_c128(z.
 TW_INLINE c128 s_log10_c128(c128 z) { z = s_log_c128(z); return s_complex_c128(z.re / 0x1.26bb1bbb55516p+1, z.im / 0x1.26bb1bbb55516p+1); }
 TW_COMPLEX_STEPS(c64)
 TW_COMPLEX_STEPS(c128)
+
+#include "kernels/scalar_pow.h"
 
 /* A product rounded to complex32. */
 TW_INLINE c64 s_mul_c32(c64 a, c64 b) {

@@ -187,9 +187,9 @@ def test_remainders_are_exact(dtype):
 
 def test_zeta_left_of_zero():
     """In twos at halves, odd powers cancel: zeta(3, -1.5) is zeta(3, 2.5)."""
-    s, q = [2.0, 3.0, 3.0, 2.0, 2.5, 4.0], [-0.5, -20000.5, -1.5, -3.0, -0.5, -1e8 - 0.25]
-    want = [math.pi**2 / 2 + 4, 1.2498749e-9, 8 * (7 / 8 * 1.2020569031595942 - 1 - 1 / 27), float("inf"), float("nan"), 259.7575760906733]
-    for dtype, n in ((torch.float32, 5), (torch.float64, 6)):  # float32 does not hold the last
+    s, q = [2.0, 3.0, 3.0, 2.0, 2.5, 1e20, float("nan"), 4.0], [-0.5, -20000.5, -1.5, -3.0, -0.5, -1001.25, float("-inf"), -1e8 - 0.25]
+    want = [math.pi**2 / 2 + 4, 1.2498749e-9, 8 * (7 / 8 * 1.2020569031595942 - 1 - 1 / 27), float("inf"), float("nan"), float("inf"), float("inf"), 259.7575760906733]
+    for dtype, n in ((torch.float32, 7), (torch.float64, 8)):  # float32 does not hold the last
         got = torch.special.zeta(torch.tensor(s[:n], dtype=dtype), torch.tensor(q[:n], dtype=dtype))
         torch.testing.assert_close(got, torch.tensor(want[:n], dtype=dtype), rtol=1e-6, atol=0, equal_nan=True)
 
@@ -197,3 +197,37 @@ def test_zeta_left_of_zero():
 def test_ndtri_below_zero():
     assert torch.isnan(torch.special.ndtri(torch.tensor([-1e-300, -1e-20, -1.0], dtype=torch.float64))).all()
     assert torch.isnan(torch.special.ndtri(torch.tensor([-1e-44, -1e-20, -1.0]))).all()
+
+
+def test_complex_powers_round_as_the_c_library_does():
+    """e^(b log z) with each step rounded to the type; where the real part exceeds the range, in parts."""
+    z = torch.tensor([0.6 + 0.8j, -1.5 + 0.25j, 3e20 - 4e20j, 1e-30 + 2e-31j], dtype=torch.complex64)
+    b = torch.tensor([900 - 40j, 12 + 30j, 1.5 - 0.1j, -1 + 2j], dtype=torch.complex64)
+    got, want = torch.pow(z, b), torch.pow(z.to(torch.complex128), b.to(torch.complex128))
+    assert float(((got - want).abs() / want.abs()).max()) < 2e-4
+    e = torch.tensor([complex(math.e, 0)], dtype=torch.complex128)  # e^709.9 is too large, its product with the cosine is not
+    part = torch.pow(e, torch.tensor([complex(709.9, 1.5)], dtype=torch.complex128))[0]
+    assert float(part.real) == pytest.approx(math.exp(690) * math.cos(1.5) * math.exp(19.9), rel=1e-12)
+
+
+def test_angles_of_complex_powers():
+    """z^(bi) is e^(-b angle): nearly the nearest double, in every octant."""
+    torch.manual_seed(10)
+    z = torch.randn(1000, dtype=torch.complex128)
+    got = torch.log(torch.pow(z, torch.tensor(1j, dtype=torch.complex128)).abs())
+    want = torch.tensor([-math.atan2(y, x) for x, y in zip(z.real.tolist(), z.imag.tolist())], dtype=torch.float64)
+    torch.testing.assert_close(got, want, rtol=1e-14, atol=4e-16)
+
+
+@pytest.mark.torch
+def test_quadrants_of_complex_powers_are_pytorchs():
+    """At an angle of 1e17 one bit of a logarithm turns the result by whole radians."""
+    import torch as reference
+
+    reference.manual_seed(11)
+    z = reference.randn(20000, dtype=reference.complex128)
+    b = 1e17 * reference.randn(20000, dtype=reference.complex128)
+    got = torch.pow(torch.tensor(z.tolist(), dtype=torch.complex128), torch.tensor(b.tolist(), dtype=torch.complex128)).tolist()
+    want = reference.pow(z, b).tolist()
+    same = sum(repr(p) == repr(q) for p, q in zip(got, want))
+    assert same > 0.97 * len(want)
