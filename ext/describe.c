@@ -23,23 +23,20 @@ static void put(text *t, const char *format, ...) {
     }
 }
 
-static const char *short_name(PyObject *o) {
-    const char *name = Py_TYPE(o)->tp_name, *dot = strrchr(name, '.');
-    return dot ? dot + 1 : name;
-}
+static const char *type_name(PyObject *o) { return Py_TYPE(o)->tp_name; }
 
 static void put_type(text *t, PyObject *o) {
     bool tuple = PyTuple_CheckExact(o), list = PyList_CheckExact(o);
     Py_ssize_t n = tuple ? PyTuple_GET_SIZE(o) : list ? PyList_GET_SIZE(o) : 0;
     if (n == 0) {
-        put(t, "%s", short_name(o));
+        put(t, "%s", type_name(o));
         return;
     }
     put(t, tuple ? "tuple of (" : "list of [");
     for (Py_ssize_t i = 0; i < n; i++) {
         if (i) put(t, ", ");
-        if (tuple) put(t, "%s", short_name(PyTuple_GET_ITEM(o, i)));
-        else put(t, "%s", short_name(PyList_GET_ITEM(o, i)));
+        if (tuple) put(t, "%s", type_name(PyTuple_GET_ITEM(o, i)));
+        else put(t, "%s", type_name(PyList_GET_ITEM(o, i)));
     }
     if (tuple && n == 1) put(t, ",");
     put(t, tuple ? ")" : "]");

@@ -117,6 +117,11 @@ static PyObject *binary(int id, int reflected_id, PyObject *a, PyObject *b) {
     int r = operand(a, &args[0]);
     if (r == 1) r = operand(b, &args[1]);
     if (r < 0) return NULL;
+    if (r == 0 && id == OP_DIV && tw_py_is_ndarray(a) && tw_py_is_tensor(b)) { /* Tensor.__rtruediv__: NumPy has the last word */
+        PyObject *turned = tw_py_call_op("reciprocal", &b, 1, NULL), *product = turned ? PyNumber_Multiply(turned, a) : NULL;
+        Py_XDECREF(turned);
+        return product;
+    }
     if (r == 0) Py_RETURN_NOTIMPLEMENTED;
     const tw_op *op = &tw_ops[operators[id].op];
     if (args[0].tag == TW_ARG_TENSOR && (args[1].tag == TW_ARG_TENSOR || id != OP_MATMUL)) return finish(op, args, 2);
@@ -163,7 +168,19 @@ static PyObject *unary(int id, PyObject *a) {
 
 #define BINARY(name, id, rid) static PyObject *nb_##name(PyObject *a, PyObject *b) { return binary(id, rid, a, b); }
 #define INPLACE(name, id) static PyObject *nb_i##name(PyObject *a, PyObject *b) { return inplace(id, a, b); }
-BINARY(add, OP_ADD, OP_ADD) INPLACE(add, OP_ADD)
+BINARY(add, OP_ADD, OP_ADD)
+/* Python puts this into sq_inplace_concat of every subclass too, whose NotImplemented would be the result of t += [1]. So what comes
+ * after it, the other operand's __radd__ and then a TypeError, is done here. */
+static PyObject *nb_iadd(PyObject *a, PyObject *b) {
+    PyObject *r = inplace(OP_ADD, a, b);
+    if (r != Py_NotImplemented) return r;
+    binaryfunc turned = Py_TYPE(b)->tp_as_number ? Py_TYPE(b)->tp_as_number->nb_add : NULL;
+    if (turned) Py_SETREF(r, turned(a, b));
+    if (r != Py_NotImplemented) return r;
+    Py_DECREF(r);
+    PyErr_Format(PyExc_TypeError, "unsupported operand type(s) for +=: '%.100s' and '%.100s'", Py_TYPE(a)->tp_name, Py_TYPE(b)->tp_name);
+    return NULL;
+}
 BINARY(sub, OP_SUB, OP_RSUB) INPLACE(sub, OP_SUB)
 BINARY(mul, OP_MUL, OP_MUL) INPLACE(mul, OP_MUL)
 BINARY(div, OP_DIV, OP_RDIV) INPLACE(div, OP_DIV)
@@ -373,7 +390,17 @@ void tw_py_inherit_operators(PyTypeObject *type) {
 PyObject *tw_py_compare(PyObject *a, PyObject *b, int op) {
     static const int ids[] = {[Py_LT] = OP_LT, [Py_LE] = OP_LE, [Py_EQ] = OP_EQ, [Py_NE] = OP_NE, [Py_GT] = OP_GT, [Py_GE] = OP_GE};
     if (b == Py_None) Py_RETURN_NOTIMPLEMENTED;
-    return binary(ids[op], ids[op], a, b);
+    if (op != Py_EQ || !tw_py_is_ndarray(b)) return binary(ids[op], ids[op], a, b);
+    tw_tensor *other = tw_py_from_data(b, TW_DTYPE_NONE, TW_CPU); /* arrays compare equal to tensors by elements, in this comparison only */
+    PyObject *wrapped_other = other ? tw_py_wrap(other) : NULL;
+    if (!wrapped_other) {
+        if (!PyErr_ExceptionMatches(PyExc_TypeError)) return NULL;
+        PyErr_Clear(); /* an array of no numbers */
+        Py_RETURN_NOTIMPLEMENTED;
+    }
+    PyObject *r = binary(OP_EQ, OP_EQ, a, wrapped_other);
+    Py_DECREF(wrapped_other);
+    return r;
 }
 
 /* id(self), as in PyTorch: not the pointer rotated, as Python's own objects have it. */

@@ -393,10 +393,7 @@ bool tw_py_is_factory(const tw_op *op) {
 
 /* --- errors --- */
 
-static const char *type_name(PyObject *o) {
-    const char *name = Py_TYPE(o)->tp_name, *dot = strrchr(name, '.');
-    return dot ? dot + 1 : name;
-}
+static const char *type_name(PyObject *o) { return Py_TYPE(o)->tp_name; }
 
 static bool too_many(tw_py_parse *p, int required, int limit, Py_ssize_t given) {
     if (required != limit) {

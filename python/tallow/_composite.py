@@ -29,6 +29,11 @@ def _overridable(function):
 @_overridable
 def equal(input, other):
     """Whether two tensors have one shape and the same elements."""
+    for position, (name, given) in enumerate((("input", input), ("other", other)), 1):
+        if not isinstance(given, tallow.Tensor):
+            kind = type(given)
+            shown = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
+            raise TypeError(f"equal(): argument '{name}' (position {position}) must be Tensor, not {shown}")
     return input.shape == other.shape and bool((input == other).all())
 
 

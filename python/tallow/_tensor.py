@@ -129,6 +129,9 @@ class Tensor(_TensorBase):
     def refine_names(self, *names):
         raise NotImplementedError("Tensor.refine_names: named tensors")
 
+    def __reversed__(self):
+        return self if self.dim() == 0 else self.flip(0)
+
     def resize(self, *sizes):
         """Deprecated: reshape() under its old name."""
         warnings.warn("non-inplace resize is deprecated", stacklevel=2)

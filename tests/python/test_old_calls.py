@@ -113,3 +113,41 @@ def test_nodes_are_called_as_in_pytorch():
         assert type(result.grad_fn).__name__ == name
     assert type(torch.atleast_1d(x * 1).grad_fn).__name__ == "MulBackward0" and F.celu(x).grad_fn.name() == "CeluBackward0"
     assert type(torch.stack([x]).sum(0).grad_fn.next_functions[0][0]).__name__ == "StackBackward0"
+
+
+def test_operators_beside_other_objects():
+    np = pytest.importorskip("numpy")
+    t = torch.arange(6.0).view(2, 3)
+    a = np.arange(6.0).reshape(2, 3)
+    assert (t == a).all() and (a == t).all() and not (t == a + 1).any() and (t == np.array(["a"])) is False
+    with pytest.raises(RuntimeError, match="The size of tensor a"):
+        t == np.ones(4)  # noqa: B015
+    for other in ([1, 2, 3], "a", None, (1,), {}):
+        with pytest.raises(TypeError, match=r"unsupported operand type\(s\) for \+=: 'Tensor' and"):
+            t += other
+    t += a
+    assert t[1, 2] == 10
+    assert list(reversed(torch.tensor([1, 2]))) == [2, 1] and torch.equal(reversed(t), t.flip(0))
+    with pytest.raises(TypeError, match=r"equal\(\): argument 'other' \(position 2\) must be Tensor, not numpy.ndarray"):
+        torch.equal(t, a)
+    with pytest.raises(TypeError, match=r"add\(\): argument 'other' \(position 2\) must be Tensor, not numpy.ndarray"):
+        torch.add(t, a)
+    with pytest.raises(TypeError, match=r"relu\(\): argument 'input' \(position 1\) must be Tensor, not str"):
+        torch.nn.functional.relu("a")
+
+
+class Plus:
+    def __radd__(self, other):
+        return "taken"
+
+
+def test_the_other_operand_may_take_an_addition_in_place():
+    t = torch.ones(2)
+    t += Plus()
+    assert t == "taken"
+
+
+def test_arrays_are_divided_by_tensors():
+    np = pytest.importorskip("numpy")
+    got = np.array([2.0, 3.0]) / torch.tensor([4.0, 2.0], dtype=torch.float64)
+    assert isinstance(got, torch.Tensor) and got.tolist() == [0.5, 1.5]

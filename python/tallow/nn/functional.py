@@ -9,6 +9,7 @@ from tallow.overrides import handle_torch_function, has_torch_function
 
 _nn = _C._nn
 _ops = _C._VariableFunctions
+_relu, _relu_ = _ops.relu, _ops.relu_
 
 
 def _unary(x):
@@ -57,7 +58,7 @@ def relu(input, inplace=False):
     """max(x, 0)."""
     if type(input) is not Tensor and _unary(input):
         return handle_torch_function(relu, (input,), input, inplace=inplace)
-    return input.relu_() if inplace else input.relu()
+    return _relu_(input) if inplace else _relu(input)
 
 
 def relu_(input):
@@ -251,6 +252,9 @@ def bilinear(input1, input2, weight, bias=None):
     if has_torch_function((input1, input2, weight, bias)):
         return handle_torch_function(bilinear, (input1, input2, weight, bias), input1, input2, weight, bias)
     out, in1, in2 = weight.shape
+    for i, (given, wanted) in enumerate(((input1, in1), (input2, in2)), 1):
+        if given.shape[-1] != wanted:
+            raise RuntimeError(f"bilinear(): input{i} size does not match weight size: got {given.shape[-1]} but expected {wanted}")
     if input1.shape[:-1] != input2.shape[:-1]:
         raise RuntimeError("bilinear(): input batch dimensions do not match: got "
                            f"{list(input1.shape)} and {list(input2.shape)}")  # fmt: skip

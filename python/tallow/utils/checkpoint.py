@@ -1,6 +1,7 @@
 """Checkpoints: intermediate results are computed again in the backward pass instead of being kept."""
 
 import contextlib
+import warnings
 
 import tallow
 from tallow import Tensor
@@ -11,6 +12,14 @@ def checkpoint(function, *args, use_reentrant=None, context_fn=None, determinism
     """function(*args), without keeping what its gradient needs."""
     if context_fn is not None:
         raise NotImplementedError("torch.utils.checkpoint.checkpoint: context_fn")
+    if use_reentrant is None:
+        warnings.warn(
+            "torch.utils.checkpoint: the use_reentrant parameter should be passed explicitly. Starting in PyTorch 2.9, calling "
+            "checkpoint without use_reentrant will raise an exception. use_reentrant=False is recommended, but if you need to "
+            "preserve the current default behavior, you can pass use_reentrant=True. Refer to docs for more details on the "
+            "differences between the two variants.",
+            stacklevel=2,
+        )
     state = tallow.get_rng_state() if kwargs.pop("preserve_rng_state", True) else None
     count, kept = 0, None
 

@@ -30,7 +30,6 @@ _LATER = {
     "memory_format": ("convert_conv2d_weight_memory_format", "convert_conv3d_weight_memory_format"),
     "parametrizations": (),
     "parametrize": (),
-    "prune": (),
     "stateless": (),
 }
 _HOME = {name: module for module, names in _LATER.items() for name in names}
