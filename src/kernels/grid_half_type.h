@@ -100,7 +100,8 @@ static void FN(spread)(const tw_sampling *s, int count, int taps, const place *p
     const bool cubic = s->mode == TW_GRID_BICUBIC;
     for (int i = 0; i < TW_GRID_BLOCK; i++) {
         for (int k = 0; k < taps; k++) l->at[k][i] = i < count ? p[i].at[k] : -1;
-        for (int k = 0; k < 8; k++) l->weight[k][i] = i >= count ? 0 : !cubic ? p[i].weight[k] : k < 4 ? p[i].x.weight[k] : p[i].y.weight[k - 4];
+        for (int k = 0; k < (cubic ? 8 : taps); k++)
+            l->weight[k][i] = i >= count ? 0 : !cubic ? p[i].weight[k] : k < 4 ? p[i].x.weight[k] : p[i].y.weight[k - 4];
     }
 }
 
