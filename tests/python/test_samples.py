@@ -38,10 +38,7 @@ def copied(value):
 
 # Defects that are known: (test, op).
 KNOWN = {
-    **{("meta", key): "a constant of it is made on the CPU" for key in ("linspace.Tensor_Tensor", "linspace.Scalar_Tensor",
-                                                                       "linspace.Tensor_Scalar")},
-    **{("vmap", key): "the batched end points are taken as one" for key in ("linspace.Tensor_Tensor", "linspace.Scalar_Tensor",
-                                                                          "linspace.Tensor_Scalar")},
+    **{("vmap", key): "steps between batched ends round otherwise" for key in ("linspace.Scalar_Tensor", "linspace.Tensor_Scalar")},
     **{("tangents", key): "a number's logarithm is taken in float32" for key in ("float_power.Scalar", "ldexp.Tensor")},
     ("meta", "qr"): "its strides are row-major there",
     ("tangents", "special_zeta"): "PyTorch has no derivative by self either",
