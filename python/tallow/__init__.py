@@ -20,6 +20,7 @@ _HOMES = {
         is_grad_enabled is_inference_mode_enabled get_default_dtype set_default_dtype get_num_threads set_num_threads
         get_num_interop_threads set_num_interop_threads tensortype compiled_with_cxx11_abi
         cdist lu""",
+    "_lowrank": "svd_lowrank pca_lowrank unravel_index",
     "_linalg_utils": "matrix_rank solve lstsq symeig eig",
     "autograd.grad_mode": "no_grad enable_grad inference_mode set_grad_enabled",
     "random": "manual_seed seed initial_seed get_rng_state set_rng_state",
