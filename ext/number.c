@@ -310,6 +310,11 @@ static int nb_bool(PyObject *o) {
                                                           : "Boolean value of Tensor with more than one value is ambiguous");
         return -1;
     }
+    if (t->flags & TW_BATCHED) {
+        PyErr_SetString(PyExc_RuntimeError, "vmap: It looks like you're attempting to use a Tensor in some data-dependent control flow. We "
+                        "don't support that yet, please file an issue at https://github.com/pytorch/pytorch/issues .");
+        return -1;
+    }
     PyObject *v = tw_py_item(t);
     int r = v ? PyObject_IsTrue(v) : -1;
     Py_XDECREF(v);

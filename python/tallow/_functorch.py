@@ -11,6 +11,11 @@ def _flat_in_dims(in_dims, args, func):
     """(leaves of args, their structure, the dimension of each leaf or None)."""
     leaves, spec = pytree.tree_flatten(args)
     name = getattr(func, "__name__", repr(func))
+    if not leaves:
+        raise ValueError(
+            f"vmap({name})(<inputs>): got no inputs. Maybe you forgot to add inputs, or you are trying to vmap over a function "
+            "with no inputs. The latter is unsupported."
+        )
     if isinstance(in_dims, int) or in_dims is None:
         dims = [in_dims if isinstance(x, Tensor) else None for x in leaves]
     else:

@@ -102,7 +102,7 @@ static bool reduce_named(const char *text, tw_scatter_mode *mode) {
         *mode = modes[i];
         if (!strcmp(text, names[i])) return true;
     }
-    return tw_fail(TW_RUNTIME_ERROR, "reduce argument must be either sum, prod, mean, amax or amin, got %s.", text);
+    return tw_fail(TW_RUNTIME_ERROR, "reduce argument must be either sum, prod, mean, amax or amin, got %s", text);
 }
 bool tw_scatter_reduce_two_meta(const tw_arg *a, tw_meta *out) {
     tw_scatter_mode mode;

@@ -56,7 +56,7 @@ static bool add_meta(const char *name, const tw_arg *a, tw_meta *out) {
 bool tw_index_add_meta(const tw_arg *a, tw_meta *out) {
     if (a[4].tag == TW_ARG_FLOAT && tw_is_integral((tw_dtype)a[0].t->dtype))
         return tw_fail(TW_RUNTIME_ERROR, "For integral input tensors, argument alpha must not be a floating point number.");
-    return add_meta("index_add", a, out);
+    return add_meta("index_add_", a, out);
 }
 
 bool tw_index_copy_meta(const tw_arg *a, tw_meta *out) {

@@ -25,7 +25,7 @@ def test_grad_of_structures_and_aux():
     (grads, (value, aux)) = func.grad_and_value(loss, has_aux=True)(params, torch.tensor([2.0, 3.0]))
     assert grads["w"].tolist() == [2.0, 3.0] and grads["b"].item() == 1.0 and value.item() == 6.0
     assert not aux["out"].requires_grad
-    with pytest.raises(RuntimeError, match="to return a scalar tensor, got tensor with 1 dims"):
+    with pytest.raises(RuntimeError, match="to return a scalar Tensor, got tensor with 1 dims"):
         func.grad(lambda t: t)(torch.ones(2))
 
 
@@ -154,3 +154,11 @@ def test_einsum():
     assert summed.dtype == torch.int64 and summed.tolist() == [[3, 6], [12, 24]]
     with pytest.raises(RuntimeError, match="fewer operands were provided than specified in the equation"):
         torch.einsum("ij,jk->ik", a)
+
+
+def test_what_vmap_refuses_in_pytorchs_words():
+    x = torch.ones(3)
+    with pytest.raises(RuntimeError, match="attempting to use a Tensor in some data-dependent control flow"):
+        torch.vmap(lambda v: v if v > 0 else -v)(x)
+    with pytest.raises(ValueError, match=r"vmap\(sin\)\(<inputs>\): got no inputs"):
+        torch.vmap(torch.sin)()
