@@ -72,8 +72,9 @@ def unravel_index(indices, shape):
             raise TypeError(f"expected 'shape' sequence to only contain ints, but got {type(size)}")
     if any(size < 0 for size in shape):
         raise ValueError(f"'shape' cannot have negative values, but got {tuple(shape)}")
-    places, below = [], 1
-    for size in reversed(shape):
-        places.append(indices.div(below, rounding_mode="floor") % size)
-        below *= size
-    return tuple(reversed(places))
+    below = [1]
+    for size in reversed(shape[1:]):
+        below.insert(0, below[0] * size)
+    below = tallow.tensor(below[: len(shape)], dtype=tallow.int64, device=indices.device)
+    sizes = tallow.tensor(tuple(shape), dtype=tallow.int64, device=indices.device)
+    return (indices.unsqueeze(-1).div(below, rounding_mode="floor") % sizes).unbind(-1)
