@@ -93,14 +93,37 @@ TW_INLINE float tw_angle_steps(float y, float x) {
     return copysignf(x == 0 ? 0.5f * pi : v, y);
 }
 
+/* log(1 + x), -1/2 < x < 3, in float steps: Sun's fdlibm (1993). */
+TW_INLINE float tw_log1p_steps(float x) {
+    static const float c[7] = {0x1.555556p-1f, 0x1.99999ap-2f, 0x1.24924ap-2f, 0x1.c71c52p-3f, 0x1.74664ap-3f, 0x1.39a09ep-3f, 0x1.2f112ep-3f};
+    const float ln2 = 0x1.62e300p-1f, ln2_lo = 0x1.2fefa2p-17f;
+    float f = x, k = 0, lost = 0;
+    if (fabsf(x) < 0x1p-29f) return x - x * x * 0.5f;
+    if (!(x > -0x1.2bec3ep-2f && x < 0x1.a827aep-2f)) { /* 1 + x = 2^k (1 + f), f in [sqrt(1/2) - 1, sqrt(2) - 1) */
+        const float u = 1 + x;
+        k = u < 0x1.6a09eep-1f ? -1 : u < 0x1.6a09eep+0f ? 0 : u < 0x1.6a09eep+1f ? 1 : 2;
+        lost = (u >= 2 ? 1 - (u - x) : x - (u - 1)) / u;
+        f = (k < 0 ? 2 * u : k < 1 ? u : k < 2 ? 0.5f * u : 0.25f * u) - 1;
+    }
+    const float half = 0.5f * f * f;
+    if (fabsf(f) < 0x1p-20f) {
+        const float rest = half * (1 - 0x1.555556p-1f * f);
+        if (k == 0) return f - rest;
+        return f == 0 ? k * ln2 + (lost + k * ln2_lo) : k * ln2 - ((rest - (k * ln2_lo + lost)) - f);
+    }
+    const float t = f / (2 + f), z = t * t, r = z * (c[0] + z * (c[1] + z * (c[2] + z * (c[3] + z * (c[4] + z * (c[5] + z * c[6]))))));
+    if (k == 0 && f == x) return f - (half - t * (half + r));
+    return k * ln2 - ((half - (t * (half + r) + (k * ln2_lo + lost))) - f);
+}
+
 TW_INLINE float tw_log_length_f32(float a, float b) { return (float)s_log_f64((double)(float)sqrt((double)a * (double)a + (double)b * (double)b)); }
 TW_INLINE c64 tw_pow_log_c64(c64 z) {
     float a = fabsf(z.re), b = fabsf(z.im), r;
     if (a < b) { a = b; b = fabsf(z.re); }
     if (!(a > 0 && a < INFINITY && b == b)) return s_log_c64(z);
-    if (a >= 1 && a < 2 && b < 1) r = 0.5f * (float)s_log1p_f64((double)((a - 1) * (a + 1) + b * b));
+    if (a >= 1 && a < 2 && b < 1) r = 0.5f * tw_log1p_steps((a - 1) * (a + 1) + b * b);
     else if (a >= 0.5f && a < 1 && a * a + b * b >= 0.5f)
-        r = 0.5f * (float)s_log1p_f64((double)(float)tw_beyond_circle((double)a, (double)b));
+        r = 0.5f * tw_log1p_steps((float)tw_beyond_circle((double)a, (double)b));
     else if (a > 0x1p127f) r = tw_log_length_f32(0.5f * a, 0.5f * b) + 0x1.62e430p-1f;
     else if (a < 0x1p-126f) r = tw_log_length_f32(0x1p24f * a, 0x1p24f * b) - 24 * 0x1.62e430p-1f;
     else r = tw_log_length_f32(a, b);
