@@ -89,7 +89,7 @@ TW_INLINE double s_atan2_f64(double a, double b) { return tw_lane_f64(v_atan2_f6
 TW_INLINE double s_hypot_f64(double a, double b) { return tw_lane_f64(v_hypot_f64(v_splat_f64(a), v_splat_f64(b))); }
 TW_INLINE double s_pow_f64(double a, double b) { return tw_lane_f64(v_pow_f64(v_splat_f64(a), v_splat_f64(b))); }
 
-/* --- complex: computed in float64, also for complex64 --------------------------------------------------------------- */
+/* --- complex: computed in float64, also for complex64, but where a comment says otherwise ----------------------------- */
 
 typedef struct c64 { float re, im; } c64;
 typedef struct c128 { double re, im; } c128;
@@ -135,13 +135,18 @@ TW_INLINE c128 s_sgn_c128(c128 z) {
     double a = s_abs_c128(z);
     return a == 0 ? s_complex_c128(0, 0) : s_complex_c128(z.re / a, z.im / a);
 }
-TW_INLINE c128 s_exp_c128(c128 z) {
-    double e = s_exp_f64(z.re);
-    if (z.im == 0) return s_complex_c128(e, z.im);
-    if (isinf(z.re) && !isfinite(z.im)) return z.re < 0 ? s_complex_c128(0, copysign(0, z.im)) : s_complex_c128(z.re, (double)NAN);
-    if (e == 0) return s_complex_c128(0, copysign(0, s_sin_f64(z.im)));
-    return s_complex_c128(e * s_cos_f64(z.im), e * s_sin_f64(z.im));
-}
+/* In complex64 the exponential, the cosine and the sine are rounded before they are multiplied, as PyTorch has them: 1 + e^-z near its zeros shows it. */
+#define TW_COMPLEX_EXP(S, R, COPYSIGN) \
+    TW_INLINE S s_exp_##S(S z) { \
+        const R e = (R)s_exp_f64((double)z.re); \
+        if (z.im == 0) return s_complex_##S(e, z.im); \
+        if (isinf(z.re) && !isfinite(z.im)) return z.re < 0 ? s_complex_##S(0, COPYSIGN(0, z.im)) : s_complex_##S(z.re, (R)NAN); \
+        const R s = (R)s_sin_f64((double)z.im); \
+        if (e == 0) return s_complex_##S(0, COPYSIGN(0, s)); \
+        return s_complex_##S(e * (R)s_cos_f64((double)z.im), e * s); \
+    }
+TW_COMPLEX_EXP(c64, float, copysignf)
+TW_COMPLEX_EXP(c128, double, copysign)
 TW_INLINE c128 s_log_c128(c128 z) {
     double a = fabs(z.re), b = fabs(z.im), big = a > b ? a : b, small = a > b ? b : a, r;
     /* near the unit circle log|z| cancels: log1p of |z|^2 - 1 there */
@@ -250,7 +255,7 @@ TW_INLINE c128 tw_scaled(c128 z, double c) { return s_complex_c128(z.re * c, z.i
 TW_INLINE c128 s_exp2_c128(c128 z) { return s_exp_c128(tw_scaled(z, 0x1.62e42fefa39efp-1)); }
 
 #define TW_VIA_C128(NAME) TW_INLINE c64 s_##NAME##_c64(c64 z) { return tw_narrow(s_##NAME##_c128(tw_wide(z))); }
-TW_VIA_C128(sgn) TW_VIA_C128(exp) TW_VIA_C128(log) TW_VIA_C128(sqrt) TW_VIA_C128(rsqrt) TW_VIA_C128(tanh) TW_VIA_C128(sin)
+TW_VIA_C128(sgn) TW_VIA_C128(log) TW_VIA_C128(sqrt) TW_VIA_C128(rsqrt) TW_VIA_C128(tanh) TW_VIA_C128(sin)
 TW_VIA_C128(cos) TW_VIA_C128(tan) TW_VIA_C128(sinh) TW_VIA_C128(cosh) TW_VIA_C128(asin) TW_VIA_C128(acos)
 TW_VIA_C128(acosh) TW_VIA_C128(asinh) TW_VIA_C128(atanh) TW_VIA_C128(atan) TW_VIA_C128(log1p) TW_VIA_C128(expm1) TW_VIA_C128(exp2)
 
