@@ -16,6 +16,7 @@ WRONG_TANGENTS = {
     "scatter_reduce_prod",  # zeros
     "triangular_solve",  # reads the other triangle of the tangent too
 }
+UNDEFINED = {"empty_like", "new_empty"}  # units whose results are whatever the memory holds
 STEP = 1e-6
 
 
@@ -95,13 +96,13 @@ def test_jvp(name):
         got, got_t = ref.flatten(got, tallow.Tensor), ref.flatten(got_t, tallow.Tensor)
         expected, expected_t = ref.flatten(expected, torch.Tensor), ref.flatten(expected_t, torch.Tensor)
         for a, b in zip(got, expected, strict=True):
-            ref.assert_close(a, b, where)
+            ref.assert_close(a, b, where, name in UNDEFINED)
         if name in WRONG_TANGENTS:
             for a, b in zip(got_t, finite_difference(function, primals, tangents), strict=True):
                 torch.testing.assert_close(torch.from_numpy(a.numpy()), b, rtol=1e-5, atol=1e-6 * max(1.0, float(b.abs().amax()) if b.numel() else 0.0))
         else:
             for a, b in zip(got_t, expected_t, strict=True):
-                ref.assert_close(a, b, where)
+                ref.assert_close(a, b, where, name in UNDEFINED)
         compared += 1
     if not compared:
         pytest.skip("PyTorch gives no tangent here")
@@ -131,7 +132,7 @@ def test_vmap(name, every):
         own = function_of(ref.counterpart(op), ref.convert(values), places, ref.convert(sample.kwargs), after)
         got = tallow.func.vmap(own)(*ref.convert(stacked))
         for a, b in zip(ref.flatten(got, tallow.Tensor), ref.flatten(expected, torch.Tensor), strict=True):
-            ref.assert_close(a, b, f"{name}, sample {number}")
+            ref.assert_close(a, b, f"{name}, sample {number}", name in UNDEFINED)
         compared += 1
     if not compared:
         pytest.skip("PyTorch does not batch these samples")
