@@ -2,25 +2,17 @@
 #include <stdio.h>
 #include <string.h>
 
-/* As C++ calls it, which is how PyTorch prints the dtype of a given result. */
+/* As C++'s typeid calls it, which is how PyTorch prints the dtype of a given result. */
 static const char *cpp_name(tw_dtype d) {
     switch (d) {
     case TW_UINT8: return "unsigned char";
     case TW_INT8: return "signed char";
     case TW_INT16: return "short int";
-    case TW_INT32: return "int";
     case TW_INT64: return "long int";
     case TW_UINT16: return "short unsigned int";
     case TW_UINT32: return "unsigned int";
     case TW_UINT64: return "long unsigned int";
-    case TW_FLOAT16: return "c10::Half";
-    case TW_BFLOAT16: return "c10::BFloat16";
-    case TW_FLOAT32: return "float";
-    case TW_FLOAT64: return "double";
-    case TW_COMPLEX32: return "c10::complex<c10::Half>";
-    case TW_COMPLEX64: return "c10::complex<float>";
-    case TW_COMPLEX128: return "c10::complex<double>";
-    default: return tw_dtypes[d].name;
+    default: return tw_c_name(d);
     }
 }
 
