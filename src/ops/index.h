@@ -17,5 +17,6 @@ bool tw_start_from(tw_tensor *out, tw_tensor *self);
 bool tw_hand_over(tw_tensor *made, tw_tensor **out);
 
 /* The value that changes nothing under a reduction: 0, 1, or the least or greatest of the dtype. */
+bool tw_divide_by_counts(tw_tensor *out, tw_tensor *counts); /* out /= max(counts, 1), which counts becomes; integers round down */
 tw_scalar tw_scatter_identity(tw_scatter_mode mode, tw_dtype d);
 #endif

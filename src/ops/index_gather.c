@@ -279,16 +279,10 @@ bool tw_scatter_value_reduce_run(const tw_arg *a, tw_tensor **outs) {
 
 /* Divides out by how many elements each place got, at least one; integers round down. */
 static bool mean_of(const tw_arg *a, tw_tensor *out, bool include_self) {
-    tw_tensor *counts = tw_empty_new(out->sizes, out->ndim, tw_dtypes[out->dtype].real, out->device), *quotient = NULL;
-    const bool whole = tw_is_integral((tw_dtype)out->dtype);
-    const tw_arg ones[4] = {tw_a_tensor(counts), a[1], a[2], tw_a_int(1)}, least[2] = {tw_a_tensor(counts), tw_a_int(1)};
-    const tw_arg ratio[3] = {tw_a_tensor(out), tw_a_tensor(counts), TW_A_NONE};
-    tw_scatter_mode add = TW_SCATTER_ADD;
-    bool ok = counts && tw_fill(counts, tw_int(include_self)) && scatter_into(ones, NULL, counts, add) &&
-              tw_run(&tw_ops[TW_OP_clamp_min], least, &counts) &&
-              tw_run(&tw_ops[whole ? TW_OP_floor_divide : TW_OP_div], ratio, &quotient) && tw_copy(out, quotient);
+    tw_tensor *counts = tw_empty_new(out->sizes, out->ndim, tw_dtypes[out->dtype].real, out->device);
+    const tw_arg ones[4] = {tw_a_tensor(counts), a[1], a[2], tw_a_int(1)};
+    const bool ok = counts && tw_fill(counts, tw_int(include_self)) && scatter_into(ones, NULL, counts, TW_SCATTER_ADD) && tw_divide_by_counts(out, counts);
     tw_release(counts);
-    tw_release(quotient);
     return ok;
 }
 

@@ -242,20 +242,25 @@ bool tw_index_reduce_meta(const tw_arg *a, tw_meta *out) {
     return add_meta("index_reduce", a, out);
 }
 
-/* Divides out by how many slices each place got, at least one; integers round down. */
-static bool divide_by_counts(const tw_arg *a, tw_tensor *out, bool include_self) {
-    tw_tensor *counts = tw_empty_new(out->sizes, out->ndim, (tw_dtype)out->dtype, out->device), *quotient = NULL;
-    tw_scalar one = tw_int(1);
-    char element[16];
-    tw_store_scalar(element, (tw_dtype)out->dtype, one);
-    tw_arg start[4] = {tw_a_tensor(counts), a[1], a[2], a[3]}, atleast[2] = {tw_a_tensor(counts), tw_a_int(1)};
-    tw_arg ratio[3] = {tw_a_tensor(out), tw_a_tensor(counts), tw_a_string("floor")};
-    bool ok = counts && tw_fill(counts, tw_int(include_self)) && write(start, counts, NULL, false, TW_SCATTER_ADD, NULL, element) &&
-              tw_run(&tw_ops[TW_OP_clamp_min], atleast, &counts);
+bool tw_divide_by_counts(tw_tensor *out, tw_tensor *counts) {
     const bool whole = tw_is_integral((tw_dtype)out->dtype);
-    ok = ok && tw_run(&tw_ops[whole ? TW_OP_floor_divide : TW_OP_div], ratio, &quotient) && tw_copy(out, quotient);
-    tw_release(counts);
+    const tw_arg least[2] = {tw_a_tensor(counts), tw_a_int(1)}, ratio[3] = {tw_a_tensor(out), tw_a_tensor(counts), TW_A_NONE};
+    tw_tensor *quotient = NULL;
+    const bool ok = tw_run(&tw_ops[TW_OP_clamp_min], least, &counts) &&
+                    tw_run(&tw_ops[whole ? TW_OP_floor_divide : TW_OP_div], ratio, &quotient) && tw_copy(out, quotient);
     tw_release(quotient);
+    return ok;
+}
+
+/* Divides out by how many slices each place got. */
+static bool divide_by_slices(const tw_arg *a, tw_tensor *out, bool include_self) {
+    tw_tensor *counts = tw_empty_new(out->sizes, out->ndim, (tw_dtype)out->dtype, out->device);
+    char one[16];
+    tw_store_scalar(one, (tw_dtype)out->dtype, tw_int(1));
+    const tw_arg start[4] = {tw_a_tensor(counts), a[1], a[2], a[3]};
+    const bool ok = counts && tw_fill(counts, tw_int(include_self)) && write(start, counts, NULL, false, TW_SCATTER_ADD, NULL, one) &&
+                    tw_divide_by_counts(out, counts);
+    tw_release(counts);
     return ok;
 }
 
@@ -271,7 +276,7 @@ bool tw_index_reduce_run(const tw_arg *a, tw_tensor **outs) {
         if (!write(a, out, NULL, false, TW_SCATTER_SET, NULL, element)) return false;
     }
     if (!write(a[5].i ? a : own, out, NULL, false, mode, a[3].t, NULL)) return false;
-    return !mean || divide_by_counts(own, out, a[5].i != 0);
+    return !mean || divide_by_slices(own, out, a[5].i != 0);
 }
 
 /* --- masked_scatter ---------------------------------------------------------------------------------------------------- */

@@ -9,8 +9,8 @@ class set_detect_anomaly:
     """Sets the mode at once; as a context manager until its end."""
 
     def __init__(self, mode, check_nan=True):
-        self.prev = getattr(_C, "is_anomaly_enabled", lambda: False)()
-        self.prev_check_nan = getattr(_C, "is_anomaly_check_nan_enabled", lambda: True)()
+        self.prev = _C.is_anomaly_enabled()
+        self.prev_check_nan = _C.is_anomaly_check_nan_enabled()
         _C._set_anomaly(mode, check_nan)
 
     def __enter__(self):
