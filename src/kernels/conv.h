@@ -23,6 +23,9 @@ typedef struct tw_patches {
 /* A part of a patch that lies in the source as it is: n elements, `at` elements from the place's own. */
 typedef struct tw_conv_piece { int64_t at, n; } tw_conv_piece;
 
+/* What a tile fetches into the second-level cache on its way: one line for each k, `step` bytes apart. */
+typedef struct tw_conv_next { const char *at; int64_t step; } tw_conv_next;
+
 typedef struct tw_conv_type {           /* float32 or float64 */
     int mr, nr;                         /* largest tile */
     /* Elements [k, k + kc) of the patches at m places, to rows TW_CONV_ROW apart. */
@@ -32,8 +35,10 @@ typedef struct tw_conv_type {           /* float32 or float64 */
     /* The same with patches where they lie: row i begins i * a_row elements after a. */
     void (*runs)(int64_t m, int64_t n, int64_t count, const tw_conv_piece *runs, const void *a, int64_t a_row, const void *b, int64_t b_panel, void *c,
                  int64_t c_row, bool add);
-    /* c (m <= mr rows, n <= nr columns) = or += the sum over kc of a(k, row) * b(at[k] + column); a is packed, a_row apart. */
-    void (*sums)(int64_t m, int64_t n, int64_t kc, const void *a, int64_t a_row, const void *b, const int32_t *at, void *c, int64_t c_row, bool add);
+    /* c (m <= mr rows, n <= nr columns) = or += the sum over kc of a(k, row) * b(at[k] + column), and bias (one for each row; NULL: none). a is
+     * packed, a_row apart; columns of b are read up to nr, or nr / 2 where that is enough. */
+    void (*sums)(int64_t m, int64_t n, int64_t kc, const void *a, int64_t a_row, const void *b, const int32_t *at, void *c, int64_t c_row, bool add,
+                 const void *bias, tw_conv_next next);
     /* One filter a channel: n places along a row, from_step and to_step apart. to = the sum over taps of weight[tap] * from[tap] for each
      * channel, in their order from zero, and bias (NULL: none). */
     void (*each_channel)(int64_t n, int64_t channels, int64_t taps, const void *const *from, int64_t from_step, const void *const *weight,

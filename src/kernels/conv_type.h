@@ -72,6 +72,12 @@ static void TWN(fetch)(const tw_patches *p, const void *source, int64_t place, i
     _Pragma("GCC unroll 16") for (int i = 0; i < M; i++) { \
         _Pragma("GCC unroll 4") for (int j = 0; j < N; j++) acc[i][j] = TWN(tw_splat)(0); \
     }
+/* What is written in the end. */
+#define TW_TILE_FETCH(M, N) \
+    _Pragma("GCC unroll 16") for (int i = 0; i < M; i++) { \
+        for (int j = 0; j < N * VLEN; j += LINE) __builtin_prefetch(c + i * c_row + j, 1); \
+    }
+#define LINE (64 / (int)sizeof(T)) /* elements of a line of the cache */
 #define TW_TILE(M, N) \
     static void TWN(rows_##M##x##N)(int64_t kc, const T *restrict a, const T *restrict b, T *restrict c, int64_t c_row, bool add) { \
         TW_TILE_BEGIN(M, N) \
@@ -88,10 +94,14 @@ static void TWN(fetch)(const tw_patches *p, const void *source, int64_t place, i
     static void TWN(runs_##M##x##N)(int64_t count, const tw_conv_piece *runs, const T *restrict base, int64_t a_row, const T *restrict b, \
                                     T *restrict c, int64_t c_row, bool add) { \
         TW_TILE_BEGIN(M, N) \
+        TW_TILE_FETCH(M, N) \
         for (int64_t r = 0; r < count; r++) { \
             const T *a = base + runs[r].at; \
+            int64_t line = 0; \
             for (const T *end = a + runs[r].n; a < end; a++, b += TWN(NR)) { \
                 V row[N]; \
+                for (int i = 0; i < M; i += LINE) __builtin_prefetch(a + (M + i + line) * a_row - line, 0, 2); \
+                line = (line + 1) % LINE; \
                 _Pragma("GCC unroll 4") for (int j = 0; j < N; j++) row[j] = TWN(TW_LOAD)(b + j * VLEN); \
                 _Pragma("GCC unroll 16") for (int i = 0; i < M; i++) { \
                     V x = TWN(tw_splat)(a[i * a_row]); \
@@ -102,18 +112,32 @@ static void TWN(fetch)(const tw_patches *p, const void *source, int64_t place, i
         TW_TILE_END(M, N) \
     } \
     static void TWN(sums_##M##x##N)(int64_t kc, const T *restrict a, int64_t a_row, const T *restrict b, const int32_t *restrict at, \
-                                    T *restrict c, int64_t c_row, bool add) { \
+                                    T *restrict c, int64_t c_row, bool add, const T *bias, tw_conv_next next) { \
         TW_TILE_BEGIN(M, N) \
-        for (int64_t k = 0; k < kc; k++, a += a_row) { \
+        const char *soon = next.at; \
+        TW_TILE_FETCH(M, N) \
+        for (int64_t k = 0; k < kc; k++, a += a_row, soon += next.step) { \
             V row[N]; \
             const T *from = b + at[k]; \
+            __builtin_prefetch(soon, 0, 2); \
             _Pragma("GCC unroll 4") for (int j = 0; j < N; j++) row[j] = TWN(TW_LOAD)(from + j * VLEN); \
             _Pragma("GCC unroll 16") for (int i = 0; i < M; i++) { \
                 V x = TWN(tw_splat)(a[i]); \
                 _Pragma("GCC unroll 4") for (int j = 0; j < N; j++) acc[i][j] = TWN(tw_fma)(x, row[j], acc[i][j]); \
             } \
         } \
-        TW_TILE_END(M, N) \
+        if (!bias) { \
+            TW_TILE_END(M, N) \
+            return; \
+        } \
+        _Pragma("GCC unroll 16") for (int i = 0; i < M; i++) { \
+            _Pragma("GCC unroll 4") for (int j = 0; j < N; j++) { \
+                T *to = c + i * c_row + j * VLEN; \
+                V y = acc[i][j]; \
+                if (add) y = TWN(TW_LOAD)(to) + y; \
+                TWN(TW_STORE)(to, y + TWN(tw_splat)(bias[i])); \
+            } \
+        } \
     }
 #if NV == 4
 #define TW_TILES(M) TW_TILE(M, 4) TW_TILE(M, 2)
@@ -128,7 +152,7 @@ TW_TILES(8) TW_TILES(10) TW_TILES(12) TW_TILES(14)
 #endif
 typedef void (*TWN(rows_fn))(int64_t, const T *, const T *, T *, int64_t, bool);
 typedef void (*TWN(runs_fn))(int64_t, const tw_conv_piece *, const T *, int64_t, const T *, T *, int64_t, bool);
-typedef void (*TWN(sums_fn))(int64_t, const T *, int64_t, const T *, const int32_t *, T *, int64_t, bool);
+typedef void (*TWN(sums_fn))(int64_t, const T *, int64_t, const T *, const int32_t *, T *, int64_t, bool, const T *, tw_conv_next);
 /* By rows, an odd number as the next even one: [(m + 1) / 2]. */
 #if MR > 6
 #define TW_TILE_TABLE(NAME) \
@@ -146,6 +170,8 @@ static const TWN(sums_fn) TWN(sum_tiles)[][2] = TW_TILE_TABLE(sums);
 #undef TW_TILE_TABLE
 #undef TW_TILE_BEGIN
 #undef TW_TILE_END
+#undef TW_TILE_FETCH
+#undef LINE
 
 /* The rows that a tile for m of them computes. */
 static inline int64_t TWN(tile_rows)(int64_t m) { return m == 1 ? 1 : (m + 1) / 2 * 2; }
@@ -195,16 +221,19 @@ static void TWN(runs)(int64_t m, int64_t n, int64_t count, const tw_conv_piece *
 }
 
 static void TWN(sums)(int64_t m, int64_t n, int64_t kc, const void *a, int64_t a_row, const void *b, const int32_t *at, void *c, int64_t c_row,
-                      bool add) {
+                      bool add, const void *bias, tw_conv_next next) {
     int64_t wide = n <= TWN(HALF) ? TWN(HALF) : TWN(NR);
     TWN(sums_fn) tile = TWN(sum_tiles)[m == 1 ? 0 : (m + 1) / 2][wide == TWN(NR)];
     if (n == wide && TWN(tile_rows)(m) == m) {
-        tile(kc, a, a_row, b, at, c, c_row, add);
+        tile(kc, a, a_row, b, at, c, c_row, add, bias, next);
         return;
     }
     T edge[TW_CONV_MAX_MR * TWN(NR)] __attribute__((aligned(64)));
-    tile(kc, a, a_row, b, at, edge, wide, false);
+    tile(kc, a, a_row, b, at, edge, wide, false, NULL, next);
     TWN(copy_edge)(m, n, edge, wide, c, c_row, add);
+    for (int64_t i = 0; bias && i < m; i++) {
+        for (int64_t j = 0; j < n; j++) ((T *)c)[i * c_row + j] += ((const T *)bias)[i];
+    }
 }
 
 enum { TWN(AHEAD) = 8 }; /* places */

@@ -242,13 +242,6 @@ static int64_t lying(const tw_patches *p, int64_t place, int64_t m, bool every) 
     return sum;
 }
 
-/* The patches of the next places, where they are all of the source in turn: they come in while the products of these are made. */
-static void prefetch(const char *from, size_t size, int64_t rows, int64_t a_row, int64_t kc) {
-    for (int64_t i = 0; i < rows; i++, from += (size_t)a_row * size) {
-        for (size_t at = 0; at < (size_t)kc * size; at += 64) __builtin_prefetch(from + at, 0, 2);
-    }
-}
-
 static void multiply(job *j, const phase *f, int64_t group, int64_t place, int64_t m, int64_t column, int64_t columns) {
     const tw_conv_type *type = j->type;
     _Alignas(64) char patches[TW_CONV_MAX_MR * TW_CONV_ROW * sizeof(double)];
@@ -275,7 +268,6 @@ static void multiply(job *j, const phase *f, int64_t group, int64_t place, int64
             int64_t high = smaller(m - i, type->mr), at = lies && (high == 1 || high % 2 == 0) ? lying(&f->p, place + i, high, every) : -1;
             char *to = rows + (size_t)(i * row) * j->size;
             const char *panel = weight + (size_t)(k * nr) * j->size;
-            if (every && i + high < m) prefetch(source + (size_t)((place + i + high) * a_row + k) * j->size, j->size, smaller(m - i - high, high), a_row, kc);
             if (at >= 0) {
                 type->runs(high, columns, count, pieces, source + (size_t)at * j->size, a_row, panel, f->k * nr, to, row, k > 0);
             } else {

@@ -1,5 +1,6 @@
 /* Convolutions as packed products: patches are gathered while packing, never stored as a whole. This is the way of half types, few channels
- * and windows of one row; the others are those of conv_depthwise.c and, with channels last, conv_last.c and conv_weight.c.
+ * and windows of one row; the others are those of conv_depthwise.c, conv_point.c (windows of one element) and, with channels last, conv_last.c
+ * and conv_weight.c.
  *   forward: y(o, place) = w(o, line) @ patches(line, place) for each image; a line is one (channel, z, y, x) of the window
  *   input:   x(c, pixel) = w'(c, line) @ patches of y(line, pixel), the window sliding over y; or, with strides or few channels,
  *            w'(line, o) @ y(o, place) added back to the pixels that the lines were taken from
@@ -337,7 +338,7 @@ static bool has_channels_last(const tw_tensor *t) { return t->strides[1] == 1 &&
 static bool worth_turning(const tw_conv_shape *s, int mode) {
     bool runs = s->window[0] == 1 && s->window[1] == 1 && s->stride[0] == 1 && s->stride[1] == 1 && s->stride[2] == 1;
     int64_t cg = s->channels / s->groups, og = s->filters / s->groups, lines = cg * volume(s->window);
-    if (mode == CONV_WEIGHT) return lines >= 32 && (!runs || s->window[2] > 1);
+    if (mode == CONV_WEIGHT) return lines >= 32;
     return !runs && (mode == CONV_FORWARD ? og >= 16 && lines >= 32 : cg >= 16);
 }
 
@@ -346,7 +347,9 @@ static bool run_last(const tw_conv_shape *s, int mode, const tw_tensor *x, const
     tw_dtype dtype = (tw_dtype)w->dtype;
     *done = dtype == tw_dtypes[dtype].compute && x->dtype == w->dtype && y->dtype == w->dtype;
     bool last = has_channels_last(x) || (has_channels_last(y) && (mode != CONV_FORWARD || s->channels > 1)); /* one channel is both */
-    *done = *done && (last || worth_turning(s, mode));
+    const tw_tensor *from = mode == CONV_FORWARD ? x : y, *to = mode == CONV_FORWARD ? y : x;
+    const bool point = *done && !last && tw_conv_is_point(s, mode, from, to);
+    *done = *done && (last || point || worth_turning(s, mode));
     if (mode == CONV_WEIGHT) *done = *done && tw_conv_weight_fits(s, dtype);
     if (!*done) return true;
     if (mode == CONV_WEIGHT) return tw_conv_weight(s, x, y, w);
@@ -354,7 +357,7 @@ static bool run_last(const tw_conv_shape *s, int mode, const tw_tensor *x, const
     char *copy = tw_block_alloc(bytes);
     if (bytes && !copy) return false;
     if (bias) load_run(bias, 0, bias->strides[0], bias->numel, dtype, copy);
-    bool ok = tw_conv_last(s, mode, x, w, copy, y);
+    bool ok = point ? tw_conv_point(s, mode, from, w, copy, to) : tw_conv_last(s, mode, x, w, copy, y);
     tw_block_free(copy, bytes);
     return ok || tw_failed() ? ok : tw_fail_memory(0);
 }

@@ -109,9 +109,38 @@ static void pack_filters(const job *j, const block *b, int64_t first, int64_t n,
     }
 }
 
+/* --- fetching ahead ------------------------------------------------------------------------------------------------ */
+
+/* Runs of memory that the next block will read. Some lines of them are fetched with each tile: while a block is copied, nothing is multiplied. */
+typedef struct ahead { const char *at; int64_t runs, step, bytes, done; } ahead;
+
+/* Rows [first, end) of plane `plane` of t (its depth n), as they lie; nothing where they are scattered. */
+static ahead rows_ahead(const tw_tensor *t, int64_t plane, int64_t channel, int64_t channels, int64_t first, int64_t end) {
+    const int64_t *st = t->strides, *n = t->sizes, size = (int64_t)tw_dtype_size((tw_dtype)t->dtype);
+    first = larger(first, 0), end = smaller(end, n[3]);
+    const char *at = (const char *)tw_data(t) + (plane / n[2] * st[0] + plane % n[2] * st[2] + channel * st[1] + first * st[3]) * size;
+    if (first >= end) return (ahead){0};
+    if (st[1] == 1) return (ahead){at, (end - first) * n[4], st[4] * size, channels * size, 0};
+    if (st[4] == 1 && st[3] == n[4]) return (ahead){at, channels, st[1] * size, (end - first) * n[4] * size, 0};
+    return (ahead){0};
+}
+
+static int64_t lines_left(const ahead *a) { return a->runs * (a->bytes / 64 + 1); }
+
+static void fetch_lines(ahead *a, int64_t n) {
+    for (; n > 0 && a->runs > 0; n--) {
+        __builtin_prefetch(a->at + smaller(a->done, a->bytes - 1), 0, 2);
+        if (a->done < a->bytes) {
+            a->done += 64;
+        } else {
+            a->done = 0, a->at += a->step, a->runs--;
+        }
+    }
+}
+
 /* --- sums ---------------------------------------------------------------------------------------------------------- */
 
-static void add_block(const job *j, const block *b, const char *filters, int64_t n, const char *copy, char *to, bool add) {
+static void add_block(const job *j, const block *b, const char *filters, int64_t n, const char *copy, char *to, bool add, ahead next[2]) {
     const tw_conv_shape *s = j->s;
     int32_t at[TW_CONV_KC];
     int64_t places = 0, taps = s->window[0] * s->window[1] * s->window[2], row = taps * j->cg, taps_x = j->joined ? 1 : s->window[2];
@@ -120,6 +149,8 @@ static void add_block(const job *j, const block *b, const char *filters, int64_t
     for (int64_t x = 0; x < b->width; x++, places++) {
         at[places] = (int32_t)(((p * s->window[0] * j->high + y * j->step[0]) * j->wide + x * j->step[1]) * j->pixel);
     }
+    const int64_t tiles = j->panels * s->window[0] * s->window[1] * taps_x * ceiling(n, j->high_rows);
+    const int64_t lines[2] = {lines_left(&next[0]) / tiles + 1, lines_left(&next[1]) / tiles + 1};
     for (int64_t panel = 0; panel < j->panels; panel++)
     for (int64_t tz = 0; tz < s->window[0]; tz++)
     for (int64_t ty = 0; ty < s->window[1]; ty++)
@@ -129,8 +160,11 @@ static void add_block(const job *j, const block *b, const char *filters, int64_t
         int64_t from = pixel * j->pixel + (j->joined ? column : panel * j->pixels * j->pixel);
         int64_t columns = smaller(j->type->nr, (j->joined ? s->window[2] * j->cg : j->cg) - column);
         for (int64_t o = 0; o < n; o += j->high_rows) {
+            fetch_lines(&next[0], lines[0]);
+            fetch_lines(&next[1], lines[1]);
             j->type->sums(smaller(j->high_rows, n - o), columns, places, filters + (size_t)(o * places) * j->size, j->high_rows,
-                          copy + (size_t)from * j->size, at, to + (size_t)(o * row + tap * j->cg + column) * j->size, row, add);
+                          copy + (size_t)from * j->size, at, to + (size_t)(o * row + tap * j->cg + column) * j->size, row, add, NULL,
+                          (tw_conv_next){copy, 0});
         }
     }
 }
@@ -155,7 +189,16 @@ static void sum_some(void *context, int64_t begin, int64_t end) {
             block b = block_at(j, at);
             copy_block(j, &b, group, copy);
             pack_filters(j, &b, group * j->og + first, n, copy + copy_bytes);
-            add_block(j, &b, copy + copy_bytes, n, copy, sums, at > from);
+            const block after = block_at(j, smaller(at + 1, to - 1));
+            ahead next[2] = {{0}, {0}};
+            const tw_conv_shape *s = j->s;
+            if (at + 1 < to && after.planes == 1 && s->window[0] == 1 && s->in[0] == s->out[0]) {
+                const int64_t y = after.y * s->stride[1] - s->padding[1];
+                const int64_t high = (after.rows - 1) * s->stride[1] + (s->window[1] - 1) * s->dilation[1] + 1;
+                next[0] = rows_ahead(j->x, after.plane, group * j->cg, j->cg, y, y + high);
+                next[1] = rows_ahead(j->y, after.plane, group * j->og + first, n, after.y, after.y + after.rows);
+            }
+            add_block(j, &b, copy + copy_bytes, n, copy, sums, at > from, next);
         }
     }
     tw_block_free(copy, bytes);

@@ -27,6 +27,12 @@ SHAPES = [
     (2, 8, 32, 1, (5, 29), (3, 3), (1, 1), (1, 1), (1, 1)),  # wide enough for zeros around the images
     (1, 10, 36, 2, (6, 57), (3, 5), (2, 2), (1, 2), (1, 1)),
     (2, 20, 6, 1, (7, 9), (1, 1), (1, 1), (0, 0), (1, 1)),
+    (2, 300, 37, 1, (3, 7), (1, 1), (1, 1), (0, 0), (1, 1)),  # windows of one element: two blocks of channels,
+    (1, 4, 470, 1, (17, 19), (1, 1), (1, 1), (0, 0), (1, 1)),  # several parts of rows and pixels,
+    (2, 15, 24, 3, (16, 1), (1, 1), (1, 1), (0, 0), (1, 1)),  # groups,
+    (2, 6, 9, 1, (2, 4, 5), (1, 1, 1), (1, 1, 1), (0, 0, 0), (1, 1, 1)),
+    (1, 5, 7, 1, (32, 32), (1, 1), (1, 1), (0, 0), (1, 1)),  # whole pages from channel to channel,
+    (3, 33, 20, 1, (1, 1), (1, 1), (1, 1), (0, 0), (1, 1)),  # single pixels
 ]
 
 
@@ -88,6 +94,44 @@ def test_transposed_convolution_is_the_gradient(last):
     back = naive(np.zeros((3, 18, 12, 10)), w, (2, 2), (1, 1), (1, 1), 1)[1]
     y = F.conv_transpose2d(tallow.tensor(x).contiguous(memory_format=form), tallow.tensor(w), tallow.tensor(bias), 2, 1, (0, 1))
     np.testing.assert_allclose(y.numpy(), back(x)[0] + bias.reshape(-1, 1, 1), atol=1e-11)
+
+
+@pytest.mark.parametrize("window", [1, 3])
+def test_parts_of_tensors_are_read_where_they_lie(window):
+    big, w = drawn((5, 40, 9, 7), 1), drawn((20, 18, window, window), 2)
+    cut = (slice(1, 5, 2), slice(3, 39, 2))
+    x = tallow.tensor(big)[1:5:2, 3:39:2]  # neither images nor channels follow each other
+    assert not x.is_contiguous()
+    expected, back = naive(big[cut], w, (1, 1), (0, 0), (1, 1), 1)
+    x.requires_grad_()
+    tw = tallow.tensor(w, requires_grad=True)
+    y = F.conv2d(x, tw)
+    np.testing.assert_allclose(y.detach().numpy(), expected, atol=1e-11)
+    grad = tallow.tensor(drawn((2, 40, *expected.shape[2:]), 3))[:, ::2]
+    y.backward(grad)
+    dx, dw = back(grad.numpy())
+    np.testing.assert_allclose(x.grad.numpy(), dx, atol=1e-11)
+    np.testing.assert_allclose(tw.grad.numpy(), dw, atol=1e-11)
+
+
+def test_one_image_for_all_and_one_pixel_for_all():
+    image, w = drawn((1, 6, 5, 6), 1), drawn((8, 6, 1, 1), 2)
+    one = F.conv2d(tallow.tensor(image), tallow.tensor(w)).numpy()
+    many = F.conv2d(tallow.tensor(image).expand(3, 6, 5, 6), tallow.tensor(w)).numpy()
+    np.testing.assert_array_equal(many, np.repeat(one, 3, 0))
+    pixel = drawn((2, 6, 1, 1), 3)
+    wide = F.conv2d(tallow.tensor(pixel).expand(2, 6, 5, 6), tallow.tensor(w)).numpy()
+    np.testing.assert_allclose(wide, np.broadcast_to(np.einsum("nchw,oc->nohw", pixel, w[:, :, 0, 0]), (2, 8, 5, 6)), atol=1e-12)
+
+
+def test_products_read_nothing_beyond_the_end():
+    """Sums of a window of one element take no part of what follows their rows: there, not-a-numbers would show."""
+    for pixels in (17, 33, 50):
+        room = np.full(9 * pixels + 64, np.nan, np.float32)
+        room[:9 * pixels] = drawn((9 * pixels,), 1)
+        x = tallow.tensor(room)[:9 * pixels].view(1, 9, 1, pixels)
+        w = tallow.tensor(drawn((7, 9, 1, 1), 2), dtype=tallow.float32)
+        assert not np.isnan(F.conv2d(x, w).numpy()).any()
 
 
 def test_many_threads_and_one_give_the_same_bits():
