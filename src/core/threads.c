@@ -1,10 +1,11 @@
 /* Note [Thread pool]
- * One job at a time. The caller publishes it under a new sequence number and works on it itself; workers that are awake claim chunks
- * until none is left. A claim is one compare-and-swap on (sequence, chunks taken from the end, chunks taken from the front), so a worker that
- * comes late can never run a chunk of a job that is over. The caller and every other worker take from the front, the others from the end: one
- * job after another, a thread gets about the same part of the same data, which is in its cache still. The caller waits only for chunks that
- * somebody has claimed. Whoever finds the pool busy, or is inside a body
- * already, runs serially: no nesting, no queue, no deadlock. After fork the child has no workers and starts its own when it needs them. */
+ * One job at a time, cut into chunks, and every thread owns a run of them: one job after another it works on about the same part of the same
+ * data, which is in its cache still. A thread takes its own chunks, then what others have not taken. What was taken of a thread's chunks is
+ * counted in a line of its own together with the job's number, so taking one's own disturbs nobody, and who comes late cannot run a chunk of a
+ * job that is over. The job itself is read like a sequence lock's data: its number before and after. The caller works too, never waits for a
+ * thread that has taken nothing, and wakes two sleepers, who wake two each.
+ * Whoever finds the pool busy, or is inside a body already, runs serially: no nesting, no queue, no deadlock. After fork the child has no
+ * workers and starts its own when it needs them. */
 #include "core/threads.h"
 
 #include "core/error.h"
@@ -16,25 +17,36 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MOST_THREADS = 256, SPIN_NS = 30000 };
+enum { MOST_THREADS = 256, SPIN_NS = 30000, WAKES = 2, TAKEN_BITS = 16 };
 
 typedef struct job {
     void (*body)(void *context, int64_t begin, int64_t end);
     void *context;
     int64_t n, chunk;
+    uint64_t number;
     uint32_t chunks;
+    int threads;
 } job;
 
+#define LINE _Alignas(128) /* what one thread writes and others read; processors fetch lines in pairs */
+
 static struct pool {
-    pthread_mutex_t busy;        /* held by the thread whose job it is */
-    job current;
-    _Atomic uint64_t claim;      /* high half: sequence number; then 16 bits each: chunks taken from the end, from the front */
-    _Atomic uint32_t sequence;   /* what workers sleep on */
-    _Atomic uint32_t done;       /* finished chunks of the current job */
-    _Atomic uint32_t readers;    /* workers that may be reading `current` */
-    _Atomic uint32_t asleep;
-    int workers;                 /* started; guarded by busy */
-    _Atomic int wanted;          /* threads in all, the caller included; 0: not decided yet */
+    LINE struct {                  /* the current job; number is 0 while the rest changes */
+        _Atomic uint64_t number;
+        void (*_Atomic body)(void *context, int64_t begin, int64_t end);
+        void *_Atomic context;
+        _Atomic int64_t n, chunk;
+        _Atomic uint32_t chunks;
+        _Atomic int threads;
+        _Atomic uint32_t sequence; /* low half of number, which workers sleep on */
+    } job;
+    LINE _Atomic uint32_t done;    /* finished chunks of the current job */
+    LINE _Atomic uint32_t asleep;
+    LINE struct { LINE _Atomic uint64_t taken; } owner[MOST_THREADS]; /* number of a job, and in the low bits how many of the owner's chunks */
+    pthread_mutex_t busy;          /* held by the thread whose job it is */
+    uint64_t number;               /* of the last job; this and the next are guarded by busy */
+    int workers;                   /* started */
+    _Atomic int wanted;            /* threads in all, the caller included; 0: not decided yet */
 } pool = {.busy = PTHREAD_MUTEX_INITIALIZER};
 
 static _Thread_local bool inside;
@@ -69,19 +81,34 @@ bool tw_set_num_threads(int n) {
     return true;
 }
 
-/* Runs chunks of job number `sequence` until none is left to claim. */
-static void work(uint32_t sequence, const job *j, bool from_end) {
-    uint64_t claim = atomic_load_explicit(&pool.claim, memory_order_acquire);
-    while ((uint32_t)(claim >> 32) == sequence) {
-        const uint32_t front = claim & 0xffff, end_taken = claim >> 16 & 0xffff;
-        if (front + end_taken >= j->chunks) break;
-        const uint64_t next = claim + (from_end ? 1u << 16 : 1u);
-        if (!atomic_compare_exchange_weak_explicit(&pool.claim, &claim, next, memory_order_acq_rel, memory_order_acquire)) continue;
-        const int64_t begin = (int64_t)(from_end ? j->chunks - 1 - end_taken : front) * j->chunk;
-        const int64_t end = begin + j->chunk < j->n ? begin + j->chunk : j->n;
-        j->body(j->context, begin, end);
-        atomic_fetch_add_explicit(&pool.done, 1, memory_order_release);
-        claim = atomic_load_explicit(&pool.claim, memory_order_acquire);
+static uint32_t first_of(const job *j, int thread) { return (uint32_t)((uint64_t)j->chunks * (uint64_t)thread / (uint64_t)j->threads); }
+
+/* Takes one of a thread's chunks; false if none is left, or the job is over. */
+static bool take(const job *j, int thread, uint32_t *chunk) {
+    const uint32_t first = first_of(j, thread), count = first_of(j, thread + 1) - first;
+    _Atomic uint64_t *word = &pool.owner[thread].taken;
+    uint64_t seen = atomic_load_explicit(word, memory_order_relaxed);
+    for (;;) {
+        const uint64_t number = seen >> TAKEN_BITS;
+        const uint32_t taken = number == j->number ? (uint32_t)(seen & ((1u << TAKEN_BITS) - 1)) : 0;
+        if (number > j->number || taken >= count) return false;
+        if (!atomic_compare_exchange_weak_explicit(word, &seen, j->number << TAKEN_BITS | (taken + 1), memory_order_acq_rel,
+                                                   memory_order_relaxed)) continue;
+        *chunk = first + taken;
+        return true;
+    }
+}
+
+/* Runs a thread's own chunks, then those that others have not taken. */
+static void work(const job *j, int me) {
+    for (int i = 0; i < j->threads; i++) {
+        const int owner = me + i < j->threads ? me + i : me + i - j->threads;
+        uint32_t chunk, finished = 0;
+        for (; take(j, owner, &chunk); finished++) {
+            const int64_t begin = (int64_t)chunk * j->chunk, end = j->n - begin < j->chunk ? j->n : begin + j->chunk;
+            j->body(j->context, begin, end);
+        }
+        if (finished) atomic_fetch_add_explicit(&pool.done, finished, memory_order_release);
     }
 }
 
@@ -91,36 +118,48 @@ static int64_t now_ns(void) {
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
+static void wake_some(void) {
+    if (atomic_load(&pool.asleep)) tw_wake(&pool.job.sequence, WAKES);
+}
+
 /* Waits for the next job: spins shortly, as jobs tend to come in rows, then sleeps. */
 static uint32_t next_sequence(uint32_t seen) {
     const int64_t until = now_ns() + SPIN_NS;
     for (unsigned i = 0;; i++) {
-        const uint32_t sequence = atomic_load_explicit(&pool.sequence, memory_order_acquire);
+        const uint32_t sequence = atomic_load_explicit(&pool.job.sequence, memory_order_acquire);
         if (sequence != seen) return sequence;
         tw_relax();
         if ((i & 63) == 63 && now_ns() > until) break;
     }
     atomic_fetch_add(&pool.asleep, 1);
     uint32_t sequence;
-    while ((sequence = atomic_load(&pool.sequence)) == seen) tw_wait(&pool.sequence, seen);
+    while ((sequence = atomic_load(&pool.job.sequence)) == seen) tw_wait(&pool.job.sequence, seen);
     atomic_fetch_sub(&pool.asleep, 1);
+    wake_some();
     return sequence;
 }
 
+/* Copies the current job; false while it changes: then the next number is about to come. */
+static bool read_job(job *j) {
+    j->number = atomic_load_explicit(&pool.job.number, memory_order_acquire);
+    j->body = atomic_load_explicit(&pool.job.body, memory_order_relaxed);
+    j->context = atomic_load_explicit(&pool.job.context, memory_order_relaxed);
+    j->n = atomic_load_explicit(&pool.job.n, memory_order_relaxed);
+    j->chunk = atomic_load_explicit(&pool.job.chunk, memory_order_relaxed);
+    j->chunks = atomic_load_explicit(&pool.job.chunks, memory_order_relaxed);
+    j->threads = atomic_load_explicit(&pool.job.threads, memory_order_relaxed);
+    atomic_thread_fence(memory_order_acquire);
+    return j->number && atomic_load_explicit(&pool.job.number, memory_order_relaxed) == j->number;
+}
+
 static void *worker(void *number) {
-    const int me = (int)(intptr_t)number;
+    const int me = (int)(intptr_t)number + 1; /* the caller is thread 0 */
     uint32_t seen = 0;
+    job mine;
     inside = true;
     for (;;) {
         seen = next_sequence(seen);
-        if (me >= tw_num_threads() - 1) continue; /* set_num_threads made the pool smaller */
-        /* The caller changes `current` only when the claim word shows its number and no reader is left. */
-        atomic_fetch_add(&pool.readers, 1);
-        if (atomic_load(&pool.sequence) == seen && (uint32_t)(atomic_load(&pool.claim) >> 32) == seen) {
-            const job mine = pool.current;
-            work(seen, &mine, me % 2 == 0);
-        }
-        atomic_fetch_sub(&pool.readers, 1);
+        if (read_job(&mine) && me < mine.threads) work(&mine, me);
     }
     return NULL;
 }
@@ -129,9 +168,6 @@ static void child_after_fork(void) {
     pthread_mutex_init(&pool.busy, NULL);
     pool.workers = 0;
     atomic_store(&pool.asleep, 0);
-    atomic_store(&pool.readers, 0);
-    atomic_store(&pool.sequence, 0);
-    atomic_store(&pool.claim, 0);
     inside = false;
 }
 
@@ -154,20 +190,29 @@ static void start_workers(int wanted) {
     }
 }
 
-static void run_on_pool(int threads, const job *j) {
-    start_workers(threads - 1);
+static void publish(const job *j) {
+    atomic_store_explicit(&pool.job.number, 0, memory_order_relaxed);
+    atomic_thread_fence(memory_order_release); /* whoever sees a part of the new job sees that the number is gone */
+    atomic_store_explicit(&pool.job.body, j->body, memory_order_relaxed);
+    atomic_store_explicit(&pool.job.context, j->context, memory_order_relaxed);
+    atomic_store_explicit(&pool.job.n, j->n, memory_order_relaxed);
+    atomic_store_explicit(&pool.job.chunk, j->chunk, memory_order_relaxed);
+    atomic_store_explicit(&pool.job.chunks, j->chunks, memory_order_relaxed);
+    atomic_store_explicit(&pool.job.threads, j->threads, memory_order_relaxed);
+    atomic_store_explicit(&pool.done, 0, memory_order_relaxed);
+    atomic_store_explicit(&pool.job.number, j->number, memory_order_release);
+    atomic_store(&pool.job.sequence, (uint32_t)j->number);
+}
+
+static void run_on_pool(job *j) {
+    start_workers(j->threads - 1);
     tw_share(); /* Note [Counts without atomics] */
-    uint32_t sequence = atomic_load(&pool.sequence) + 1;
-    if (sequence == 0) sequence = 1; /* 0 is what a new worker has seen */
-    atomic_store(&pool.claim, (uint64_t)sequence << 32 | UINT32_MAX); /* nothing to claim: from now on nobody starts to read */
-    while (atomic_load(&pool.readers)) tw_relax(); /* late workers of the job before: they only look */
-    pool.current = *j;
-    atomic_store(&pool.done, 0);
-    atomic_store(&pool.claim, (uint64_t)sequence << 32);
-    atomic_store(&pool.sequence, sequence);
-    if (atomic_load(&pool.asleep)) tw_wake_all(&pool.sequence);
+    if ((uint32_t)++pool.number == 0) pool.number++; /* a low half of 0 is what a new worker has seen */
+    j->number = pool.number;
+    publish(j);
+    wake_some();
     inside = true;
-    work(sequence, j, false);
+    work(j, 0);
     inside = false;
     for (unsigned i = 0; atomic_load_explicit(&pool.done, memory_order_acquire) != j->chunks; i++) {
         if (i < 4096) tw_relax();
@@ -187,8 +232,7 @@ void tw_parallel(int64_t n, int64_t grain, void (*body)(void *context, int64_t b
     /* About four chunks a thread: enough to even out, few enough to claim. Whole grains, so that bodies may count on them. */
     const int64_t grains = (n + grain - 1) / grain;
     const int64_t per_chunk = (grains + 4 * threads - 1) / (4 * threads);
-    job j = {body, context, n, per_chunk * grain, 0};
-    j.chunks = (uint32_t)((grains + per_chunk - 1) / per_chunk);
-    run_on_pool(threads, &j);
+    job j = {body, context, n, per_chunk * grain, 0, (uint32_t)((grains + per_chunk - 1) / per_chunk), threads};
+    run_on_pool(&j);
     pthread_mutex_unlock(&pool.busy);
 }

@@ -6,7 +6,8 @@
 
 /* Sleeps while *word == seen; may also return without reason. */
 void tw_wait(_Atomic uint32_t *word, uint32_t seen);
-void tw_wake_all(_Atomic uint32_t *word);
+/* Wakes so many of those who sleep on the word. */
+void tw_wake(_Atomic uint32_t *word, int most);
 static inline void tw_relax(void) { /* a breath inside a spin loop */
 #if defined(__x86_64__)
     __builtin_ia32_pause();
