@@ -209,7 +209,7 @@ static void TWN(finish_all)(int64_t m, int64_t n, void *c, int64_t c_row, const 
 
 /* Sums in registers' reach: strips of columns whose partial sums stay in the first-level cache. */
 static void TWN(row_times_rows)(int64_t k, int64_t n, const void *xv, int64_t x_step, const void *bv, int64_t b_row, void *yv) {
-    enum { STRIP = 1024 };
+    enum { STRIP = (16 << 10) / sizeof(T) }; /* of sums, in the first-level cache; rows long enough to be fetched ahead */
     const T *x = xv, *b = bv;
     T *y = yv, acc[STRIP] __attribute__((aligned(64)));
     for (int64_t j = 0; j < n; j += STRIP) {

@@ -80,8 +80,9 @@ typedef struct vector_job {
     const tw_gemm_type *type;
     const tw_gemm_operand *matrix;
     const void *x;
-    int64_t x_step, k;
-    char *y;
+    int64_t x_step, k, n;
+    char *y, *sums;               /* sums: of each block of k (the first is y itself) */
+    int64_t strips, strip;        /* of columns */
     size_t size;
     tw_dtype dtype;
 } vector_job;
@@ -90,6 +91,48 @@ static void vector_rows(void *context, int64_t begin, int64_t end) {
     const vector_job *v = context;
     const char *b = (const char *)v->matrix->data + (size_t)begin * v->size;
     v->type->row_times_rows(v->k, end - begin, v->x, v->x_step, b, v->matrix->line_stride, v->y + (size_t)begin * v->size);
+}
+
+/* Blocks of k by themselves, so that a thread reads whole rows, in order. */
+static void vector_blocks(void *context, int64_t begin, int64_t end) {
+    const vector_job *v = context;
+    for (int64_t i = begin; i < end; i++) {
+        const int64_t block = i / v->strips, j = i % v->strips * v->strip, k0 = block * TW_GEMM_KC;
+        const char *b = (const char *)v->matrix->data + (size_t)(k0 * v->matrix->line_stride + j) * v->size;
+        char *y = block ? v->sums + (size_t)((block - 1) * v->n) * v->size : v->y;
+        v->type->row_times_rows(smaller(v->k - k0, TW_GEMM_KC), smaller(v->n - j, v->strip), (const char *)v->x + (size_t)(k0 * v->x_step) * v->size,
+                                v->x_step, b, v->matrix->line_stride, y + (size_t)j * v->size);
+    }
+}
+
+static void add_blocks(const vector_job *v, int64_t blocks) {
+    float *y = (float *)(void *)v->y;
+    double *wide = (double *)(void *)v->y;
+    for (int64_t i = 0; i < blocks - 1; i++) {
+        const void *sums = v->sums + (size_t)(i * v->n) * v->size;
+        if (v->dtype == TW_FLOAT32) for (int64_t j = 0; j < v->n; j++) y[j] += ((const float *)sums)[j];
+        else for (int64_t j = 0; j < v->n; j++) wide[j] += ((const double *)sums)[j];
+    }
+}
+
+/* Columns are shared out where there are many; else blocks of k too, which are added in order. */
+static bool row_times_matrix(vector_job *v, int64_t grain) {
+    enum { LEAST = 1024 }; /* columns of a strip: a page of every row */
+    const int64_t threads = tw_num_threads(), blocks = (v->k + TW_GEMM_KC - 1) / TW_GEMM_KC, most = (v->n + LEAST - 1) / LEAST;
+    if (threads == 1 || v->n <= grain || blocks < 2 || most >= 8 * threads) {
+        tw_parallel(v->n, round_up(grain, 256), vector_rows, v);
+        return true;
+    }
+    v->strips = smaller(most, (4 * threads + blocks - 1) / blocks);
+    v->strip = round_up((v->n + v->strips - 1) / v->strips, 64);
+    v->strips = (v->n + v->strip - 1) / v->strip;
+    const size_t bytes = (size_t)((blocks - 1) * v->n) * v->size;
+    v->sums = tw_block_alloc(bytes);
+    if (!v->sums) return false;
+    tw_parallel(blocks * v->strips, 1, vector_blocks, v);
+    add_blocks(v, blocks);
+    tw_block_free(v->sums, bytes);
+    return true;
 }
 
 static void vector_columns(void *context, int64_t begin, int64_t end) {
@@ -110,7 +153,8 @@ static bool vector_product(const tw_gemm_call *g, const tw_gemm_operand *x, cons
     if (matrix->step != 1 || g->k == 0) return true;
     int64_t x_step = x->lines_are_k ? x->line_stride : x->step;
     size_t size = tw_dtype_size(g->dtype);
-    vector_job v = {kernels_of(g->dtype), matrix, x->data, x_step, g->k, g->c, size, g->dtype};
+    vector_job v = {.type = kernels_of(g->dtype), .matrix = matrix, .x = x->data, .x_step = x_step, .k = g->k, .n = n, .y = g->c, .size = size,
+                    .dtype = g->dtype};
     void *copy = NULL;
     if (!matrix->lines_are_k && x_step != 1) {
         if (!(copy = tw_malloc((size_t)g->k * size))) return false;
@@ -118,11 +162,10 @@ static bool vector_product(const tw_gemm_call *g, const tw_gemm_operand *x, cons
         v.x = copy, v.x_step = 1;
     }
     int64_t grain = TASK_FLOPS / 4 / g->k + 1; /* memory-bound */
-    if (matrix->lines_are_k) tw_parallel(n, round_up(grain, 256), vector_rows, &v);
-    else tw_parallel(n, grain, vector_columns, &v);
+    if (matrix->lines_are_k) *done = row_times_matrix(&v, grain);
+    else tw_parallel(n, grain, vector_columns, &v), *done = true;
     tw_free(copy);
-    *done = true;
-    return true;
+    return *done;
 }
 
 /* --- packed products ----------------------------------------------------------------------------------------------- */

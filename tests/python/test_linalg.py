@@ -338,3 +338,21 @@ def test_small_products_have_the_bits_of_packed_ones(m, k, n, dtype):
             torch.mm(left, right, out=out[:, 1:-1])
             assert torch.equal(out[:, 1:-1], whole) and (out[:, 0] == 7).all().item() and (out[:, -1] == 7).all().item()
     assert torch.equal(torch.bmm(a[:m].unsqueeze(0).expand(3, m, k), b[:, :n].unsqueeze(0).expand(3, k, n))[2], whole)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("k, n", [(257, 4000), (1000, 1500), (700, 9001), (3000, 257), (256, 5000)])
+def test_a_row_times_a_matrix_has_the_bits_of_many_rows(k, n, dtype):
+    """However threads share out the columns and the blocks of k."""
+    torch.manual_seed(k)
+    a, wide = torch.randn(20, k, dtype=dtype), torch.randn(k, n + 3, dtype=dtype)
+    threads = torch.get_num_threads()
+    try:
+        for b in (wide[:, :n].contiguous(), wide[:, 3:]):
+            want = (a @ b)[4]
+            for count in (1, 2, 3, 16):
+                torch.set_num_threads(count)
+                assert torch.equal(a[4] @ b, want) and torch.equal(a[4:5] @ b, want[None])
+                assert torch.equal(torch.addmv(want, b.t(), a[4], alpha=2), 2 * want + want)
+    finally:
+        torch.set_num_threads(threads)
