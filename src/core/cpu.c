@@ -3,6 +3,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
@@ -58,4 +59,29 @@ tw_isa tw_cpu_isa(void) {
         atomic_store_explicit(&found, isa, memory_order_relaxed);
     }
     return (tw_isa)isa;
+}
+
+/* The largest result that is not streamed. */
+static int64_t find_stream_limit(void) {
+    const char *given = getenv("TALLOW_STREAM");
+    if (given) return atoll(given) > 0 ? atoll(given) : 1;
+#if defined(__x86_64__)
+    long cache = 0;
+#ifdef _SC_LEVEL3_CACHE_SIZE
+    cache = sysconf(_SC_LEVEL3_CACHE_SIZE);
+#endif
+    return cache > 0 ? cache : 32 << 20;
+#else
+    return INT64_MAX; /* these processors see by themselves that whole lines are written */
+#endif
+}
+
+bool tw_streams(int64_t bytes) {
+    static _Atomic int64_t limit;
+    int64_t most = atomic_load_explicit(&limit, memory_order_relaxed);
+    if (most == 0) {
+        most = find_stream_limit();
+        atomic_store_explicit(&limit, most, memory_order_relaxed);
+    }
+    return bytes > most;
 }

@@ -201,6 +201,42 @@ TW_INLINE void square_16(char *to, int64_t ts, const char *from, int64_t fs) { p
     }
 TRANSPOSE(1, 16) TRANSPOSE(2, 16) TRANSPOSE(4, SQUARE_4) TRANSPOSE(8, SQUARE_8) TRANSPOSE(16, 4)
 
+/* --- streaming -------------------------------------------------------------------------------------------------- */
+
+/* Whole lines at once: two halves or quarters of a line that go out apart cost the memory a read each. */
+enum { LINE = 64 };
+#if TW_VEC_AVX512
+TW_INLINE void stream_line(char *to, const char *from) { _mm512_stream_si512((__m512i *)(void *)to, _mm512_loadu_si512(from)); }
+#elif TW_VEC_AVX2
+TW_INLINE void stream_line(char *to, const char *from) {
+    const __m256i a = load_256(from), b = load_256(from + 32);
+    _mm256_stream_si256((__m256i *)(void *)to, a);
+    _mm256_stream_si256((__m256i *)(void *)(to + 32), b);
+}
+#elif TW_VEC_SSE
+TW_INLINE void stream_line(char *to, const char *from) {
+    __m128i v[4];
+    for (int i = 0; i < 4; i++) v[i] = _mm_loadu_si128((const __m128i *)(const void *)(from + 16 * i));
+    for (int i = 0; i < 4; i++) _mm_stream_si128((__m128i *)(void *)(to + 16 * i), v[i]);
+}
+#endif
+
+#if TW_VEC_AVX512 || TW_VEC_AVX2 || TW_VEC_SSE
+static void stream(int64_t bytes, void *to, const void *from) {
+    char *b = to;
+    const char *a = from;
+    const int64_t before = (int64_t)(-(uintptr_t)to & (LINE - 1)), head = before < bytes ? before : bytes;
+    memcpy(b, a, (size_t)head);
+    int64_t i = head;
+    for (; i + LINE <= bytes; i += LINE) stream_line(b + i, a + i);
+    memcpy(b + i, a + i, (size_t)(bytes - i));
+}
+static void stream_end(void) { _mm_sfence(); }
+#else /* others find out by themselves that whole lines are written, or have no such stores */
+static void stream(int64_t bytes, void *to, const void *from) { memcpy(to, from, (size_t)bytes); }
+static void stream_end(void) { }
+#endif
+
 #define ROW(FROM) { \
     [TW_BOOL] = cast_##FROM##_b8, [TW_UINT8] = cast_##FROM##_u8, [TW_INT8] = cast_##FROM##_i8, [TW_INT16] = cast_##FROM##_i16, \
     [TW_INT32] = cast_##FROM##_i32, [TW_INT64] = cast_##FROM##_i64, [TW_FLOAT32] = cast_##FROM##_f32, \
@@ -215,4 +251,5 @@ const tw_move_kernels TW_K(tw_move_kernels) = {
     .bfloat_to_float = bfloat_to_float, .float_to_bfloat = float_to_bfloat,
     .move = {move_1, move_2, move_4, move_8, move_16},
     .transpose = {transpose_1, transpose_2, transpose_4, transpose_8, transpose_16},
+    .stream = stream, .stream_end = stream_end,
 };

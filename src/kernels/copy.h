@@ -16,6 +16,9 @@ typedef struct tw_move_kernels {
     void (*move[5])(int64_t n, void *to, int64_t to_stride, const void *from, int64_t from_stride);
     /* to[r * to_stride + c] = from[c * from_stride + r]: rows x cols block, strides in bytes, elements as above. */
     void (*transpose[5])(int64_t rows, int64_t cols, void *to, int64_t to_stride, const void *from, int64_t from_stride);
+    /* memcpy past the caches: whole lines are written without being read first. Others see them after stream_end (Note [Streaming]). */
+    void (*stream)(int64_t bytes, void *to, const void *from);
+    void (*stream_end)(void);
 } tw_move_kernels;
 const tw_move_kernels *tw_move(void);
 

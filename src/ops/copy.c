@@ -4,6 +4,7 @@
 #include "ops/op.h"
 #include "ops/tile.h"
 #include "kernels/copy.h"
+#include "core/cpu.h"
 #include "core/sparse.h"
 #include "core/threads.h"
 #include <string.h>
@@ -51,7 +52,7 @@ static void copy_flat(void *context, int64_t begin, int64_t end) {
 static void copy_here(tw_tensor *to, tw_tensor *from) {
     unsigned flags = (to->flags ^ from->flags) & (TW_CONJ | TW_NEG);
     tw_dtype t = (tw_dtype)to->dtype, f = (tw_dtype)from->dtype;
-    if (!flags && tw_is_contiguous(to) && tw_is_contiguous(from) && same_sizes(to, from)) {
+    if (!flags && tw_is_contiguous(to) && tw_is_contiguous(from) && same_sizes(to, from) && !tw_streams(to->numel * (int64_t)tw_dtype_size(t))) {
         flat_copy c = {tw_data(to), tw_data(from), t, f};
         if (to->numel <= COPY_GRAIN) copy_flat(&c, 0, to->numel);
         else tw_parallel(to->numel, COPY_GRAIN, copy_flat, &c);

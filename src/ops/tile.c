@@ -5,11 +5,13 @@
  * Long rows are cut within a row. Short rows are put together, several to a tile; an operand that repeats every row is then
  * gathered once per range. Where an operand is transposed against the walk, tiles are 2-D blocks, gathered column by column. */
 #include "ops/tile.h"
+#include "core/cpu.h"
 #include "core/threads.h"
 #include "kernels/copy.h"
 #include <string.h>
 
-enum { TILE = 1024, TILE_BYTES = 8192, SHORT_ROW = 128, BLOCK_ROWS = 64, BLOCK_BYTES = 65536, TURNED_LEAST = 16 };
+enum { TILE = 1024, TILE_BYTES = 8192, SHORT_ROW = 128, BLOCK_ROWS = 64, BLOCK_BYTES = 65536, TURNED_LEAST = 16,
+       STREAMED_ROW = 1024, STREAMED_TILE = 1024, CROWDED = 2048 };
 
 typedef struct shape {      /* what is known of each operand before the walk */
     bool dense[TW_ITER_OPERANDS];    /* contiguous in the order of the walk */
@@ -17,6 +19,8 @@ typedef struct shape {      /* what is known of each operand before the walk */
     bool direct[TW_ITER_OPERANDS];   /* dtype and flags need no conversion */
     bool turned[TW_ITER_OPERANDS];   /* transposed against the walk */
     bool scratch;                    /* some operand needs scratch memory within a row */
+    bool stream;                     /* the result goes past the caches: Note [Streaming] in core/cpu.h */
+    bool straight;                   /* ... as it lies in the source */
     int64_t tile;
 } shape;
 
@@ -32,15 +36,33 @@ typedef struct buffers {
 
 static tw_dtype kernel_dtype(const tw_tile_job *job, int i) { return i == 0 ? job->out : job->in[i - 1]; }
 
+/* Lines of a result in place are in the cache already; short pieces of lines would be read anyway; where nothing is read but constants, the
+ * processor sees by itself that it need not read what it writes. */
+static bool should_stream(const tw_tile_job *job, const shape *s) {
+    const tw_iter *it = job->it;
+    const tw_operand *out = &it->op[0];
+    const int64_t size = (int64_t)tw_dtype_size(out->dtype);
+    bool reads = false;
+    if (!tw_streams(it->numel * size) || !(s->dense[0] || (out->strides[0] == size && it->sizes[0] * size >= STREAMED_ROW))) return false;
+    for (int i = 1; i < it->nops; i++) {
+        if (job->constant[i - 1]) continue;
+        if (it->op[i].data == out->data) return false;
+        reads = true;
+    }
+    return reads;
+}
+
 static void study(const tw_tile_job *job, shape *s) {
     const tw_iter *it = job->it;
     size_t widest = 1;
+    int64_t stored = 1;
     s->scratch = false;
     for (int i = 0; i < it->nops; i++) {
         const tw_operand *o = &it->op[i];
         int64_t size = (int64_t)tw_dtype_size(o->dtype);
         tw_dtype k = kernel_dtype(job, i);
         if (tw_dtype_size(k) > widest) widest = tw_dtype_size(k);
+        if (size > stored) stored = size;
         s->direct[i] = o->dtype == k && !o->flags;
         s->dense[i] = o->strides[0] == size || it->sizes[0] == 1;
         s->repeats[i] = true;
@@ -55,6 +77,9 @@ static void study(const tw_tile_job *job, shape *s) {
         if (!(s->direct[i] && unit) && !(i > 0 && o->strides[0] == 0)) s->scratch = true;
     }
     s->tile = TILE_BYTES / (int64_t)widest < TILE ? TILE_BYTES / (int64_t)widest : TILE;
+    s->stream = should_stream(job, s);
+    if (s->stream && STREAMED_TILE / stored < s->tile) s->tile = STREAMED_TILE / stored;
+    s->straight = s->stream && !job->kernel && !job->constant[0] && s->direct[0] && s->direct[1] && it->op[1].strides[0] == it->op[0].strides[0];
 }
 
 /* Casts n raw elements at `from` into `to`; the flags of the operand are applied on the way. */
@@ -112,6 +137,26 @@ static void compute(const tw_tile_job *job, int64_t n, void *out, const void *co
     if (out != in[0]) tw_move()->move[tw_size_index((size_t)size)](n, out, size, in[0], broadcast & 1u ? 0 : size);
 }
 
+/* The processor loses track of three or more inputs that are read piece by piece between streamed stores. What lies past the end is not read. */
+static void fetch_next(const char *tile, int64_t bytes) {
+    for (int64_t i = 0; i < bytes; i += 64) __builtin_prefetch((const void *)((uintptr_t)tile + (uintptr_t)(bytes + i)));
+}
+
+/* n elements of a result that is streamed. */
+static void stream(const tw_tile_job *job, int64_t n, char *to, const void *const *in, unsigned broadcast, buffers *b) {
+    const tw_dtype dtype = job->it->op[0].dtype;
+    const void *from = in[0];
+    if (job->kernel || (broadcast & 1u)) {
+        compute(job, n, b->operand[0], in, broadcast);
+        from = b->operand[0];
+    }
+    if (dtype != job->out) {
+        tw_cast(n, b->raw, dtype, from, job->out);
+        from = b->raw;
+    }
+    tw_move()->stream(n * (int64_t)tw_dtype_size(dtype), to, from);
+}
+
 /* --- rows ------------------------------------------------------------------------------------------------------- */
 
 static void scatter_row(const tw_tile_job *job, int64_t n, char *to, char *from, char *raw) {
@@ -140,7 +185,7 @@ static void run_rows(void *arg, int64_t begin, int64_t end) {
     while (begin < end) {
         int64_t n = it->sizes[0] - counters[0];
         if (n > end - begin) n = end - begin;
-        if (s->scratch && n > s->tile) n = s->tile;
+        if ((s->scratch || (s->stream && !s->straight)) && n > s->tile) n = s->tile;
         unsigned broadcast = 0;
         for (int i = 1; i < it->nops; i++) {
             const tw_operand *o = &it->op[i];
@@ -150,6 +195,7 @@ static void run_rows(void *arg, int64_t begin, int64_t end) {
                 continue;
             }
             char *p = tw_iter_at(it, o, counters);
+            if (s->stream && !s->straight && o->strides[0] == (int64_t)tw_dtype_size(o->dtype)) fetch_next(p, n * o->strides[0]);
             if (o->strides[0] == 0) {
                 broadcast |= 1u << (i - 1);
                 in[i - 1] = p;
@@ -164,7 +210,9 @@ static void run_rows(void *arg, int64_t begin, int64_t end) {
             }
         }
         char *to = tw_iter_at(it, &it->op[0], counters);
-        if (s->direct[0] && (it->op[0].strides[0] == (int64_t)tw_dtype_size(job->out) || n == 1)) {
+        if (s->stream) {
+            stream(job, n, to, in, broadcast, &b);
+        } else if (s->direct[0] && (it->op[0].strides[0] == (int64_t)tw_dtype_size(job->out) || n == 1)) {
             compute(job, n, to, in, broadcast);
         } else {
             compute(job, n, b.operand[0], in, broadcast);
@@ -173,6 +221,7 @@ static void run_rows(void *arg, int64_t begin, int64_t end) {
         begin += n;
         tw_iter_advance(it, counters, n);
     }
+    if (s->stream) tw_move()->stream_end();
 }
 
 /* --- several short rows a tile ---------------------------------------------------------------------------------- */
@@ -198,6 +247,7 @@ static void run_short_rows(void *arg, int64_t begin, int64_t end) {
                 broadcast |= 1u << (i - 1);
             } else if (s->direct[i] && s->dense[i]) {
                 in[i - 1] = tw_iter_at(it, o, counters);
+                if (s->stream) fetch_next(in[i - 1], n * (int64_t)tw_dtype_size(o->dtype));
             } else {
                 if (first || !aligned || !s->repeats[i]) {
                     if (s->dense[i]) convert(n, b.operand[i], job->in[i - 1], tw_iter_at(it, o, counters), o);
@@ -207,7 +257,9 @@ static void run_short_rows(void *arg, int64_t begin, int64_t end) {
             }
         }
         const tw_operand *out = &it->op[0];
-        if (s->direct[0] && s->dense[0]) {
+        if (s->stream) {
+            stream(job, n, tw_iter_at(it, out, counters), in, broadcast, &b);
+        } else if (s->direct[0] && s->dense[0]) {
             compute(job, n, tw_iter_at(it, out, counters), in, broadcast);
         } else {
             char *from = b.operand[0];
@@ -225,6 +277,7 @@ static void run_short_rows(void *arg, int64_t begin, int64_t end) {
         begin += n;
         tw_iter_advance(it, counters, n);
     }
+    if (s->stream) tw_move()->stream_end();
 }
 
 /* --- 2-D blocks ------------------------------------------------------------------------------------------------- */
@@ -272,7 +325,9 @@ static void run_block_row(const context *c, int64_t n, const int64_t *counters, 
         }
     }
     char *to = tw_iter_at(it, &it->op[0], counters);
-    if (c->shape->direct[0] && it->op[0].strides[0] == (int64_t)tw_dtype_size(job->out)) {
+    if (c->shape->stream) {
+        stream(job, n, to, in, broadcast, b);
+    } else if (c->shape->direct[0] && it->op[0].strides[0] == (int64_t)tw_dtype_size(job->out)) {
         compute(job, n, to, in, broadcast);
     } else {
         compute(job, n, b->operand[0], in, broadcast);
@@ -280,9 +335,12 @@ static void run_block_row(const context *c, int64_t n, const int64_t *counters, 
     }
 }
 
-/* A plain move between memory and memory, one side transposed. */
+/* A plain move between memory and memory, one side transposed. Rows of the result that lie at multiples of CROWDED share few places of the cache:
+ * they are written one after the other, out of a block. */
 static bool moves_only(const tw_tile_job *job, const shape *s) {
-    return !job->kernel && job->it->nops == 2 && s->direct[0] && s->direct[1] && job->it->op[0].strides[0] == (int64_t)tw_dtype_size(job->out);
+    const int64_t *strides = job->it->op[0].strides;
+    return !job->kernel && job->it->nops == 2 && s->direct[0] && s->direct[1] && strides[0] == (int64_t)tw_dtype_size(job->out) && !s->stream &&
+           strides[1] % CROWDED != 0;
 }
 
 /* begin, end count bands: BLOCK_ROWS rows of dimension 1 at one place of the outer dimensions. */
@@ -327,6 +385,7 @@ static void run_blocks(void *arg, int64_t begin, int64_t end) {
             }
         }
     }
+    if (c->shape->stream) tw_move()->stream_end();
 }
 
 /* ---------------------------------------------------------------------------------------------------------------- */

@@ -54,6 +54,11 @@ def test_two_threads_give_the_bits_of_one(machine, folder, lines):
     assert machine.run("train", TALLOW_NUM_THREADS="2") == machine.run("train", TALLOW_NUM_THREADS="1")
 
 
+def test_streamed_results_have_the_same_bits(machine, folder, lines):
+    """As if every result were larger than the caches (core/cpu.h, Note [Streaming])."""
+    assert not differing(lines, machine.run("replay", folder, TALLOW_STREAM="1", TALLOW_NUM_THREADS="2"))
+
+
 @on_x86
 def test_avx2_gives_the_bits_of_avx512(machine, folder, lines):
     for threads in ("1", "2"):
