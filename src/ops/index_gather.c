@@ -203,6 +203,12 @@ static void walk_columns(void *context, int64_t begin, int64_t end) {
         if (!walk_row(w, r, begin, end)) return;
 }
 
+/* Every thread walks all rows, so that few columns for each cost; and fewer than a line of the cache, more. */
+static int64_t columns_each(int64_t columns) {
+    const int64_t share = (columns + tw_num_threads() - 1) / tw_num_threads();
+    return share < 16 ? 16 : share < 256 ? share : 256;
+}
+
 /* Threads may scatter where they never meet: the coordinates but that along dim are those of the index. */
 static bool walk_all(walk *w, int64_t numel) {
     if (numel == 0) return true;
@@ -213,7 +219,7 @@ static bool walk_all(walk *w, int64_t numel) {
     w->rows = numel / columns;
     w->far = w->limit * w->by >= 1 << 20;
     if (!w->scatter || (apart && w->dim == last)) tw_parallel(w->rows, 1 + 8192 / columns, walk_rows, w);
-    else if (apart && numel >= 16384 && columns >= 64) tw_parallel(columns, columns / 2 < 256 ? (columns + 1) / 2 : 256, walk_columns, w);
+    else if (apart && numel >= 16384 && columns >= 64) tw_parallel(columns, columns_each(columns), walk_columns, w);
     else walk_rows(w, 0, w->rows);
     if (!w->bad) return true;
     return tw_fail(TW_RUNTIME_ERROR, "index %lld is out of bounds for dimension %d with size %lld", (long long)w->bad_index, w->dim,

@@ -2,6 +2,7 @@
 #include "core/error.h"
 #include "core/memory.h"
 #include "core/threads.h"
+#include "kernels/half_step.h"
 #include "ops/copy.h"
 #include "ops/index.h"
 #include "ops/introsort.h"
@@ -9,6 +10,8 @@
 #include "ops/range.h"
 #include "ops_decl.h"
 #include <math.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 
 /* --- searchsorted -------------------------------------------------------------------------------------------------------- */
@@ -239,50 +242,87 @@ bool tw_histc_meta(const tw_arg *a, tw_meta *out) {
     return tw_meta_set(out, d, a[0].t->device, &bins, 1);
 }
 
-/* Smallest and largest of n numbers; both are NaN if one is. */
-static void range_of(const double *x, int64_t n, double *low, double *high) {
-    if (n == 0) return;
-    *low = *high = x[0];
-    for (int64_t i = 1; i < n; i++) {
-        if (!(x[i] >= *low)) *low = x[i];
-        if (!(x[i] <= *high)) *high = x[i];
-        if (x[i] != x[i]) return;
+enum { HISTC_GRAIN = 32768, NEAR_BINS = 1024 };
+
+typedef struct histogram {
+    const double *x;
+    double low, high;
+    int64_t bins;
+    tw_dtype dtype;            /* places are rounded as PyTorch rounds: in the dtype of the elements, after every operation */
+    _Atomic int64_t *count;
+    pthread_mutex_t range;     /* guards low and high while they are looked for */
+} histogram;
+
+/* Widens the range by some numbers; it becomes NaN if one is. */
+static void find_range(void *context, int64_t begin, int64_t end) {
+    histogram *h = context;
+    double low = INFINITY, high = -INFINITY;
+    bool nan = false;
+    for (int64_t i = begin; i < end; i++) {
+        low = h->x[i] < low ? h->x[i] : low;
+        high = h->x[i] > high ? h->x[i] : high;
+        nan |= h->x[i] != h->x[i];
     }
+    pthread_mutex_lock(&h->range);
+    if (nan) h->low = h->high = (double)NAN;
+    else if (h->low == h->low) {
+        h->low = low < h->low ? low : h->low;
+        h->high = high > h->high ? high : h->high;
+    }
+    pthread_mutex_unlock(&h->range);
+}
+
+static float stepped(tw_dtype d, float x) { return d == TW_BFLOAT16 ? tw_step_bf16_of(x) : d == TW_FLOAT16 ? tw_step_f16_of(x) : x; }
+
+static int64_t bin_of(const histogram *h, double x) {
+    const tw_dtype d = h->dtype;
+    double place = (x - h->low) * (double)h->bins / (h->high - h->low);
+    if (d != TW_FLOAT64) {
+        const float low = stepped(d, (float)h->low), width = stepped(d, stepped(d, (float)h->high) - low);
+        place = (double)stepped(d, stepped(d, stepped(d, (float)x - low) * stepped(d, (float)h->bins)) / width);
+    }
+    const int64_t at = (int64_t)place;
+    return at < h->bins ? at : h->bins - 1;
+}
+
+/* Few bins are counted beside, and then added. */
+static void count_some(void *context, int64_t begin, int64_t end) {
+    const histogram *h = context;
+    int64_t near[NEAR_BINS];
+    const bool beside = h->bins <= NEAR_BINS;
+    if (beside) memset(near, 0, sizeof near);
+    for (int64_t i = begin; i < end; i++) {
+        if (!(h->x[i] >= h->low && h->x[i] <= h->high)) continue;
+        if (beside) near[bin_of(h, h->x[i])]++;
+        else atomic_fetch_add_explicit(&h->count[bin_of(h, h->x[i])], 1, memory_order_relaxed);
+    }
+    for (int64_t i = 0; beside && i < h->bins; i++)
+        if (near[i]) atomic_fetch_add_explicit(&h->count[i], near[i], memory_order_relaxed);
 }
 
 bool tw_histc_run(const tw_arg *a, tw_tensor **outs) {
     tw_tensor *self = tw_contiguous_new(a[0].t, TW_FLOAT64), *counts = NULL;
-    const int64_t bins = a[1].i;
-    double low = tw_a_get_double(&a[2], 0), high = tw_a_get_double(&a[3], 0);
-    bool ok = false;
     if (!self) return false;
-    const double *x = self->numel ? tw_data(self) : NULL;
-    if (low == high) range_of(x, self->numel, &low, &high);
-    if (low == high) {
-        low -= 1;
-        high += 1;
+    histogram h = {.x = self->numel ? tw_data(self) : NULL, .low = tw_a_get_double(&a[2], 0), .high = tw_a_get_double(&a[3], 0), .bins = a[1].i,
+                   .dtype = (tw_dtype)a[0].t->dtype, .range = PTHREAD_MUTEX_INITIALIZER};
+    bool ok = false;
+    if (h.low == h.high && self->numel) {
+        h.low = INFINITY, h.high = -INFINITY;
+        tw_parallel(self->numel, HISTC_GRAIN, find_range, &h);
     }
-    if (!isfinite(low) || !isfinite(high)) {
-        tw_fail(TW_RUNTIME_ERROR, "torch.histc: range of [%g, %g] is not finite", low, high);
-        goto done;
+    if (h.low == h.high) {
+        h.low -= 1;
+        h.high += 1;
     }
-    if (low > high) {
+    if (!isfinite(h.low) || !isfinite(h.high)) {
+        tw_fail(TW_RUNTIME_ERROR, "torch.histc: range of [%g, %g] is not finite", h.low, h.high);
+    } else if (h.low > h.high) {
         tw_fail(TW_RUNTIME_ERROR, "torch.histc: max must be larger than min");
-        goto done;
+    } else if ((counts = tw_empty_new(&h.bins, 1, TW_INT64, self->device)) && tw_fill(counts, tw_int(0))) {
+        h.count = tw_data(counts);
+        tw_parallel(self->numel, HISTC_GRAIN, count_some, &h);
+        ok = tw_copy(outs[0], counts);
     }
-    if (!(counts = tw_empty_new(&bins, 1, TW_FLOAT64, self->device)) || !tw_fill(counts, tw_int(0))) goto done;
-    double *count = tw_data(counts);
-    const bool narrow = a[0].t->dtype != TW_FLOAT64;
-    for (int64_t i = 0; i < self->numel; i++) {
-        if (!(x[i] >= low && x[i] <= high)) continue;
-        /* rounded as PyTorch rounds: in the dtype of the elements */
-        const double place = narrow ? (double)(((float)x[i] - (float)low) * (float)bins / ((float)high - (float)low))
-                                    : (x[i] - low) * (double)bins / (high - low);
-        const int64_t at = (int64_t)place;
-        count[at < bins ? at : bins - 1] += 1;
-    }
-    ok = tw_copy(outs[0], counts);
-done:
     tw_release(self);
     tw_release(counts);
     return ok;

@@ -86,6 +86,45 @@ def test_counting_and_searching():
     assert torch.histc(torch.tensor([1.0, 2, 1]), bins=4, min=0, max=3).tolist() == [0, 2, 1, 0]
 
 
+@pytest.mark.parametrize("bins", [7, 100, 5000])
+def test_histograms_of_many_numbers(bins):
+    """More than a thread takes at once; few bins are counted beside, many in place."""
+    x = torch.arange(200_000, dtype=torch.float64) % bins
+    whole, rest = divmod(200_000, bins)
+    want = [float(whole + (i < rest)) for i in range(bins)]
+    assert torch.histc(x, bins=bins, min=0, max=bins).tolist() == want
+    assert torch.histc(x, bins=bins).sum().item() == 200_000 and torch.histc(x - 5, bins=bins)[0].item() == want[0]
+    assert torch.histc(x.float(), bins=2 * bins, min=0, max=bins)[::2].tolist() == want
+    x[150_000] = NAN
+    with pytest.raises(RuntimeError, match="range of .nan, nan. is not finite"):
+        torch.histc(x)
+    assert torch.histc(x, bins=1, min=0, max=bins).item() == 199_999
+    assert torch.histc(torch.zeros(0), bins=2).tolist() == [0, 0] and torch.histc(torch.full((3,), 2.0), bins=2).tolist() == [0, 3]
+
+
+def test_histograms_of_half_types_round_after_every_step():
+    for dtype, x, half, single in ((torch.bfloat16, 4.53125, 65, 64), (torch.float16, 6.4375, 92, 91)):
+        x = torch.tensor([x], dtype=dtype)
+        assert torch.histc(x, bins=100, min=0, max=7).argmax().item() == half
+        assert torch.histc(x.float(), bins=100, min=0, max=7).argmax().item() == single
+
+
+@pytest.mark.parametrize("columns", [64, 100, 700])
+def test_scattered_sums_of_many_threads(columns):
+    threads = torch.get_num_threads()
+    rows = torch.arange(600 * columns).view(600, columns) * 7 % 31
+    source = torch.arange(600.0 * columns).view(600, columns) % 13
+    try:
+        sums = []
+        for count in (1, 2, 5, 16):
+            torch.set_num_threads(count)
+            sums.append(torch.zeros(31, columns).scatter_add_(0, rows, source))
+    finally:
+        torch.set_num_threads(threads)
+    assert all(torch.equal(s, sums[0]) for s in sums)
+    assert sums[0][3, 5].item() == sum(source[r, 5].item() for r in range(600) if rows[r, 5].item() == 3)
+
+
 def test_order_statistics():
     x = torch.tensor([[2.0, NAN, 1.0, 1.0], [4.0, 3.0, 1.0, 2.0]])
     values, places = x.median(1)
