@@ -1,8 +1,12 @@
 /* Padding: by a constant, or by elements of the tensor itself (reflected, repeated, or from the other side). */
 #include "core/error.h"
+#include "core/threads.h"
+#include "kernels/copy.h"
 #include "ops/conv.h"
 #include "ops/copy.h"
 #include "ops/resample.h"
+#include "ops/tile.h"
+#include <string.h>
 
 enum { REFLECT = 1, REPLICATE, CIRCULAR };
 
@@ -68,13 +72,109 @@ static bool copy_inside(tw_tensor *out, tw_tensor *x, const padding *p) {
     return ok;
 }
 
+enum { PATTERN_BYTES = 256, PAD_GRAIN = 1 << 17 /* bytes */ };
+
+/* The result in the order in which it lies in memory, dimension 0 the fastest: runs of the tensor with gaps of the value between them. */
+typedef struct frame {
+    int ndim;
+    int64_t sizes[TW_MAX_DIMS], inside[TW_MAX_DIMS], left[TW_MAX_DIMS]; /* of the result, of what it shows of x, and before that */
+    int64_t strides[TW_MAX_DIMS];                                     /* of x, in bytes; of the fastest one element */
+    const char *from;                                                 /* the first element shown */
+    char *to;
+    size_t size;
+    _Alignas(64) char pattern[PATTERN_BYTES];                         /* the value, again and again */
+} frame;
+
+static void fill_gap(const frame *f, char *to, const char *end) {
+    const int64_t bytes = end - to;
+    if (bytes <= 0) return;
+    if (bytes <= PATTERN_BYTES) memcpy(to, f->pattern, (size_t)bytes);
+    else tw_move()->move[tw_size_index(f->size)](bytes / (int64_t)f->size, to, (int64_t)f->size, f->pattern, 0);
+}
+
+/* begin, end: rows of dimension 0 of the result. */
+static void run_frame(void *context, int64_t begin, int64_t end) {
+    const frame *f = context;
+    const size_t size = f->size, run = (size_t)f->inside[0] * size;
+    const int64_t row = f->sizes[0] * (int64_t)size, lead = f->left[0] * (int64_t)size;
+    int64_t at[TW_MAX_DIMS] = {0}, rest = begin;
+    for (int d = 1; d < f->ndim; d++) {
+        at[d] = rest % f->sizes[d];
+        rest /= f->sizes[d];
+    }
+    char *written = f->to + begin * row;
+    for (int64_t r = begin; r < end; r++) {
+        bool shows = true;
+        const char *from = f->from;
+        for (int d = 1; d < f->ndim; d++) {
+            const int64_t place = at[d] - f->left[d];
+            shows = shows && place >= 0 && place < f->inside[d];
+            from += place * f->strides[d];
+        }
+        if (shows) {
+            char *to = f->to + r * row + lead;
+            fill_gap(f, written, to);
+            memcpy(to, from, run);
+            written = to + run;
+        }
+        for (int d = 1; d < f->ndim && ++at[d] == f->sizes[d]; d++) at[d] = 0;
+    }
+    fill_gap(f, written, f->to + end * row);
+}
+
+/* False where x or the result lies in memory in another way. What is shown of x is not empty. */
+static bool frame_for(const tw_tensor *x, const tw_tensor *out, const padding *p, frame *f) {
+    const int64_t *strides[2] = {out->strides, x->strides};
+    int order[TW_MAX_DIMS];
+    int64_t dense = 1, from = x->offset;
+    if (x->ndim == 0 || x->layout || x->device != TW_CPU || x->flags & (TW_CONJ | TW_NEG) || out->flags & (TW_CONJ | TW_NEG)) return false;
+    tw_iter_order(out->sizes, out->ndim, strides, 2, order);
+    f->ndim = 0;
+    f->size = tw_dtype_size((tw_dtype)x->dtype);
+    for (int i = 0; i < out->ndim; i++) {
+        const int d = order[i], side = d - (x->ndim - p->dims);
+        const int64_t left = side < 0 ? 0 : before(p, side), inside = cut_size(x->sizes[d], p, side), step = x->strides[d] * (int64_t)f->size;
+        if (out->sizes[d] != 1 && out->strides[d] != dense) return false;
+        dense *= out->sizes[d];
+        if (inside == 0) return false;
+        if (left < 0) from -= left * x->strides[d];
+        if (out->sizes[d] == 1 && f->ndim > 0) continue;
+        const int n = f->ndim - 1;
+        if (n >= 0 && f->inside[n] == f->sizes[n] && (f->sizes[n] == 1 || step == f->strides[n] * f->sizes[n])) { /* rows of n follow one another in both */
+            if (f->sizes[n] == 1) f->strides[n] = step;
+            f->left[n] = (left > 0 ? left : 0) * f->sizes[n];
+            f->inside[n] = inside * f->sizes[n];
+            f->sizes[n] *= out->sizes[d];
+            continue;
+        }
+        f->sizes[f->ndim] = out->sizes[d];
+        f->inside[f->ndim] = inside;
+        f->left[f->ndim] = left > 0 ? left : 0;
+        f->strides[f->ndim++] = step;
+    }
+    if (f->inside[0] > 1 && f->strides[0] != (int64_t)f->size) return false;
+    f->from = (const char *)x->storage->data + from * (int64_t)f->size;
+    f->to = tw_data(out);
+    return true;
+}
+
 bool tw_constant_pad_nd_run(const tw_arg *a, tw_tensor **out) {
     padding p = {a[1].n / 2, a[1].ints};
     bool grows = false;
     for (int i = 0; i < a[1].n; i++) grows = grows || a[1].ints[i] > 0;
     if (out[0]->numel == 0) return true;
     const tw_scalar value = tw_a_to_scalar(&a[2]);
-    return (!grows || (tw_check_number(value, (tw_dtype)out[0]->dtype) && tw_fill(out[0], value))) && copy_inside(out[0], a[0].t, &p);
+    const tw_dtype dtype = (tw_dtype)out[0]->dtype;
+    if (grows && !tw_check_number(value, dtype)) return false;
+    frame f;
+    if (frame_for(a[0].t, out[0], &p, &f)) {
+        char one[16];
+        tw_store_scalar(one, dtype, value);
+        tw_move()->move[tw_size_index(f.size)](PATTERN_BYTES / (int64_t)f.size, f.pattern, (int64_t)f.size, one, 0);
+        tw_parallel(out[0]->numel / f.sizes[0], PAD_GRAIN / (f.sizes[0] * (int64_t)f.size) + 1, run_frame, &f);
+        return true;
+    }
+    return (!grows || tw_fill(out[0], value)) && copy_inside(out[0], a[0].t, &p);
 }
 
 /* --- by elements of the tensor ------------------------------------------------------------------------------------------- */
