@@ -1,5 +1,8 @@
 /* cat: promotion, the legacy rule that empty 1-d tensors do not count, channels_last results. */
+#include "core/cpu.h"
 #include "core/memory.h"
+#include "core/threads.h"
+#include "kernels/copy.h"
 #include "ops/copy.h"
 #include "ops/elementwise.h"
 #include "ops/index.h"
@@ -88,19 +91,47 @@ static bool plain(const tw_arg *list, const tw_tensor *out) {
     return true;
 }
 
-static void move_blocks(const tw_arg *list, tw_tensor *out, int64_t dim) {
-    int64_t outer = 1, inner = 1;
-    for (int d = 0; d < dim; d++) outer *= out->sizes[d];
-    for (int d = (int)dim + 1; d < out->ndim; d++) inner *= out->sizes[d];
-    size_t size = tw_dtype_size((tw_dtype)out->dtype);
-    char *to = tw_data(out);
-    for (int64_t o = 0; o < outer; o++)
-        for (int i = 0; i < list->n; i++) {
-            if (list->ts[i]->numel == 0) continue;
-            size_t bytes = (size_t)(list->ts[i]->sizes[dim] * inner) * size;
-            memcpy(to, (const char *)tw_data(list->ts[i]) + (size_t)o * bytes, bytes);
-            to += bytes;
+enum { MOVE_GRAIN = 1 << 18 /* bytes */, STREAMED_PIECE = 4096 };
+
+typedef struct pieces {
+    const tw_arg *list;
+    char *to;
+    size_t unit;    /* bytes of a tensor's block by elements of the dimension */
+    int64_t row;    /* bytes of one block of each tensor */
+    int dim;
+    bool stream;
+} pieces;
+
+/* begin, end: bytes of the result. */
+static void move_pieces(void *context, int64_t begin, int64_t end) {
+    const pieces *p = context;
+    while (begin < end) {
+        const int64_t outer = begin / p->row;
+        int64_t start = outer * p->row;
+        for (int i = 0; i < p->list->n && start < end; i++) {
+            const tw_tensor *t = p->list->ts[i];
+            if (t->numel == 0) continue;
+            const int64_t bytes = t->sizes[p->dim] * (int64_t)p->unit, from = begin > start ? begin - start : 0;
+            const int64_t to = end - start < bytes ? end - start : bytes;
+            if (from < to) {
+                const char *source = (const char *)tw_data(t) + outer * bytes + from;
+                if (p->stream) tw_move()->stream(to - from, p->to + start + from, source);
+                else memcpy(p->to + start + from, source, (size_t)(to - from));
+            }
+            start += bytes;
         }
+        begin = start;
+    }
+    if (p->stream) tw_move()->stream_end();
+}
+
+static void move_blocks(const tw_arg *list, tw_tensor *out, int64_t dim) {
+    pieces p = {.list = list, .to = tw_data(out), .unit = tw_dtype_size((tw_dtype)out->dtype), .dim = (int)dim};
+    for (int d = (int)dim + 1; d < out->ndim; d++) p.unit *= (size_t)out->sizes[d];
+    p.row = out->sizes[dim] * (int64_t)p.unit;
+    const int64_t bytes = out->numel * (int64_t)tw_dtype_size((tw_dtype)out->dtype);
+    p.stream = tw_streams(bytes) && p.row / list->n >= STREAMED_PIECE;
+    tw_parallel(bytes, MOVE_GRAIN, move_pieces, &p);
 }
 
 bool tw_cat_run(const tw_arg *a, tw_tensor **outs) {

@@ -53,6 +53,10 @@ def cases():
                 yield f"narrow {key}", lambda a=a: a.to(T.bool)
                 yield f"into odd {key}", lambda a=a: odd(a, 1)
                 yield f"into strided {key}", lambda a=a: strided(a)
+                if a.ndim > 0:
+                    yield f"cat {key}", lambda a=a, b=b: T.cat([a, b[:1], b, b[:0]])
+                    yield f"cat last {key}", lambda a=a, b=b: T.cat([b, b[..., :1], a], -1)
+                    yield f"stack {key}", lambda a=a, b=b: T.stack([a, b, a], -1)
                 if dtype != T.bool:
                     yield f"add {key}", lambda a=a, b=b: a + b
                     yield f"scaled {key}", lambda a=a: a * 2
