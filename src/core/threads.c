@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MOST_THREADS = 256, SPIN_NS = 30000, WAKES = 2, TAKEN_BITS = 16 };
+enum { MOST_THREADS = 256, SPIN_NS = 30000, WAKES = 2, TAKEN_BITS = 16, MOST_CHUNKS = (1 << TAKEN_BITS) - 1 };
 
 typedef struct job {
     void (*body)(void *context, int64_t begin, int64_t end);
@@ -56,6 +56,11 @@ static int from_environment(const char *name) {
     const long n = text ? strtol(text, NULL, 10) : 0;
     return n > 0 && n <= MOST_THREADS ? (int)n : 0;
 }
+
+static _Thread_local int my_number; /* of a worker from 1 */
+
+int tw_thread_number(void) { return my_number; }
+int tw_threads_here(void) { return inside ? 1 : tw_num_threads(); }
 
 static int processors(void) {
     cpu_set_t allowed;
@@ -152,8 +157,9 @@ static bool read_job(job *j) {
     return j->number && atomic_load_explicit(&pool.job.number, memory_order_relaxed) == j->number;
 }
 
-static void *worker(void *number) {
-    const int me = (int)(intptr_t)number + 1; /* the caller is thread 0 */
+static void *worker(void *index) {
+    const int me = (int)(intptr_t)index + 1; /* the caller is thread 0 */
+    my_number = me;
     uint32_t seen = 0;
     job mine;
     inside = true;
@@ -221,18 +227,23 @@ static void run_on_pool(job *j) {
     tw_unshare();
 }
 
-void tw_parallel(int64_t n, int64_t grain, void (*body)(void *context, int64_t begin, int64_t end), void *context) {
-    if (n <= 0) return;
-    if (grain < 1) grain = 1;
+static void run(int64_t n, int64_t grain, int64_t most_chunks, void (*body)(void *context, int64_t begin, int64_t end), void *context) {
     const int threads = n > grain && !inside ? tw_num_threads() : 1;
     if (threads == 1 || pthread_mutex_trylock(&pool.busy)) {
         body(context, 0, n);
         return;
     }
-    /* About four chunks a thread: enough to even out, few enough to claim. Whole grains, so that bodies may count on them. */
-    const int64_t grains = (n + grain - 1) / grain;
-    const int64_t per_chunk = (grains + 4 * threads - 1) / (4 * threads);
+    const int64_t grains = (n + grain - 1) / grain, most = most_chunks ? most_chunks : 4 * threads, per_chunk = (grains + most - 1) / most;
     job j = {body, context, n, per_chunk * grain, 0, (uint32_t)((grains + per_chunk - 1) / per_chunk), threads};
     run_on_pool(&j);
     pthread_mutex_unlock(&pool.busy);
+}
+
+/* About four chunks a thread: enough to even out, few enough to claim. Whole grains, so that bodies may count on them. */
+void tw_parallel(int64_t n, int64_t grain, void (*body)(void *context, int64_t begin, int64_t end), void *context) {
+    if (n > 0) run(n, grain < 1 ? 1 : grain, 0, body, context);
+}
+
+void tw_parallel_each(int64_t n, void (*body)(void *context, int64_t begin, int64_t end), void *context) {
+    if (n > 0) run(n, 1, MOST_CHUNKS, body, context);
 }

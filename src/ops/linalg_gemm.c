@@ -3,18 +3,23 @@
 #include "core/cpu.h"
 #include "core/memory.h"
 #include "core/threads.h"
+#include "core/wait.h"
+#include <sched.h>
+#include <stdatomic.h>
 #include <string.h>
 
 enum {
     MAX_N = TW_GEMM_MAX_N, MAX_M = TW_GEMM_MAX_M, /* of what is packed at once */
     STACK_BYTES = 32 << 10,      /* packed operands up to this size stay on the stack */
-    NEAR_BYTES = 256 << 10,      /* of b beside an a that is packed already: in the second-level cache until it is used */
+    TASKS_EACH = 4,              /* for each thread: narrow ones are slow to pack */
+    NEAR_BYTES = 256 << 10,      /* of b beside some of a: in the second-level cache until it is used */
     DOT_LEAF = 8192
 };
 static const int64_t PARALLEL_FLOPS = 2000000, TASK_FLOPS = 1000000;
 
 static int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 
 tw_gemm_operand tw_gemm_matrix(const void *data, tw_dtype dtype, int64_t k_stride, int64_t j_stride) {
     bool lines_are_k = j_stride == 1 || (k_stride != 1 && j_stride <= k_stride);
@@ -170,6 +175,8 @@ static bool vector_product(const tw_gemm_call *g, const tw_gemm_operand *x, cons
 
 /* --- packed products ----------------------------------------------------------------------------------------------- */
 
+enum { MOST_GROUPS = 64, COPIES = 2 };
+
 typedef struct panels { /* one block of k: a is packed in panels of mr, b of nr */
     const tw_gemm_call *g;
     const tw_gemm_type *type;
@@ -179,38 +186,57 @@ typedef struct panels { /* one block of k: a is packed in panels of mr, b of nr 
     bool pairs;
     int64_t depth;                 /* rows of a panel: kc, or pairs of it */
     char *a, *b;
-    int64_t a_panels, b_panels; /* to pack: those of a first */
-    int64_t task_m, task_n, tasks_m, tasks_n; /* C in tasks of that size */
+    int64_t task_m, task_n, tasks_m, tasks_n; /* C in tasks of that size: a group of panels of a with one of b */
     bool by_columns;               /* their order: threads share out the columns, else the rows */
+    bool ready_b;                  /* never to be packed */
+    int copies;                    /* of the operand that threads share: at most COPIES */
+    int64_t copy_bytes;
+    _Atomic uint8_t shared_state[COPIES][MOST_GROUPS], own_state[MOST_GROUPS];
     tw_gemm_finish finish;
 } panels;
 
-/* Of the operand whose panels threads share out between them, the first half; then the other operand's panels; then the other half: with two
- * threads each packs what it multiplies. */
-static void pack_some(void *context, int64_t begin, int64_t end) {
-    const panels *p = context;
-    const int64_t outer = p->by_columns ? p->b_panels : p->a_panels, inner = p->a_panels + p->b_panels - outer, half = outer / 2;
-    while (begin < end) {
-        const bool is_inner = begin >= half && begin < half + inner, is_b = is_inner != p->by_columns;
-        const int64_t to = smaller(end, begin < half ? half : is_inner ? half + inner : outer + inner);
-        const int64_t from = begin < half ? begin : begin - (is_inner ? half : inner), width = is_b ? p->nr : p->mr, j = from * width;
-        const int64_t last = smaller((from + to - begin) * width, is_b ? p->n : p->m);
-        p->type->pack(is_b ? &p->g->b : &p->g->a, p->k0, p->kc, (is_b ? p->j0 : p->i0) + j, last - j, (int)width,
-                      (is_b ? p->b : p->a) + (size_t)(j * p->depth) * p->size);
-        begin = to;
+/* Note [Packing on demand]
+ * Threads share out the groups of one operand, and each needs all of the other's. A group of panels is packed by the thread that needs it first,
+ * which then has it in its cache; nobody waits between packing and multiplying, but for a group that another thread is packing just now. That
+ * thread waits for nothing meanwhile. Two threads pack the operand that both need each for itself: processors that share no cache spend more on
+ * fetching what the other one packed, and those that do lose little. */
+enum { UNPACKED, PACKING, PACKED };
+
+static void need_group(panels *p, bool is_b, int64_t index, int copy, _Atomic uint8_t *state) {
+    if (atomic_load_explicit(state, memory_order_acquire) == PACKED) return;
+    uint8_t seen = UNPACKED;
+    if (atomic_compare_exchange_strong(state, &seen, PACKING)) {
+        const int64_t width = is_b ? p->nr : p->mr, n = is_b ? p->n : p->m, each = is_b ? p->task_n : p->task_m, from = index * each;
+        p->type->pack(is_b ? &p->g->b : &p->g->a, p->k0, p->kc, (is_b ? p->j0 : p->i0) + from, smaller(n - from, each), (int)width,
+                      (is_b ? p->b : p->a) + copy * p->copy_bytes + (size_t)(from * p->depth) * p->size);
+        atomic_store_explicit(state, PACKED, memory_order_release);
+        return;
+    }
+    for (unsigned i = 0; atomic_load_explicit(state, memory_order_acquire) != PACKED; i++) {
+        if (i < 4096) tw_relax();
+        else sched_yield(); /* the thread that packs was put off its processor */
     }
 }
 
 static void multiply_some(void *context, int64_t begin, int64_t end) {
-    const panels *p = context;
+    panels *p = context;
     const tw_gemm_call *g = p->g;
+    const int copy = tw_thread_number() % p->copies;
+    const bool by_columns = p->by_columns;
+    const int64_t shares = by_columns ? p->tasks_m : p->tasks_n, owns = by_columns ? p->tasks_n : p->tasks_m;
+    const char *a = p->a + (by_columns ? copy * p->copy_bytes : 0), *b = p->b + (by_columns ? 0 : copy * p->copy_bytes);
     for (int64_t t = begin; t < end; t++) {
-        int64_t i = (p->by_columns ? t % p->tasks_m : t / p->tasks_n) * p->task_m, j = (p->by_columns ? t / p->tasks_m : t % p->tasks_n) * p->task_n;
+        /* Threads begin with different groups of what they share, so that they do not wait for the same one. */
+        const int64_t own = t / shares, shared = (t % shares + own * shares / owns) % shares;
+        const int64_t at_m = by_columns ? shared : own, at_n = by_columns ? own : shared;
+        const int64_t i = at_m * p->task_m, j = at_n * p->task_n;
+        need_group(p, by_columns, own, 0, &p->own_state[own]);
+        need_group(p, !by_columns, shared, copy, &p->shared_state[copy][shared]);
         tw_gemm_finish f = p->finish;
         if (f.d) f.d = (const char *)f.d + (size_t)((p->i0 + i) * f.d_row + (p->j0 + j) * f.d_col) * p->size;
         char *c = (char *)g->c + (size_t)((p->i0 + i) * g->c_row + p->j0 + j) * p->size;
-        p->type->block(smaller(p->m - i, p->task_m), smaller(p->n - j, p->task_n), p->kc, p->a + (size_t)(i * p->depth) * p->size, p->mr,
-                       p->b + (size_t)(j * p->depth) * p->size, c, g->c_row, &f);
+        p->type->block(smaller(p->m - i, p->task_m), smaller(p->n - j, p->task_n), p->kc, a + (size_t)(i * p->depth) * p->size, p->mr,
+                       b + (size_t)(j * p->depth) * p->size, c, g->c_row, &f);
     }
 }
 
@@ -226,42 +252,40 @@ static int panel_height(int64_t m, int most) {
     return best;
 }
 
-/* By rows, a task's rows of a stay in the second-level cache from one task to the next; its columns are few, so that threads end together. */
+/* Whole panels, so that about equal parts of n are at most about `most`. */
+static int64_t even_share(int64_t n, int64_t most, int64_t panel) {
+    const int64_t parts = (n + most - 1) / most;
+    return round_up((n + parts - 1) / parts, panel);
+}
+
+/* Tasks are a few panels of a by a few of b, both in the second-level cache. There are some for each thread, so that all end together, and threads
+ * can have the same number of groups of the operand that they share out. */
 static void split_tasks(panels *p, bool parallel) {
-    enum { TALL = 1024 };
-    const int64_t threads = tw_num_threads();
-    p->by_columns = p->m > TALL; /* faster where C does not fit caches: measured */
-    p->task_m = round_up(smaller(p->m, 16 * p->mr), p->mr);
-    p->task_n = round_up(p->n, p->nr);
-    if (parallel && !p->by_columns) {
-        const int64_t heights = (p->m + p->task_m - 1) / p->task_m, share = heights * p->n / (64 * threads);
-        const int64_t least = 2 * TASK_FLOPS / (p->task_m * p->kc) + 1;
-        p->task_m = round_up((p->m + heights - 1) / heights, p->mr);
-        p->task_n = smaller(p->task_n, round_up(share > least ? share : least, p->nr));
+    const int64_t threads = parallel ? tw_threads_here() : 1, near = NEAR_BYTES / (p->depth * (int64_t)p->size + 1) + 1;
+    const int64_t panels_m = (p->m + p->mr - 1) / p->mr, panels_n = (p->n + p->nr - 1) / p->nr;
+    int64_t heights = (panels_m + 15) / 16, widths = (p->n + near - 1) / near;
+    int64_t *own = p->by_columns ? &widths : &heights;
+    if (threads > 1) {
+        const int64_t shared = p->by_columns ? heights : widths, most = p->by_columns ? panels_n : panels_m;
+        const int64_t useful = (int64_t)(2.0 * (double)p->m * (double)p->n * (double)p->kc / (double)TASK_FLOPS);
+        const int64_t wanted = smaller(useful, TASKS_EACH * threads) / shared;
+        *own = smaller(most, round_up(larger(*own, wanted), threads));
     }
-    while (parallel && 2 * p->task_m * p->task_n * p->kc > TASK_FLOPS) {
-        int64_t tasks = ((p->m + p->task_m - 1) / p->task_m) * ((p->n + p->task_n - 1) / p->task_n);
-        if (tasks >= 8 * threads) break;
-        if (p->task_n > p->nr && p->task_n >= p->task_m) p->task_n = round_up(p->task_n / 2, p->nr);
-        else if (p->task_m > p->mr) p->task_m = round_up(p->task_m / 2, p->mr);
-        else break;
-    }
+    p->task_m = even_share(p->m, larger((p->m + heights - 1) / heights, (p->m + MOST_GROUPS - 1) / MOST_GROUPS), p->mr);
+    p->task_n = even_share(p->n, larger((p->n + widths - 1) / widths, (p->n + MOST_GROUPS - 1) / MOST_GROUPS), p->nr);
     p->tasks_m = (p->m + p->task_m - 1) / p->task_m;
     p->tasks_n = (p->n + p->task_n - 1) / p->task_n;
 }
 
 static void run_block(panels *p, bool pack_b, bool parallel) {
-    p->a_panels = p->g->packed_a ? 0 : (p->m + p->mr - 1) / p->mr;
-    p->b_panels = pack_b ? (p->n + p->nr - 1) / p->nr : 0;
     split_tasks(p, parallel);
-    int64_t packs = p->a_panels + p->b_panels, tasks = p->tasks_n * p->tasks_m;
-    if (parallel) {
-        if (packs) tw_parallel(packs, smaller(8, packs / (4 * (int64_t)tw_num_threads()) + 1), pack_some, p);
-        tw_parallel(tasks, 1, multiply_some, p);
-    } else {
-        pack_some(p, 0, packs);
-        multiply_some(p, 0, tasks);
-    }
+    const uint8_t a_state = p->g->packed_a ? PACKED : UNPACKED, b_state = pack_b ? UNPACKED : PACKED;
+    memset((void *)p->own_state, p->by_columns ? b_state : a_state, sizeof p->own_state);
+    if (p->by_columns) memset((void *)p->shared_state, a_state, sizeof p->shared_state);
+    else if (pack_b || p->ready_b) memset((void *)p->shared_state, b_state, sizeof p->shared_state); /* else each copy is as the rows before left it */
+    const int64_t tasks = p->tasks_n * p->tasks_m;
+    if (parallel) tw_parallel_each(tasks, multiply_some, p);
+    else multiply_some(p, 0, tasks);
 }
 
 size_t tw_gemm_packed_bytes(const tw_gemm_call *g) {
@@ -304,19 +328,23 @@ static bool packed_product(const tw_gemm_call *g) {
     bool pairs;
     const tw_gemm_type *type = kernels_for(g, &pairs);
     panels p = {.g = g, .type = type, .pairs = pairs, .size = tw_dtype_size(g->dtype), .mr = panel_height(g->m, type->mr), .nr = type->nr};
-    bool parallel = tw_num_threads() > 1 && 2.0 * (double)g->m * (double)g->n * (double)g->k > (double)PARALLEL_FLOPS;
-    int64_t most_m = round_up(smaller(g->m, MAX_M / p.mr * p.mr), p.mr), most_n = round_up(smaller(g->n, MAX_N), p.nr);
-    int64_t most_k = smaller(g->k, TW_GEMM_KC);
+    const bool parallel = tw_threads_here() > 1 && 2.0 * (double)g->m * (double)g->n * (double)g->k > (double)PARALLEL_FLOPS;
+    p.by_columns = g->n >= g->m;
+    const int64_t most_k = smaller(g->k, TW_GEMM_KC), most_m = even_share(g->m, (int64_t)MAX_M * TW_GEMM_KC / larger(most_k, 1), p.mr);
+    int64_t most_n = even_share(g->n, MAX_N, p.nr);
     if (g->packed_a && !g->packed_b) {
         const int64_t near = NEAR_BYTES / (most_k * (int64_t)p.size + 1), parts = (most_n + near - 1) / near;
         most_n = smaller(most_n, round_up((g->n + parts - 1) / parts, p.nr));
     }
-    size_t a_bytes = (size_t)round_up(g->packed_a ? 0 : most_m * most_k * (int64_t)p.size, 64);
     const void *ready_b = is_panel(g, p.nr, pairs) ? g->b.data : g->packed_b;
-    size_t bytes = a_bytes + (ready_b ? 64 : (size_t)(most_n * most_k) * p.size);
+    const int64_t a_bytes = g->packed_a ? 0 : round_up(most_m * most_k * (int64_t)p.size, 64), b_bytes = ready_b ? 0 : most_n * most_k * (int64_t)p.size;
+    p.ready_b = ready_b;
+    p.copy_bytes = round_up(p.by_columns ? a_bytes : b_bytes, 64);
+    p.copies = parallel && tw_threads_here() == COPIES && p.copy_bytes ? COPIES : 1;
+    const size_t bytes = (size_t)(a_bytes + b_bytes + (p.copies - 1) * p.copy_bytes + 64);
     char *memory = bytes <= STACK_BYTES ? stack : tw_block_alloc(bytes);
     if (!memory) return false;
-    p.a = memory, p.b = memory + a_bytes;
+    p.a = memory, p.b = memory + a_bytes * (p.by_columns ? p.copies : 1);
     for (p.j0 = 0; p.j0 < g->n; p.j0 += most_n) {
         p.n = smaller(g->n - p.j0, most_n);
         p.k0 = 0;

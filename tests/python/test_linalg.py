@@ -205,6 +205,27 @@ def test_lu_of_many_shapes(m, n, dtype):
         assert (torch.linalg.inv(A) @ A - torch.eye(n, dtype=dtype)).abs().max().item() <= small * size
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("m, k, n", [(2100, 300, 40), (40, 300, 4200), (2030, 513, 15), (4040, 3, 33), (520, 270, 600), (64, 600, 300), (130, 1, 4100), (70, 0, 70)])
+def test_products_are_shared_out_between_threads(m, k, n, dtype):
+    """Whole numbers, so that every result is exact: each number of threads, and several blocks of rows, columns and of what is summed over."""
+    numpy = pytest.importorskip("numpy")
+    few = numpy.arange(m * k).reshape(m, k) % 7 - 3, numpy.arange(k * n).reshape(k, n) % 5 - 2
+    a, b = (torch.from_numpy(x.astype("float64")).to(dtype) for x in few)
+    want = torch.from_numpy(few[0].astype("float64") @ few[1].astype("float64"))
+    threads = torch.get_num_threads()
+    try:
+        for count in (1, 2, 3, 7):
+            torch.set_num_threads(count)
+            for left, right in ((a, b), (a.t().contiguous().t(), b), (a, b.t().contiguous().t())):
+                for _ in range(3):
+                    assert torch.equal((left @ right).double(), want.to(dtype).double())
+            added = torch.addmm(torch.ones(n, dtype=dtype), a, b, alpha=2, beta=-1)
+            assert torch.equal(added.double(), (2 * want - 1).to(dtype).double())
+    finally:
+        torch.set_num_threads(threads)
+
+
 @pytest.mark.parametrize("m, k, n", [(3, 5, 7), (15, 256, 16), (64, 257, 33), (20, 600, 40), (1, 64, 64), (64, 64, 1)])
 def test_products_of_bfloat16(m, k, n):
     """Sums in float32, in order: as of the same numbers in float32, but for the last rounding."""
