@@ -40,9 +40,9 @@ typedef struct tw_conv_type {           /* float32 or float64 */
     void (*sums)(int64_t m, int64_t n, int64_t kc, const void *a, int64_t a_row, const void *b, const int32_t *at, void *c, int64_t c_row, bool add,
                  const void *bias, tw_conv_next next);
     /* One filter a channel: n places along a row, from_step and to_step apart. to = the sum over taps of weight[tap] * from[tap] for each
-     * channel, in their order from zero, and bias (NULL: none). */
+     * channel, in their order from zero, and bias (NULL: none). ahead (NULL: nothing) is fetched into the first-level cache as `from` is read. */
     void (*each_channel)(int64_t n, int64_t channels, int64_t taps, const void *const *from, int64_t from_step, const void *const *weight,
-                         const void *bias, void *to, int64_t to_step);
+                         const void *bias, const void *ahead, void *to, int64_t to_step);
     /* Adds one row of n elements to each of m. */
     void (*add_row)(int64_t m, int64_t n, const void *row, void *c, int64_t c_row);
     /* n rows of `channels` elements from one step to another. */

@@ -236,50 +236,65 @@ static void TWN(sums)(int64_t m, int64_t n, int64_t kc, const void *a, int64_t a
     }
 }
 
-enum { TWN(AHEAD) = 8 }; /* places */
-
-/* One vector of channels, `lanes` of them, at `count` places. */
-static inline __attribute__((always_inline)) void TWN(each_vector)(int count, int64_t lanes, int64_t c, int64_t taps, const void *const *from,
-                                                                   int64_t at, int64_t from_step, const void *const *weight, const T *bias, T *to,
+/* `vectors` of channels, of `lanes` each, at `count` places: enough sums side by side to hide how long each takes. */
+static inline __attribute__((always_inline)) void TWN(each_vector)(int count, int vectors, int64_t lanes, int64_t c, int64_t taps,
+                                                                   const void *const *from, int64_t at, int64_t from_step,
+                                                                   const void *const *weight, const T *bias, const T *ahead, T *to,
                                                                    int64_t to_step) {
-    V acc[4], add = TWN(tw_splat)(0);
-    _Pragma("GCC unroll 4") for (int i = 0; i < count; i++) acc[i] = TWN(tw_splat)(0);
-    for (int64_t t = 0; t < taps; t++) {
-        const T *x = (const T *)from[t] + at + c, *w = (const T *)weight[t] + c;
-        V factor;
-        if (t == taps - 1) { /* this row is new: the others were met in the row of results before */
-            _Pragma("GCC unroll 4") for (int i = 0; i < count; i++) __builtin_prefetch(x + (i + TWN(AHEAD)) * from_step);
-        }
-        if (lanes == VLEN) factor = TWN(TW_LOAD)(w);
-        else factor = TWN(TW_LOAD_N)(w, lanes);
-        _Pragma("GCC unroll 4") for (int i = 0; i < count; i++) {
-            if (lanes == VLEN) acc[i] = TWN(tw_fma)(TWN(TW_LOAD)(x + i * from_step), factor, acc[i]);
-            else acc[i] = TWN(tw_fma)(TWN(TW_LOAD_N)(x + i * from_step, lanes), factor, acc[i]);
+    V acc[8][4];
+    _Pragma("GCC unroll 8") for (int i = 0; i < count; i++) {
+        _Pragma("GCC unroll 4") for (int v = 0; v < vectors; v++) {
+            acc[i][v] = TWN(tw_splat)(0);
+            if (ahead) __builtin_prefetch(ahead + at + c + i * from_step + v * VLEN);
         }
     }
-    if (bias && lanes == VLEN) add = TWN(TW_LOAD)(bias + c);
-    else if (bias) add = TWN(TW_LOAD_N)(bias + c, lanes);
-    _Pragma("GCC unroll 4") for (int i = 0; i < count; i++) {
-        V y = bias ? acc[i] + add : acc[i];
-        if (lanes == VLEN) TWN(TW_STORE)(to + i * to_step + c, y);
-        else TWN(TW_STORE_N)(to + i * to_step + c, y, lanes);
+    for (int64_t t = 0; t < taps; t++) {
+        const T *x = (const T *)from[t] + at + c, *w = (const T *)weight[t] + c;
+        _Pragma("GCC unroll 4") for (int v = 0; v < vectors; v++) {
+            V factor;
+            if (lanes == VLEN) factor = TWN(TW_LOAD)(w + v * VLEN);
+            else factor = TWN(TW_LOAD_N)(w, lanes);
+            _Pragma("GCC unroll 8") for (int i = 0; i < count; i++) {
+                if (lanes == VLEN) acc[i][v] = TWN(tw_fma)(TWN(TW_LOAD)(x + i * from_step + v * VLEN), factor, acc[i][v]);
+                else acc[i][v] = TWN(tw_fma)(TWN(TW_LOAD_N)(x + i * from_step, lanes), factor, acc[i][v]);
+            }
+        }
+    }
+    _Pragma("GCC unroll 4") for (int v = 0; v < vectors; v++) {
+        V add = TWN(tw_splat)(0);
+        if (bias && lanes == VLEN) add = TWN(TW_LOAD)(bias + c + v * VLEN);
+        else if (bias) add = TWN(TW_LOAD_N)(bias + c, lanes);
+        _Pragma("GCC unroll 8") for (int i = 0; i < count; i++) {
+            V y = bias ? acc[i][v] + add : acc[i][v];
+            if (lanes == VLEN) TWN(TW_STORE)(to + i * to_step + c + v * VLEN, y);
+            else TWN(TW_STORE_N)(to + i * to_step + c, y, lanes);
+        }
     }
 }
 
 static void TWN(each_channel)(int64_t n, int64_t channels, int64_t taps, const void *const *from, int64_t from_step, const void *const *weight,
-                              const void *bias, void *to, int64_t to_step) {
-    int64_t whole = channels - channels % VLEN;
+                              const void *bias, const void *ahead, void *to, int64_t to_step) {
+    const int64_t whole = channels - channels % VLEN;
     for (int64_t i = 0; i < n;) {
-        int count = n - i >= 4 ? 4 : 1;
+        const int count = n - i >= 8 ? 8 : n - i >= 4 ? 4 : 1;
         T *row = (T *)to + i * to_step;
-        int64_t at = i * from_step;
-        for (int64_t c = 0; c < whole; c += VLEN) {
-            if (count == 4) TWN(each_vector)(4, VLEN, c, taps, from, at, from_step, weight, bias, row, to_step);
-            else TWN(each_vector)(1, VLEN, c, taps, from, at, from_step, weight, bias, row, to_step);
+        const int64_t at = i * from_step;
+        int64_t c = 0;
+        if (count == 8) {
+            for (; c < whole; c += VLEN) TWN(each_vector)(8, 1, VLEN, c, taps, from, at, from_step, weight, bias, ahead, row, to_step);
+        } else if (count == 4) {
+            for (; c + VLEN < whole; c += 2 * VLEN) TWN(each_vector)(4, 2, VLEN, c, taps, from, at, from_step, weight, bias, ahead, row, to_step);
+        } else {
+            for (; c + 3 * VLEN < whole; c += 4 * VLEN) TWN(each_vector)(1, 4, VLEN, c, taps, from, at, from_step, weight, bias, ahead, row, to_step);
+        }
+        for (; c < whole; c += VLEN) {
+            for (int q = 0; q < count; q++) {
+                TWN(each_vector)(1, 1, VLEN, c, taps, from, at + q * from_step, 0, weight, bias, ahead, row + q * to_step, 0);
+            }
         }
         if (whole < channels) {
             for (int q = 0; q < count; q++) {
-                TWN(each_vector)(1, channels - whole, whole, taps, from, at + q * from_step, 0, weight, bias, row + q * to_step, 0);
+                TWN(each_vector)(1, 1, channels - whole, whole, taps, from, at + q * from_step, 0, weight, bias, ahead, row + q * to_step, 0);
             }
         }
         i += count;

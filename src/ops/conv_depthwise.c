@@ -45,35 +45,54 @@ static int64_t places_alike(const job *j, int64_t x, int64_t *taps, int64_t *win
     return run;
 }
 
-static void run_rows(void *context, int64_t begin, int64_t end) {
-    job *j = context;
+/* n places of a row from x on, all of which meet the same taps along x. */
+typedef struct strip { int64_t x, n; const int64_t *at, *window; } strip;
+
+static void run_strip(const job *j, const strip *p, int64_t image, int64_t z, int64_t y, bool more, const void **from, const void **weight) {
     const tw_conv_shape *s = j->s;
-    const int64_t *window = s->window, *fs = j->from->strides, *ts = j->to->strides;
-    int64_t most = window[0] * window[1] * window[2], channels = s->channels, size = (int64_t)j->size;
+    const int64_t *window = s->window, *fs = j->from->strides, *ts = j->to->strides, size = (int64_t)j->size;
+    const int64_t count = p->at[window[2]];
+    const char *source_image = (const char *)tw_data(j->from) + image * fs[0] * size, *ahead = NULL;
+    int64_t taps = 0, iz = 0;
+    for (int64_t a = 0; a < window[0]; a++) {
+        if ((iz = source(j, 0, z, a)) < 0) continue;
+        for (int64_t b = 0; b < window[1]; b++) {
+            const int64_t iy = source(j, 1, y, b);
+            if (iy < 0) continue;
+            const char *row = source_image + (iz * fs[2] + iy * fs[3]) * size, *factors = j->weight + (a * window[1] + b) * window[2] * s->channels * size;
+            for (int64_t i = 0; i < count; i++, taps++) {
+                from[taps] = row + p->at[i] * fs[4] * size;
+                weight[taps] = factors + p->window[i] * s->channels * size;
+            }
+        }
+        const int64_t next = more ? source(j, 1, y + 1, j->back ? 0 : window[1] - 1) : -1; /* the row that is new there */
+        if (next >= 0 && count > 0) ahead = source_image + (iz * fs[2] + next * fs[3] + p->at[count - 1] * fs[4]) * size;
+    }
+    const int64_t offset = image * ts[0] + z * ts[2] + y * ts[3] + p->x * ts[4], step = j->back ? fs[4] : fs[4] * s->stride[2];
+    j->type->each_channel(p->n, s->channels, taps, from, step, weight, j->bias, ahead, (char *)tw_data(j->to) + offset * size, ts[4]);
+}
+
+/* Rows of results, strip by strip: so narrow that what one row reads is still in the first-level cache for the next. */
+static void run_rows(void *context, int64_t begin, int64_t end) {
+    enum { NEAR_BYTES = 32 << 10, LEAST = 8 };
+    job *j = context;
+    const int64_t *window = j->s->window, high = j->to_size[1], wide = j->to_size[2];
+    const int64_t most = window[0] * window[1] * window[2], near = NEAR_BYTES / (j->s->channels * (int64_t)j->size * window[0] * (window[1] + 1));
+    const int64_t width = near < LEAST ? LEAST : near / LEAST * LEAST;
     const void **from = tw_malloc(2 * (size_t)most * sizeof *from + (2 * (size_t)window[2] + 1) * sizeof(int64_t));
     if (!from) {
         atomic_store(&j->failed, true);
         return;
     }
-    const void **weight = from + most;
-    int64_t *at = (int64_t *)(void *)(weight + most), *kept = at + window[2] + 1;
-    for (int64_t u = begin; u < end; u++) {
-        int64_t y = u % j->to_size[1], z = u / j->to_size[1] % j->to_size[0], image = u / j->to_size[1] / j->to_size[0];
-        for (int64_t x = 0, n; x < j->to_size[2]; x += n) {
-            int64_t taps = 0;
+    int64_t *at = (int64_t *)(void *)(from + 2 * most), *kept = at + window[2] + 1;
+    for (int64_t u = begin, rows; u < end; u += rows) {
+        const int64_t first = u % high, z = u / high % j->to_size[0], image = u / high / j->to_size[0];
+        rows = end - u < high - first ? end - u : high - first;
+        for (int64_t x = 0, n; x < wide; x += n) {
             n = places_alike(j, x, at, kept);
-            for (int64_t a = 0; a < window[0]; a++)
-            for (int64_t b = 0; b < window[1]; b++) {
-                int64_t iz = source(j, 0, z, a), iy = source(j, 1, y, b);
-                if (iz < 0 || iy < 0) continue;
-                for (int64_t i = 0; i < at[window[2]]; i++, taps++) {
-                    int64_t offset = image * fs[0] + iz * fs[2] + iy * fs[3] + at[i] * fs[4];
-                    from[taps] = (const char *)tw_data(j->from) + offset * size;
-                    weight[taps] = j->weight + ((a * window[1] + b) * window[2] + kept[i]) * channels * size;
-                }
-            }
-            int64_t offset = image * ts[0] + z * ts[2] + y * ts[3] + x * ts[4], step = j->back ? fs[4] : fs[4] * s->stride[2];
-            j->type->each_channel(n, channels, taps, from, step, weight, j->bias, (char *)tw_data(j->to) + offset * size, ts[4]);
+            if (n > width) n = width;
+            const strip p = {x, n, at, kept};
+            for (int64_t y = first; y < first + rows; y++) run_strip(j, &p, image, z, y, y + 1 < first + rows, from, from + most);
         }
     }
     tw_free(from);
