@@ -250,6 +250,18 @@ static inline __attribute__((always_inline)) void TWN(each_vector)(int count, in
     }
     for (int64_t t = 0; t < taps; t++) {
         const T *x = (const T *)from[t] + at + c, *w = (const T *)weight[t] + c;
+        if (count == 8 && t + 2 < taps && (const T *)from[t + 1] == (const T *)from[t] + from_step && (const T *)from[t + 2] == (const T *)from[t + 1] + from_step) {
+            /* three neighbours: what one tap reads is the next one's, a place further */
+            V f0 = TWN(TW_LOAD)(w), f1 = TWN(TW_LOAD)((const T *)weight[t + 1] + c), f2 = TWN(TW_LOAD)((const T *)weight[t + 2] + c);
+            _Pragma("GCC unroll 10") for (int i = 0; i < count + 2; i++) {
+                V value = TWN(TW_LOAD)(x + i * from_step);
+                if (i < count) acc[i][0] = TWN(tw_fma)(value, f0, acc[i][0]);
+                if (i >= 1 && i <= count) acc[i - 1][0] = TWN(tw_fma)(value, f1, acc[i - 1][0]);
+                if (i >= 2) acc[i - 2][0] = TWN(tw_fma)(value, f2, acc[i - 2][0]);
+            }
+            t += 2;
+            continue;
+        }
         _Pragma("GCC unroll 4") for (int v = 0; v < vectors; v++) {
             V factor;
             if (lanes == VLEN) factor = TWN(TW_LOAD)(w + v * VLEN);
