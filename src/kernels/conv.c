@@ -55,6 +55,8 @@ static const vi64 even_1_f64 = {0, 2}, odd_1_f64 = {1, 3};
 #include "kernels/conv_type.h"
 
 const tw_conv_kernels TW_K(tw_conv_kernels) = {
-    .f32 = {MR, NV * (TW_VB / 4), fetch_f32, rows_f32, runs_f32, sums_f32, each_channel_f32, add_row_f32, copy_rows_f32, to_last_f32, from_last_f32},
-    .f64 = {MR, NV * (TW_VB / 8), fetch_f64, rows_f64, runs_f64, sums_f64, each_channel_f64, add_row_f64, copy_rows_f64, to_last_f64, from_last_f64},
+    .f32 = {MR, NV * (TW_VB / 4), fetch_f32, rows_f32, runs_f32, sums_f32, each_channel_f32, each_sum_f32, add_row_f32, copy_rows_f32, to_last_f32,
+            from_last_f32},
+    .f64 = {MR, NV * (TW_VB / 8), fetch_f64, rows_f64, runs_f64, sums_f64, each_channel_f64, each_sum_f64, add_row_f64, copy_rows_f64, to_last_f64,
+            from_last_f64},
 };

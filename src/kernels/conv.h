@@ -43,6 +43,9 @@ typedef struct tw_conv_type {           /* float32 or float64 */
      * channel, in their order from zero, and bias (NULL: none). ahead (NULL: nothing) is fetched into the first-level cache as `from` is read. */
     void (*each_channel)(int64_t n, int64_t channels, int64_t taps, const void *const *from, int64_t from_step, const void *const *weight,
                          const void *bias, const void *ahead, void *to, int64_t to_step);
+    /* To the weight: adds to sums, of each tap one after the other, the sum over n places from zero of from[tap] * y for each channel. */
+    void (*each_sum)(int64_t n, int64_t channels, int64_t taps, const void *const *from, int64_t from_step, const void *y, int64_t y_step,
+                     const void *ahead, const void *y_ahead, void *sums);
     /* Adds one row of n elements to each of m. */
     void (*add_row)(int64_t m, int64_t n, const void *row, void *c, int64_t c_row);
     /* n rows of `channels` elements from one step to another. */

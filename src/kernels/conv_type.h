@@ -250,8 +250,8 @@ static inline __attribute__((always_inline)) void TWN(each_vector)(int count, in
     }
     for (int64_t t = 0; t < taps; t++) {
         const T *x = (const T *)from[t] + at + c, *w = (const T *)weight[t] + c;
-        if (count == 8 && t + 2 < taps && (const T *)from[t + 1] == (const T *)from[t] + from_step && (const T *)from[t + 2] == (const T *)from[t + 1] + from_step) {
-            /* three neighbours: what one tap reads is the next one's, a place further */
+        if (count == 8 && t + 2 < taps && (const T *)from[t + 1] - (const T *)from[t] == from_step &&
+            (const T *)from[t + 2] - (const T *)from[t + 1] == from_step) { /* neighbours: what one tap reads is the next one's, a place further */
             V f0 = TWN(TW_LOAD)(w), f1 = TWN(TW_LOAD)((const T *)weight[t + 1] + c), f2 = TWN(TW_LOAD)((const T *)weight[t + 2] + c);
             _Pragma("GCC unroll 10") for (int i = 0; i < count + 2; i++) {
                 V value = TWN(TW_LOAD)(x + i * from_step);
@@ -310,6 +310,49 @@ static void TWN(each_channel)(int64_t n, int64_t channels, int64_t taps, const v
             }
         }
         i += count;
+    }
+}
+
+/* The sums of `count` taps for one vector of channels, of `lanes`. */
+static inline __attribute__((always_inline)) void TWN(sum_vector)(int count, int64_t lanes, int64_t c, int64_t n, int64_t channels,
+                                                                  const void *const *from, int64_t from_step, const T *y, int64_t y_step,
+                                                                  const T *ahead, const T *y_ahead, T *sums) {
+    V acc[9];
+    const T *x[9];
+    _Pragma("GCC unroll 9") for (int t = 0; t < count; t++) acc[t] = TWN(tw_splat)(0), x[t] = (const T *)from[t] + c;
+    y += c;
+    for (int64_t i = 0, at = 0; i < n; i++, at += from_step, y += y_step) {
+        V factor;
+        if (ahead) __builtin_prefetch(ahead + at + c);
+        if (y_ahead) __builtin_prefetch(y_ahead + i * y_step + c);
+        if (lanes == VLEN) factor = TWN(TW_LOAD)(y);
+        else factor = TWN(TW_LOAD_N)(y, lanes);
+        _Pragma("GCC unroll 9") for (int t = 0; t < count; t++) {
+            if (lanes == VLEN) acc[t] = TWN(tw_fma)(TWN(TW_LOAD)(x[t] + at), factor, acc[t]);
+            else acc[t] = TWN(tw_fma)(TWN(TW_LOAD_N)(x[t] + at, lanes), factor, acc[t]);
+        }
+    }
+    _Pragma("GCC unroll 9") for (int t = 0; t < count; t++) {
+        T *to = sums + t * channels + c;
+        if (lanes == VLEN) TWN(TW_STORE)(to, TWN(TW_LOAD)(to) + acc[t]);
+        else TWN(TW_STORE_N)(to, TWN(TW_LOAD_N)(to, lanes) + acc[t], lanes);
+    }
+}
+
+static void TWN(each_sum)(int64_t n, int64_t channels, int64_t taps, const void *const *from, int64_t from_step, const void *y, int64_t y_step,
+                          const void *ahead, const void *y_ahead, void *sums) {
+    const int64_t whole = channels - channels % VLEN, rest = channels - whole;
+    for (int64_t t = 0, count; t < taps; t += count) {
+        T *to = (T *)sums + t * channels;
+        count = taps - t >= 9 ? 9 : taps - t >= 3 ? 3 : 1;
+        for (int64_t c = 0; c < whole; c += VLEN) {
+            if (count == 9) TWN(sum_vector)(9, VLEN, c, n, channels, from + t, from_step, y, y_step, ahead, y_ahead, to);
+            else if (count == 3) TWN(sum_vector)(3, VLEN, c, n, channels, from + t, from_step, y, y_step, ahead, y_ahead, to);
+            else TWN(sum_vector)(1, VLEN, c, n, channels, from + t, from_step, y, y_step, ahead, y_ahead, to);
+        }
+        for (int64_t q = 0; rest && q < count; q++) {
+            TWN(sum_vector)(1, rest, whole, n, channels, from + t + q, from_step, y, y_step, NULL, NULL, to + q * channels);
+        }
     }
 }
 

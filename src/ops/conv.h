@@ -21,7 +21,7 @@ bool tw_conv_packed(const tw_conv_shape *s, int mode, const tw_tensor *x, const 
 bool tw_wants_channels_last(const tw_tensor *t);
 /* Sets strides of a result to channels last, of 4 or 5 dimensions. */
 void tw_set_channels_last(tw_meta *m);
-/* Convolutions (forward or to the input) with one filter for each channel, all of one dtype, channels last. */
-bool tw_conv_is_depthwise(const tw_conv_shape *s, int mode, const tw_tensor *x, const tw_tensor *w, const tw_tensor *bias, const tw_tensor *y);
+/* Convolutions with one filter for each channel, all of one dtype, channels last. */
+bool tw_conv_is_depthwise(const tw_conv_shape *s, const tw_tensor *x, const tw_tensor *w, const tw_tensor *bias, const tw_tensor *y);
 bool tw_conv_depthwise(const tw_conv_shape *s, int mode, const tw_tensor *x, const tw_tensor *w, const tw_tensor *bias, const tw_tensor *y);
 #endif

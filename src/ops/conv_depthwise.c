@@ -1,10 +1,13 @@
-/* One filter for each channel, channels last: a row of channels at a time, forward and to the input. */
+/* One filter for each channel, channels last: a row of channels at a time. Forward and to the input, results are sums over the window; to the weight,
+ * rows of places are summed strip by strip within a chunk of rows, and chunks in order: both depend on the shape only. */
 #include "core/memory.h"
 #include "core/threads.h"
 #include "kernels/conv.h"
 #include "ops/conv.h"
 #include <stdatomic.h>
 #include <string.h>
+
+enum { MOST_TAPS = 32, CHUNKS = 16, CHUNK_ROWS = 4 }; /* of one call of the kernel; of rows, each of so many at least */
 
 typedef struct job {
     const tw_conv_shape *s;
@@ -15,6 +18,9 @@ typedef struct job {
     const char *bias;   /* NULL if none */
     const tw_conv_type *type;
     size_t size;
+    const tw_tensor *y; /* to the weight: the gradient of the result, whose places these are */
+    char *sums;         /* (chunk, window, channels) */
+    int64_t chunks;
     atomic_bool failed;
 } job;
 
@@ -59,7 +65,8 @@ static void run_strip(const job *j, const strip *p, int64_t image, int64_t z, in
         for (int64_t b = 0; b < window[1]; b++) {
             const int64_t iy = source(j, 1, y, b);
             if (iy < 0) continue;
-            const char *row = source_image + (iz * fs[2] + iy * fs[3]) * size, *factors = j->weight + (a * window[1] + b) * window[2] * s->channels * size;
+            const char *row = source_image + (iz * fs[2] + iy * fs[3]) * size;
+            const char *factors = j->weight + (a * window[1] + b) * window[2] * s->channels * size;
             for (int64_t i = 0; i < count; i++, taps++) {
                 from[taps] = row + p->at[i] * fs[4] * size;
                 weight[taps] = factors + p->window[i] * s->channels * size;
@@ -72,13 +79,17 @@ static void run_strip(const job *j, const strip *p, int64_t image, int64_t z, in
     j->type->each_channel(p->n, s->channels, taps, from, step, weight, j->bias, ahead, (char *)tw_data(j->to) + offset * size, ts[4]);
 }
 
-/* Rows of results, strip by strip: so narrow that what one row reads is still in the first-level cache for the next. */
-static void run_rows(void *context, int64_t begin, int64_t end) {
+/* Places of a strip: so few that what one row reads is still in the first-level cache for the next. */
+static int64_t strip_width(const job *j) {
     enum { NEAR_BYTES = 32 << 10, LEAST = 8 };
+    const int64_t near = NEAR_BYTES / (j->s->channels * (int64_t)j->size * j->s->window[0] * (j->s->window[1] + 1));
+    return near < LEAST ? LEAST : near / LEAST * LEAST;
+}
+
+static void run_rows(void *context, int64_t begin, int64_t end) {
     job *j = context;
-    const int64_t *window = j->s->window, high = j->to_size[1], wide = j->to_size[2];
-    const int64_t most = window[0] * window[1] * window[2], near = NEAR_BYTES / (j->s->channels * (int64_t)j->size * window[0] * (window[1] + 1));
-    const int64_t width = near < LEAST ? LEAST : near / LEAST * LEAST;
+    const int64_t *window = j->s->window, high = j->to_size[1], wide = j->to_size[2], width = strip_width(j);
+    const int64_t most = window[0] * window[1] * window[2];
     const void **from = tw_malloc(2 * (size_t)most * sizeof *from + (2 * (size_t)window[2] + 1) * sizeof(int64_t));
     if (!from) {
         atomic_store(&j->failed, true);
@@ -98,14 +109,110 @@ static void run_rows(void *context, int64_t begin, int64_t end) {
     tw_free(from);
 }
 
-bool tw_conv_is_depthwise(const tw_conv_shape *s, int mode, const tw_tensor *x, const tw_tensor *w, const tw_tensor *bias, const tw_tensor *y) {
+/* --- to the weight ------------------------------------------------------------------------------------------------- */
+
+/* One strip of a row of places, to the sums of the taps that it meets. */
+static void sum_strip(const job *j, const strip *p, int64_t image, int64_t z, int64_t y, bool more, char *sums) {
+    const tw_conv_shape *s = j->s;
+    const int64_t *window = s->window, *fs = j->from->strides, *ys = j->y->strides, size = (int64_t)j->size, step = fs[4] * s->stride[2];
+    const int64_t count = p->at[window[2]];
+    const char *source_image = (const char *)tw_data(j->from) + image * fs[0] * size;
+    const char *grad = (const char *)tw_data(j->y) + (image * ys[0] + z * ys[2] + y * ys[3] + p->x * ys[4]) * size;
+    const bool every = count == window[2];
+    for (int64_t a = 0; a < window[0]; a++) {
+        const int64_t iz = source(j, 0, z, a);
+        if (iz < 0) continue;
+        const int64_t next = more ? source(j, 1, y + 1, window[1] - 1) : -1;
+        const char *ahead = next < 0 || count == 0 ? NULL : source_image + (iz * fs[2] + next * fs[3] + p->at[count - 1] * fs[4]) * size;
+        const void *from[MOST_TAPS];
+        int64_t taps = 0, first = 0;
+        for (int64_t b = 0; b < window[1]; b++) {
+            const int64_t iy = source(j, 1, y, b);
+            for (int64_t i = 0; iy >= 0 && i < count; i++) {
+                if (taps == 0) first = (a * window[1] + b) * window[2] + p->window[i];
+                from[taps++] = source_image + (iz * fs[2] + iy * fs[3] + p->at[i] * fs[4]) * size;
+                const bool last = i + 1 == count, below = last && every && b + 1 < window[1] && source(j, 1, y, b + 1) >= 0;
+                if (taps < MOST_TAPS && (below || (!last && p->window[i + 1] == p->window[i] + 1))) continue;
+                j->type->each_sum(p->n, s->channels, taps, from, step, grad, ys[4], ahead, more ? grad + ys[3] * size : NULL,
+                                  sums + first * s->channels * size);
+                taps = 0;
+            }
+        }
+    }
+}
+
+static void sum_chunks(void *context, int64_t begin, int64_t end) {
+    job *j = context;
+    const tw_conv_shape *s = j->s;
+    const int64_t *window = s->window, high = s->out[1], wide = s->out[2], width = strip_width(j), all = s->images * s->out[0] * high;
+    int64_t *at = tw_malloc((2 * (size_t)window[2] + 1) * sizeof *at), *kept = at + window[2] + 1;
+    if (!at) {
+        atomic_store(&j->failed, true);
+        return;
+    }
+    for (int64_t chunk = begin; chunk < end; chunk++) {
+        const size_t bytes = (size_t)(window[0] * window[1] * window[2] * s->channels) * j->size;
+        char *sums = j->sums + (size_t)chunk * bytes;
+        memset(sums, 0, bytes);
+        for (int64_t u = all * chunk / j->chunks, until = all * (chunk + 1) / j->chunks, rows; u < until; u += rows) {
+            const int64_t first = u % high, z = u / high % s->out[0], image = u / high / s->out[0];
+            rows = until - u < high - first ? until - u : high - first;
+            for (int64_t x = 0, n; x < wide; x += n) {
+                n = places_alike(j, x, at, kept);
+                if (n > width) n = width;
+                const strip p = {x, n, at, kept};
+                for (int64_t y = first; y < first + rows; y++) sum_strip(j, &p, image, z, y, y + 1 < first + rows, sums);
+            }
+        }
+    }
+    tw_free(at);
+}
+
+#define GATHER(NAME, T) \
+    static void NAME(const job *j, const tw_tensor *w) { \
+        const int64_t *st = w->strides, *n = w->sizes, taps = n[2] * n[3] * n[4], channels = n[0]; \
+        T *sums = (T *)(void *)j->sums; \
+        for (int64_t chunk = 1; chunk < j->chunks; chunk++) { \
+            const T *more = sums + chunk * taps * channels; \
+            for (int64_t i = 0; i < taps * channels; i++) sums[i] += more[i]; \
+        } \
+        for (int64_t tap = 0; tap < taps; tap++) { \
+            T *to = (T *)tw_data(w) + tap / (n[3] * n[4]) * st[2] + tap / n[4] % n[3] * st[3] + tap % n[4] * st[4]; \
+            for (int64_t c = 0; c < channels; c++) to[c * st[0]] = sums[tap * channels + c]; \
+        } \
+    }
+GATHER(gather_f32, float)
+GATHER(gather_f64, double)
+
+static bool run_weight(const tw_conv_shape *s, const tw_tensor *x, const tw_tensor *w, const tw_tensor *y) {
+    job j = {.s = s, .from = x, .y = y, .size = tw_dtype_size((tw_dtype)x->dtype)};
+    const int64_t rows = s->images * s->out[0] * s->out[1];
+    memcpy(j.to_size, s->out, sizeof j.to_size);
+    memcpy(j.from_size, s->in, sizeof j.from_size);
+    j.type = x->dtype == TW_FLOAT32 ? &tw_conv()->f32 : &tw_conv()->f64;
+    j.chunks = rows < CHUNKS * CHUNK_ROWS ? rows / CHUNK_ROWS + 1 : CHUNKS;
+    const size_t bytes = (size_t)(w->numel * j.chunks) * j.size;
+    if (!(j.sums = tw_block_alloc(bytes))) return false;
+    const double each = (double)w->numel * (double)(rows * s->out[2]) / (double)j.chunks;
+    tw_parallel(j.chunks, 1 + (int64_t)((1 << 16) / (each + 1)), sum_chunks, &j);
+    const bool ok = !atomic_load(&j.failed);
+    if (ok && x->dtype == TW_FLOAT32) gather_f32(&j, w);
+    else if (ok) gather_f64(&j, w);
+    tw_block_free(j.sums, bytes);
+    return ok;
+}
+
+/* --- the three ----------------------------------------------------------------------------------------------------- */
+
+bool tw_conv_is_depthwise(const tw_conv_shape *s, const tw_tensor *x, const tw_tensor *w, const tw_tensor *bias, const tw_tensor *y) {
     bool wide = x->dtype == TW_FLOAT32 || x->dtype == TW_FLOAT64;
     bool equal = w->dtype == x->dtype && y->dtype == x->dtype && (!bias || bias->dtype == x->dtype);
     bool single = s->groups > 1 && s->channels == s->groups && s->filters == s->groups;
-    return mode != CONV_WEIGHT && wide && equal && single && x->strides[1] == 1 && y->strides[1] == 1;
+    return wide && equal && single && x->strides[1] == 1 && y->strides[1] == 1;
 }
 
 bool tw_conv_depthwise(const tw_conv_shape *s, int mode, const tw_tensor *x, const tw_tensor *w, const tw_tensor *bias, const tw_tensor *y) {
+    if (mode == CONV_WEIGHT) return run_weight(s, x, w, y);
     job j = {.s = s, .from = mode == CONV_INPUT ? y : x, .to = mode == CONV_INPUT ? x : y, .back = mode == CONV_INPUT};
     size_t size = tw_dtype_size((tw_dtype)x->dtype), weights = (size_t)w->numel * size, biases = bias ? (size_t)s->channels * size : 0;
     if (j.to->numel == 0) return true;

@@ -364,7 +364,7 @@ static bool run_last(const tw_conv_shape *s, int mode, const tw_tensor *x, const
 
 bool tw_conv_packed(const tw_conv_shape *s, int mode, const tw_tensor *x, const tw_tensor *w, const tw_tensor *bias, const tw_tensor *y) {
     static const int orders[2][5] = {{0, 1, 2, 3, 4}, {0, 2, 3, 4, 1}};
-    if (tw_conv_is_depthwise(s, mode, x, w, bias, y)) return tw_conv_depthwise(s, mode, x, w, bias, y);
+    if (tw_conv_is_depthwise(s, x, w, bias, y)) return tw_conv_depthwise(s, mode, x, w, bias, y);
     bool done, fine = run_last(s, mode, x, w, bias, y, &done);
     if (done) return fine;
     const tw_tensor *to = mode == CONV_FORWARD ? y : mode == CONV_INPUT ? x : w;
