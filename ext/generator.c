@@ -72,12 +72,8 @@ static PyObject *generator_initial_seed(PyObject *o, PyObject *unused) {
     return PyLong_FromUnsignedLongLong(of(o)->seed);
 }
 static PyObject *generator_seed(PyObject *o, PyObject *unused) {
-    uint64_t value = 0;
-    FILE *f = fopen("/dev/urandom", "rb");
+    const uint64_t value = tw_entropy();
     (void)unused;
-    if (!f || fread(&value, sizeof value, 1, f) != 1) value = (uint64_t)(uintptr_t)o;
-    if (f) fclose(f);
-    value &= UINT64_C(0x1fffffffffffff);
     tw_generator_seed(of(o), value);
     return PyLong_FromUnsignedLongLong(value);
 }

@@ -5,11 +5,12 @@
 #include "core/memory.h"
 #include "core/mersenne.h"
 #include "core/refs.h"
+#include <pthread.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 enum { N = TW_MERSENNE_WORDS };
-static const uint64_t DEFAULT_SEED = 67280421310721ull;
-
 tw_generator *tw_generator_new(uint64_t seed) {
     tw_generator *g = tw_calloc(1, sizeof *g);
     if (!g) return NULL;
@@ -18,19 +19,32 @@ tw_generator *tw_generator_new(uint64_t seed) {
     return g;
 }
 
+uint64_t tw_entropy(void) {
+    uint64_t seed;
+    if (getentropy(&seed, sizeof seed) == 0) return seed;
+    /* A system without a source, or a sandbox that hides it: processes still have to differ. */
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return ((uint64_t)now.tv_sec << 32 ^ (uint64_t)now.tv_nsec) * 0x9e3779b97f4a7c15u ^ (uint64_t)getpid();
+}
+
+static tw_generator default_generator;
+static pthread_once_t default_once = PTHREAD_ONCE_INIT;
+
+static void make_default_generator(void) {
+    atomic_init(&default_generator.refs, 1);
+    tw_generator_seed(&default_generator, tw_entropy());
+}
+
 tw_generator *tw_default_generator(void) {
-    static tw_generator generator;
-    if (!generator.seeded) {
-        atomic_init(&generator.refs, 1);
-        tw_generator_seed(&generator, DEFAULT_SEED);
-    }
-    return &generator;
+    pthread_once(&default_once, make_default_generator);
+    return &default_generator;
 }
 
 void tw_generator_retain(tw_generator *g) { tw_count_up(&g->refs); }
 
 void tw_generator_release(tw_generator *g) {
-    if (!g || g == tw_default_generator()) return;
+    if (!g || g == &default_generator) return;
     if (tw_last_reference(&g->refs)) tw_free(g);
 }
 

@@ -17,7 +17,8 @@ struct tw_generator {
     void *pyobj;
 };
 tw_generator *tw_generator_new(uint64_t seed);   /* owned */
-tw_generator *tw_default_generator(void);        /* borrowed; seed 67280421310721 until seeded */
+tw_generator *tw_default_generator(void);        /* borrowed; until seeded it has a seed of the system, another in every process */
+uint64_t tw_entropy(void);                       /* a seed from the system */
 void tw_generator_retain(tw_generator *g);
 void tw_generator_release(tw_generator *g);
 void tw_generator_seed(tw_generator *g, uint64_t seed);

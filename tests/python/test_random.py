@@ -1,6 +1,8 @@
 """Random ops whose results come from several steps: normal with tensors, complex normal numbers, multinomial."""
 
 import math
+import subprocess
+import sys
 
 import pytest
 import tallow as torch
@@ -68,3 +70,29 @@ def test_multinomial_follows_the_weights():
 def test_multinomial_refuses(weights, n, replacement, text):
     with pytest.raises(RuntimeError, match=text):
         torch.multinomial(weights, n, replacement)
+
+
+def in_a_new_process(code):
+    return subprocess.run([sys.executable, "-c", "import tallow as torch\n" + code], capture_output=True, text=True, check=True).stdout
+
+
+def test_processes_without_a_seed_draw_other_numbers():
+    ask = "g = torch.default_generator\nprint(torch.initial_seed(), g.initial_seed(), torch.rand(4).tolist(), sep='|')"
+    first, second = (in_a_new_process(ask).strip().split("|") for _ in range(2))
+    assert first[0] == first[1] and second[0] == second[1]
+    assert first[0] != second[0] and first[2] != second[2]
+    seed = int(first[0])  # the seed that it tells is the seed it started from
+    assert 0 <= seed < 2**64
+    torch.manual_seed(seed)
+    assert repr(torch.rand(4).tolist()) == first[2]
+
+
+def test_a_generator_of_one_s_own_starts_from_the_same_seed_everywhere():
+    g = torch.Generator()
+    assert g.initial_seed() == 67280421310721
+    assert g.seed() != torch.Generator().seed()
+
+
+def test_a_forked_process_goes_on_with_the_numbers_of_its_parent():
+    drawn = in_a_new_process("import os\nif os.fork(): os.wait()\nprint(torch.rand(3).tolist())").splitlines()
+    assert len(drawn) == 2 and drawn[0] == drawn[1]
