@@ -1,12 +1,14 @@
 /* Memory.
  *
  * Note [Size classes]: a block's class grows by a quarter of a power of two, so at most a fifth of it is unused. Classes up to
- * LOCAL_BYTES are kept per thread, without locks; what overflows there and all larger ones are kept centrally, under a mutex.
- * A free block holds the pointer to the next one in its first word.
+ * 64 KB are kept per thread, without locks; what overflows there and larger ones are kept centrally, under a mutex.
+ * A free block holds the pointer to the next one in its first word. Blocks of ARENA_BYTES and more have no classes: they are cut from
+ * stretches in whole steps (core/arena.h).
  *
  * Note [Live counts]: each thread counts what it takes and gives; the sum over threads is what is alive. Bytes reach the shared
  * total in steps of FLUSH_BYTES, so the peak is exact to that much per thread. */
 #include "core/memory.h"
+#include "core/arena.h"
 #include "core/debug.h"
 #include "core/error.h"
 #include "core/tls.h"
@@ -14,18 +16,17 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 enum {
-    CLASSES = 180,               /* up to MAX_BYTES */
-    LOCAL_CLASSES = 36,          /* classes kept per thread: up to 64 * 2^10 / 2 bytes, see class_of */
+    ARENA_BYTES = 128 << 10,
+    CLASSES = 40,                /* below ARENA_BYTES */
+    LOCAL_CLASSES = 36,          /* classes kept per thread: up to 64 KB, see class_of */
     LOCAL_BLOCKS = 32,           /* kept per thread and class */
     SMALL_STEP = 32, SMALL_CLASSES = 16, SMALL_KEPT = 64,
     FLUSH_BYTES = 64 * 1024,
 };
 static const size_t LOCAL_BUDGET = 2u << 20; /* bytes kept per thread */
-static const size_t HUGE_PAGE = 2u << 20;
 static const size_t MAX_BYTES = (size_t)1 << 46;
 
 typedef struct free_block { struct free_block *next; } free_block;
@@ -209,25 +210,29 @@ static inline size_t class_bytes(int class) {
     return (size_t)((class - 4) % 4 + 5) << step << 6;
 }
 
-/* Large blocks start at a huge page's boundary; the kernel gives pages as they are touched. */
-static void *map_block(size_t bytes) {
-    char *start = mmap(NULL, bytes + HUGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (start == MAP_FAILED) return NULL;
-    size_t before = (size_t)(-(intptr_t)start) & (HUGE_PAGE - 1);
-    if (before) munmap(start, before);
-    if (HUGE_PAGE - before) munmap(start + before + bytes, HUGE_PAGE - before);
-#ifdef MADV_HUGEPAGE
-    madvise(start + before, bytes, MADV_HUGEPAGE);
-#endif
-    return start + before;
+/* What a block takes of the system. */
+static inline size_t whole(size_t bytes) {
+    return bytes < ARENA_BYTES ? class_bytes(class_of(bytes)) : (bytes + TW_ARENA_STEP - 1) & ~(size_t)(TW_ARENA_STEP - 1);
 }
 
+/* Without a cache every block is one of malloc's, unless it is worth huge pages: tools that watch malloc see them all. */
+static inline bool mapped(size_t bytes) { return caching ? bytes >= ARENA_BYTES : bytes >= TW_HUGE_PAGE; }
+
 static void *system_alloc(size_t bytes) {
-    return bytes >= HUGE_PAGE ? map_block((bytes + 4095) & ~(size_t)4095) : aligned_alloc(64, bytes);
+    if (!mapped(bytes)) return aligned_alloc(64, whole(bytes));
+    const size_t block = whole(bytes);
+    if (!caching || block > TW_ARENA_REGION / 2) return tw_arena_map(block);
+    char *region = tw_arena_map(TW_ARENA_REGION);
+    if (!region) return NULL;
+    pthread_mutex_lock(&lock);
+    tw_arena_region(region);
+    char *start = tw_arena_fresh(block);
+    pthread_mutex_unlock(&lock);
+    return start;
 }
 
 static void system_free(void *block, size_t bytes) {
-    if (bytes >= HUGE_PAGE) munmap(block, (bytes + 4095) & ~(size_t)4095);
+    if (mapped(bytes)) tw_arena_unmap(block, whole(bytes));
     else free(block);
 }
 
@@ -237,33 +242,41 @@ static void empty_central(void) {
         while (central[class]) {
             free_block *b = central[class];
             central[class] = b->next;
-            system_free(b, class_bytes(class));
+            free(b);
         }
+    tw_arena_empty();
     cached_bytes = 0;
 }
 
-static void *central_take(int class) {
+static void *central_take(size_t bytes) {
     pthread_mutex_lock(&lock);
-    free_block *b = central[class];
-    if (b) {
-        central[class] = b->next;
-        cached_bytes -= class_bytes(class);
+    void *block, *new = NULL;
+    if (mapped(bytes)) {
+        block = tw_arena_take(whole(bytes));
+        if (!block) new = tw_arena_fresh(whole(bytes));
+    } else {
+        free_block *b = central[class_of(bytes)];
+        if (b) central[class_of(bytes)] = b->next;
+        block = b;
     }
+    if (block) cached_bytes -= whole(bytes);
     pthread_mutex_unlock(&lock);
-    return b;
+    return block ? block : new;
 }
 
-static void central_give(void *block, int class) {
-    size_t bytes = class_bytes(class);
+static void central_give(void *block, size_t bytes) {
+    const size_t size = whole(bytes);
     pthread_mutex_lock(&lock);
-    if (cached_bytes + bytes > cache_limit) empty_central();
-    bool keep = bytes <= cache_limit;
-    if (keep) {
+    if (cached_bytes + size > cache_limit) empty_central();
+    bool keep = size <= cache_limit;
+    if (keep && mapped(bytes)) {
+        keep = tw_arena_give(block, size);
+    } else if (keep) {
         free_block *b = block;
-        b->next = central[class];
-        central[class] = b;
-        cached_bytes += bytes;
+        b->next = central[class_of(bytes)];
+        central[class_of(bytes)] = b;
     }
+    if (keep) cached_bytes += size;
     pthread_mutex_unlock(&lock);
     if (!keep) system_free(block, bytes);
 }
@@ -273,7 +286,7 @@ static void local_empty(thread_cache *c) {
         while (c->blocks[class].first) {
             free_block *b = c->blocks[class].first;
             c->blocks[class].first = b->next;
-            system_free(b, class_bytes(class));
+            free(b);
         }
     memset(c->blocks, 0, sizeof c->blocks);
     c->kept = 0;
@@ -316,12 +329,12 @@ static void thread_ended(void *cache) {
 }
 
 /* From the central cache or the system; when the system has none left, once more after the caches are emptied. */
-static __attribute__((noinline)) void *slow_alloc(int class) {
-    void *block = caching ? central_take(class) : NULL;
-    if (!block) block = system_alloc(class_bytes(class));
+static __attribute__((noinline)) void *slow_alloc(size_t bytes) {
+    void *block = caching ? central_take(bytes) : NULL;
+    if (!block) block = system_alloc(bytes);
     if (!block) {
         tw_memory_empty_cache();
-        block = system_alloc(class_bytes(class));
+        block = system_alloc(bytes);
     }
     return block;
 }
@@ -339,7 +352,7 @@ void *tw_block_alloc(size_t bytes) {
         b->count--;
         c->kept -= class_bytes(class);
     } else {
-        block = slow_alloc(class);
+        block = slow_alloc(bytes);
         if (!block) return tw_fail_memory(bytes), NULL;
     }
     count_block(c, 1, (int64_t)bytes);
@@ -355,12 +368,12 @@ void tw_block_free(void *block, size_t bytes) {
     if (!c) {
         atomic_fetch_sub(&past_blocks, 1);
         atomic_fetch_sub(&total_bytes, (int64_t)bytes);
-        system_free(block, class_bytes(class));
+        system_free(block, bytes);
         return;
     }
     count_block(c, -1, -(int64_t)bytes);
     if (!caching) {
-        system_free(block, class_bytes(class));
+        system_free(block, bytes);
     } else if (class < LOCAL_CLASSES && c->blocks[class].count < LOCAL_BLOCKS && c->kept < LOCAL_BUDGET) {
         free_block *b = block;
         b->next = c->blocks[class].first;
@@ -368,7 +381,7 @@ void tw_block_free(void *block, size_t bytes) {
         c->blocks[class].count++;
         c->kept += class_bytes(class);
     } else {
-        central_give(block, class);
+        central_give(block, bytes);
     }
 }
 
