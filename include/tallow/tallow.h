@@ -144,6 +144,9 @@ TW_API void tw_manual_seed(uint64_t seed);                               /* of t
 TW_API tw_generator *tw_generator_new(uint64_t seed);                    /* owned; for the operators that take one */
 TW_API void tw_generator_release(tw_generator *g);                       /* NULL is legal */
 
+/* Gives the system back what was freed and is kept for later (of small blocks, what this thread keeps). */
+TW_API void tw_memory_empty_cache(void);
+
 /* --- gradients -------------------------------------------------------------------------------------------------- */
 
 TW_API bool tw_requires_grad_(tw_tensor *t, bool on); /* floating-point leaves */

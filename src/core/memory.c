@@ -60,10 +60,12 @@ static void after_fork_in_child(void) { pthread_mutex_init(&lock, NULL); }
 static void thread_ended(void *cache);
 
 static void initialise(void) {
-    const char *off = getenv("TALLOW_CACHE");
-    caching = !(off && strcmp(off, "0") == 0);
+    const char *megabytes = getenv("TALLOW_CACHE");
+    const long most = megabytes ? strtol(megabytes, NULL, 10) : -1;
+    caching = !(megabytes && strcmp(megabytes, "0") == 0);
     long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
     cache_limit = pages > 0 && page > 0 ? (size_t)pages / 8 * (size_t)page : (size_t)256 << 20;
+    if (most > 0 && (size_t)most < cache_limit >> 20) cache_limit = (size_t)most << 20;
     pthread_key_create(&key, thread_ended);
     pthread_atfork(before_fork, after_fork, after_fork_in_child);
 }

@@ -26,8 +26,8 @@ typedef struct tw_memory_stats {
     int64_t structs, blocks, block_bytes, cached_bytes, peak_bytes, allocations; /* allocations: ever made, both kinds */
 } tw_memory_stats;
 TW_API void tw_memory_read(tw_memory_stats *into);
-TW_API void tw_memory_empty_cache(void);
 TW_API void tw_memory_fail_at(int64_t n); /* the n-th allocation from now fails (1 is the next); 0 turns it off */
-/* The cache and every freelist are off when the environment has TALLOW_CACHE=0 (sanitizers need that). */
+/* What is free is kept for later up to an eighth of the machine's memory, or TALLOW_CACHE megabytes if that is less. The cache and every freelist are off
+ * when the environment has TALLOW_CACHE=0 (sanitizers need that). */
 bool tw_memory_caching(void);
 #endif

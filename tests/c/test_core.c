@@ -63,7 +63,7 @@ TEST(blocks_are_aligned_and_writable) {
     for (size_t bytes = 1; bytes < (size_t)64 << 20; bytes = bytes * 7 / 4 + 1) {
         char *block = tw_block_alloc(bytes);
         CHECK(block && (uintptr_t)block % 64 == 0);
-        CHECK(bytes < (size_t)4 << 20 || (uintptr_t)block % ((size_t)2 << 20) == 0);
+        CHECK(bytes < (size_t)32 << 20 || (uintptr_t)block % ((size_t)2 << 20) == 0);
         if (block) memset(block, 1, bytes);
         tw_block_free(block, bytes);
     }
@@ -85,6 +85,55 @@ TEST(freed_blocks_come_back) {
     tw_memory_stats stats;
     tw_memory_read(&stats);
     CHECK(stats.cached_bytes == 0);
+}
+
+static int64_t cached(void) {
+    tw_memory_stats stats;
+    tw_memory_read(&stats);
+    return stats.cached_bytes;
+}
+
+TEST(large_blocks_are_cut_from_what_smaller_ones_left) {
+    enum { N = 8 };
+    const size_t bytes = (size_t)1 << 20;
+    char *blocks[N];
+    if (!tw_memory_caching()) return;
+    tw_memory_empty_cache();
+    for (int i = 0; i < N; i++) memset(blocks[i] = tw_block_alloc(bytes), i, bytes);
+    for (int i = 0; i < N; i++)
+        for (size_t j = 0; j < bytes; j += 4096) CHECK(blocks[i][j] == i); /* none covers another */
+    for (int i = 0; i < N; i += 2) tw_block_free(blocks[i], bytes); /* every second, then those between: free neighbours become one */
+    for (int i = 1; i < N; i += 2) tw_block_free(blocks[i], bytes);
+    const int64_t kept = cached();
+    char *large = tw_block_alloc(N / 2 * bytes);
+    CHECK(kept >= (int64_t)(N * bytes) && cached() == kept - (int64_t)(N / 2 * bytes));
+    for (int i = 0; i < N / 2; i++) blocks[i] = tw_block_alloc(bytes);
+    CHECK(cached() == kept - (int64_t)(N * bytes));
+    for (int i = 0; i < N / 2; i++) {
+        CHECK(blocks[i] + bytes <= large || large + N / 2 * bytes <= blocks[i]);
+        tw_block_free(blocks[i], bytes);
+    }
+    tw_block_free(large, N / 2 * bytes);
+    CHECK(cached() == kept);
+    tw_memory_empty_cache();
+    CHECK(cached() == 0);
+}
+
+TEST(sizes_that_change_share_what_is_kept) {
+    int64_t kept = 0;
+    if (!tw_memory_caching()) return;
+    tw_memory_empty_cache();
+    for (int step = 0; step < 20; step++) { /* sizes alive one after the other need no more than the largest, in every step the same */
+        for (size_t bytes = (size_t)200 << 10; bytes < (size_t)14 << 20; bytes = bytes * 5 / 4) {
+            char *block = tw_block_alloc(bytes);
+            memset(block, 1, bytes);
+            tw_block_free(block, bytes);
+        }
+        if (step == 0) kept = cached();
+        CHECK(cached() == kept);
+    }
+    CHECK(kept <= (int64_t)32 << 20);
+    tw_memory_empty_cache();
 }
 
 TEST(impossible_sizes_fail) {

@@ -4,6 +4,7 @@ import contextlib
 from collections import OrderedDict
 
 import tallow
+from tallow import _C
 from tallow._absent import getters as _getters
 
 _absent_getattr, _absent_dir = _getters(__name__)
@@ -257,7 +258,8 @@ def set_rng_state_all(new_states):
 
 
 def empty_cache():
-    """Nothing to empty."""
+    """Gives the system back the memory of the CPU that was freed and is kept for later tensors."""
+    _C._memory_empty_cache()
 
 
 def memory_allocated(device=None):
