@@ -2,6 +2,7 @@
 #include "ops/conv.h"
 #include "core/memory.h"
 #include "ops/clear.h"
+#include "ops/copy.h"
 #include "ops/linalg.h"
 #include <complex.h>
 #include <string.h>
@@ -48,12 +49,37 @@ static void start_result(const tw_tensor *to, const tw_tensor *bias) {
     }
 }
 
+/* Half types: the same in float32, and the result rounded once. Each operand is widened as a whole, which costs little beside its products. */
+static bool run_widened(const tw_conv_shape *s, int mode, const tw_tensor *x, const tw_tensor *w, const tw_tensor *bias, const tw_tensor *y) {
+    enum { OPERANDS = 4 };
+    const tw_tensor *given[OPERANDS] = {x, w, y, bias};
+    const int result = mode == CONV_FORWARD ? 2 : mode == CONV_INPUT ? 0 : 1;
+    tw_tensor *wide[OPERANDS] = {NULL};
+    bool ok = true;
+    for (int i = 0; i < OPERANDS && ok; i++) {
+        if (!given[i]) continue;
+        tw_tensor t = *given[i];
+        int64_t strides[5];
+        const bool last = t.ndim == 5 && t.strides[1] == 1 && t.sizes[1] > 1;
+        tw_format_strides(t.sizes, t.ndim, last ? TW_CHANNELS_LAST_3D : TW_CONTIGUOUS_FORMAT, strides);
+        ok = (wide[i] = tw_empty_strided_new(t.sizes, strides, t.ndim, TW_FLOAT32, t.device)) && (i == result || tw_copy(wide[i], &t));
+    }
+    ok = ok && tw_conv_packed(s, mode, wide[0], wide[1], wide[3], wide[2]);
+    if (ok) {
+        tw_tensor t = *given[result];
+        ok = tw_copy(&t, wide[result]);
+    }
+    for (int i = 0; i < OPERANDS; i++) tw_release(wide[i]);
+    return ok;
+}
+
 bool tw_conv_run(const tw_conv_shape *s, int mode, const tw_tensor *x, const tw_tensor *w, const tw_tensor *bias, const tw_tensor *y) {
     const tw_tensor *to = mode == CONV_FORWARD ? y : mode == CONV_INPUT ? x : w;
     tw_dtype dtype = (tw_dtype)to->dtype;
     bool empty = x->numel == 0 || w->numel == 0 || y->numel == 0;
     if (to->numel == 0) return true;
-    if (!empty && tw_is_float(dtype) && dtype <= TW_FLOAT64) return tw_conv_packed(s, mode, x, w, bias, y);
+    if (!empty && (dtype == TW_FLOAT32 || dtype == TW_FLOAT64)) return tw_conv_packed(s, mode, x, w, bias, y);
+    if (!empty && tw_is_float(dtype) && dtype < TW_FLOAT64) return run_widened(s, mode, x, w, bias, y);
     start_result(to, bias);
     if (empty) return true;
 #define PLAIN(name) name(s, mode, tw_data(x), x->strides, tw_data(w), w->strides, tw_data(y), y->strides)

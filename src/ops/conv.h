@@ -15,13 +15,13 @@ enum { CONV_FORWARD, CONV_INPUT, CONV_WEIGHT }; /* which of y, x, w is computed 
  * bias (NULL: none) is added to what is computed: y, or x with CONV_INPUT. false only for want of memory, or with PyTorch's text for a
  * dtype that it refuses. */
 bool tw_conv_run(const tw_conv_shape *s, int mode, const tw_tensor *x, const tw_tensor *w, const tw_tensor *bias, const tw_tensor *y);
-/* The same in float32 or float64, through the packed product; half types are widened and the result rounded once. */
+/* The same in float32 or float64. */
 bool tw_conv_packed(const tw_conv_shape *s, int mode, const tw_tensor *x, const tw_tensor *w, const tw_tensor *bias, const tw_tensor *y);
 /* PyTorch's guess from sizes and strides of a 4-d or 5-d tensor: are its channels meant to be last? */
 bool tw_wants_channels_last(const tw_tensor *t);
 /* Sets strides of a result to channels last, of 4 or 5 dimensions. */
 void tw_set_channels_last(tw_meta *m);
-/* Convolutions with one filter for each channel, all of one dtype, channels last. */
-bool tw_conv_is_depthwise(const tw_conv_shape *s, const tw_tensor *x, const tw_tensor *w, const tw_tensor *bias, const tw_tensor *y);
+/* Convolutions with one filter for each channel, channels last. */
+bool tw_conv_is_depthwise(const tw_conv_shape *s, const tw_tensor *x, const tw_tensor *y);
 bool tw_conv_depthwise(const tw_conv_shape *s, int mode, const tw_tensor *x, const tw_tensor *w, const tw_tensor *bias, const tw_tensor *y);
 #endif

@@ -204,11 +204,9 @@ static bool run_weight(const tw_conv_shape *s, const tw_tensor *x, const tw_tens
 
 /* --- the three ----------------------------------------------------------------------------------------------------- */
 
-bool tw_conv_is_depthwise(const tw_conv_shape *s, const tw_tensor *x, const tw_tensor *w, const tw_tensor *bias, const tw_tensor *y) {
-    bool wide = x->dtype == TW_FLOAT32 || x->dtype == TW_FLOAT64;
-    bool equal = w->dtype == x->dtype && y->dtype == x->dtype && (!bias || bias->dtype == x->dtype);
+bool tw_conv_is_depthwise(const tw_conv_shape *s, const tw_tensor *x, const tw_tensor *y) {
     bool single = s->groups > 1 && s->channels == s->groups && s->filters == s->groups;
-    return wide && equal && single && x->strides[1] == 1 && y->strides[1] == 1;
+    return single && x->strides[1] == 1 && y->strides[1] == 1;
 }
 
 bool tw_conv_depthwise(const tw_conv_shape *s, int mode, const tw_tensor *x, const tw_tensor *w, const tw_tensor *bias, const tw_tensor *y) {

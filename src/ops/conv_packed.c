@@ -1,4 +1,4 @@
-/* Convolutions as packed products: patches are gathered while packing, never stored as a whole. This is the way of half types, few channels
+/* Convolutions as packed products: patches are gathered while packing, never stored as a whole. This is the way of few channels
  * and windows of one row; the others are those of conv_depthwise.c, conv_point.c (windows of one element) and, with channels last, conv_last.c
  * and conv_weight.c.
  *   forward: y(o, place) = w(o, line) @ patches(line, place) for each image; a line is one (channel, z, y, x) of the window
@@ -255,48 +255,44 @@ static void add_chunks(const job *j, int64_t n) {
     }
 }
 
-/* One run of a tensor to or from dense values of `dtype`. */
-static void load_run(const tw_tensor *t, int64_t offset, int64_t step, int64_t n, tw_dtype dtype, char *to) {
+/* One run of a tensor to or from dense values. */
+static void load_run(const tw_tensor *t, int64_t offset, int64_t step, int64_t n, char *to) {
     const char *from = at(t, offset);
     if (t->dtype == TW_FLOAT32) {
         for (int64_t i = 0; i < n; i++) ((float *)(void *)to)[i] = ((const float *)(const void *)from)[i * step];
-    } else if (dtype == TW_FLOAT64) {
-        for (int64_t i = 0; i < n; i++) ((double *)(void *)to)[i] = ((const double *)(const void *)from)[i * step];
     } else {
-        tw_float_from_half((float *)(void *)to, (const uint16_t *)(const void *)from, step, n, (tw_dtype)t->dtype);
+        for (int64_t i = 0; i < n; i++) ((double *)(void *)to)[i] = ((const double *)(const void *)from)[i * step];
     }
 }
 
-static void store_run(const tw_tensor *t, int64_t offset, int64_t step, int64_t n, tw_dtype dtype, const char *from) {
+static void store_run(const tw_tensor *t, int64_t offset, int64_t step, int64_t n, const char *from) {
     char *to = (char *)tw_data(t) + offset * (int64_t)tw_dtype_size((tw_dtype)t->dtype);
     if (t->dtype == TW_FLOAT32) {
         for (int64_t i = 0; i < n; i++) ((float *)(void *)to)[i * step] = ((const float *)(const void *)from)[i];
-    } else if (dtype == TW_FLOAT64) {
-        for (int64_t i = 0; i < n; i++) ((double *)(void *)to)[i * step] = ((const double *)(const void *)from)[i];
     } else {
-        tw_half_from_float((uint16_t *)(void *)to, step, (const float *)(const void *)from, n, (tw_dtype)t->dtype);
+        for (int64_t i = 0; i < n; i++) ((double *)(void *)to)[i * step] = ((const double *)(const void *)from)[i];
     }
 }
 
-/* Between t, its dimensions taken in `order`, and dense values of `dtype`. */
-static void transfer(const tw_tensor *t, const int *order, tw_dtype dtype, char *dense, bool store) {
+/* Between t, its dimensions taken in `order`, and dense values. */
+static void transfer(const tw_tensor *t, const int *order, char *dense, bool store) {
     int64_t n[5], st[5];
-    size_t size = tw_dtype_size(dtype);
+    size_t size = tw_dtype_size((tw_dtype)t->dtype);
     for (int i = 0; i < 5; i++) n[i] = t->sizes[order[i]], st[i] = t->strides[order[i]];
     for (int64_t a = 0; a < n[0]; a++)
     for (int64_t b = 0; b < n[1]; b++)
     for (int64_t c = 0; c < n[2]; c++)
     for (int64_t d = 0; d < n[3]; d++, dense += (size_t)n[4] * size) {
         int64_t offset = a * st[0] + b * st[1] + c * st[2] + d * st[3];
-        if (store) store_run(t, offset, st[4], n[4], dtype, dense);
-        else load_run(t, offset, st[4], n[4], dtype, dense);
+        if (store) store_run(t, offset, st[4], n[4], dense);
+        else load_run(t, offset, st[4], n[4], dense);
     }
 }
 
 /* Where products go: into t itself if rows of places or of channels are contiguous there, else (false) to a dense buffer. */
 static bool direct(job *j, const tw_tensor *t) {
     const int64_t *n = t->sizes, *st = t->strides;
-    if (t->dtype != (int8_t)j->dtype || st[3] != st[4] * n[4] || st[2] != st[3] * n[3]) return false;
+    if (st[3] != st[4] * n[4] || st[2] != st[3] * n[3]) return false;
     j->to_image = st[0];
     if (st[4] == 1) return j->to_channel = st[1], j->to_place = 1, true;
     if (st[1] == 1) return j->to_channel = 1, j->to_place = st[4], true;
@@ -342,21 +338,20 @@ static bool worth_turning(const tw_conv_shape *s, int mode) {
     return !runs && (mode == CONV_FORWARD ? og >= 16 && lines >= 32 : cg >= 16);
 }
 
-/* With channels last, where all is of the dtype that it is computed in. *done says whether. */
+/* With channels last, or as they lie for windows of one element. *done says whether. */
 static bool run_last(const tw_conv_shape *s, int mode, const tw_tensor *x, const tw_tensor *w, const tw_tensor *bias, const tw_tensor *y, bool *done) {
     tw_dtype dtype = (tw_dtype)w->dtype;
-    *done = dtype == tw_dtypes[dtype].compute && x->dtype == w->dtype && y->dtype == w->dtype;
     bool last = has_channels_last(x) || (has_channels_last(y) && (mode != CONV_FORWARD || s->channels > 1)); /* one channel is both */
     const tw_tensor *from = mode == CONV_FORWARD ? x : y, *to = mode == CONV_FORWARD ? y : x;
-    const bool point = *done && !last && tw_conv_is_point(s, mode, from, to);
-    *done = *done && (last || point || worth_turning(s, mode));
+    const bool point = !last && tw_conv_is_point(s, mode, from, to);
+    *done = last || point || worth_turning(s, mode);
     if (mode == CONV_WEIGHT) *done = *done && tw_conv_weight_fits(s, dtype);
     if (!*done) return true;
     if (mode == CONV_WEIGHT) return tw_conv_weight(s, x, y, w);
     size_t bytes = bias ? (size_t)bias->numel * tw_dtype_size(dtype) : 0;
     char *copy = tw_block_alloc(bytes);
     if (bytes && !copy) return false;
-    if (bias) load_run(bias, 0, bias->strides[0], bias->numel, dtype, copy);
+    if (bias) load_run(bias, 0, bias->strides[0], bias->numel, copy);
     bool ok = point ? tw_conv_point(s, mode, from, w, copy, to) : tw_conv_last(s, mode, x, w, copy, y);
     tw_block_free(copy, bytes);
     return ok || tw_failed() ? ok : tw_fail_memory(0);
@@ -364,16 +359,16 @@ static bool run_last(const tw_conv_shape *s, int mode, const tw_tensor *x, const
 
 bool tw_conv_packed(const tw_conv_shape *s, int mode, const tw_tensor *x, const tw_tensor *w, const tw_tensor *bias, const tw_tensor *y) {
     static const int orders[2][5] = {{0, 1, 2, 3, 4}, {0, 2, 3, 4, 1}};
-    if (tw_conv_is_depthwise(s, x, w, bias, y)) return tw_conv_depthwise(s, mode, x, w, bias, y);
+    if (tw_conv_is_depthwise(s, x, y)) return tw_conv_depthwise(s, mode, x, w, bias, y);
     bool done, fine = run_last(s, mode, x, w, bias, y, &done);
     if (done) return fine;
     const tw_tensor *to = mode == CONV_FORWARD ? y : mode == CONV_INPUT ? x : w;
-    job j = {.s = s, .dtype = tw_dtypes[to->dtype].compute, .x = x, .y = y};
+    job j = {.s = s, .dtype = (tw_dtype)to->dtype, .x = x, .y = y};
     j.size = tw_dtype_size(j.dtype);
     size_t weight_bytes = mode == CONV_WEIGHT ? 0 : (size_t)w->numel * j.size, to_bytes = (size_t)to->numel * j.size;
     size_t bias_bytes = bias ? (size_t)bias->numel * j.size : 0;
     char *dense = NULL, *bias_copy = NULL;
-    bool ok = false, in_place = mode == CONV_WEIGHT ? to->dtype == (int8_t)j.dtype && tw_is_contiguous(to) : direct(&j, to);
+    bool ok = false, in_place = mode == CONV_WEIGHT ? tw_is_contiguous(to) : direct(&j, to);
     if (weight_bytes && !(j.weight = tw_block_alloc(weight_bytes))) goto done;
     if (!in_place && !(dense = tw_block_alloc(to_bytes))) goto done;
     if (bias_bytes && !(bias_copy = tw_block_alloc(bias_bytes))) goto done;
@@ -381,15 +376,15 @@ bool tw_conv_packed(const tw_conv_shape *s, int mode, const tw_tensor *x, const 
         j.to_place = 1, j.to_channel = to->numel / (to->sizes[0] * to->sizes[1]), j.to_image = j.to_channel * to->sizes[1];
     }
     j.fold = mode == CONV_INPUT && folds(&j);
-    if (weight_bytes) transfer(w, orders[mode == CONV_INPUT && !j.fold], j.dtype, j.weight, false);
+    if (weight_bytes) transfer(w, orders[mode == CONV_INPUT && !j.fold], j.weight, false);
     if (bias_bytes) {
-        load_run(bias, 0, bias->strides[0], bias->numel, j.dtype, bias_copy);
+        load_run(bias, 0, bias->strides[0], bias->numel, bias_copy);
         j.bias = bias_copy;
     }
     j.to = in_place ? tw_data(to) : dense;
     ok = run_mode(&j, mode, to->numel);
     if (atomic_load(&j.failed)) ok = tw_failed() ? false : tw_fail_memory(0);
-    if (ok && dense) transfer(to, orders[0], j.dtype, dense, true);
+    if (ok && dense) transfer(to, orders[0], dense, true);
 done:
     tw_block_free(j.weight, weight_bytes);
     tw_block_free(dense, to_bytes);

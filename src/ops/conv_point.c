@@ -128,7 +128,7 @@ static bool is_row(const tw_tensor *t) {
 }
 
 bool tw_conv_is_point(const tw_conv_shape *s, int mode, const tw_tensor *from, const tw_tensor *to) {
-    if (mode == CONV_WEIGHT || from->dtype != to->dtype || (from->dtype != TW_FLOAT32 && from->dtype != TW_FLOAT64)) return false;
+    if (mode == CONV_WEIGHT) return false;
     for (int d = 0; d < 3; d++) {
         if (s->window[d] != 1 || s->stride[d] != 1 || s->padding[d] != 0) return false;
     }

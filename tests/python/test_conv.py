@@ -92,6 +92,38 @@ def test_convolution_and_gradients(shape, dtype, last):
 
 
 @pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize("dtype", [tallow.float16, tallow.bfloat16])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_half_types_are_those_of_float32_rounded_once(shape, dtype, last):
+    images, channels, filters, groups, size, window, stride, padding, dilation = shape
+    form = (tallow.channels_last if len(size) == 2 else tallow.channels_last_3d) if last else tallow.contiguous_format
+    values = drawn((images, channels, *size), 1), drawn((filters, channels // groups, *window), 2), drawn((filters,), 3)
+    results = []
+    for wide in (False, True):
+        x, w, b = (tallow.tensor(v, dtype=dtype) for v in values)
+        if wide:
+            x, w, b = x.float(), w.float(), b.float()
+        x = x.contiguous(memory_format=form).requires_grad_()
+        w, b = w.requires_grad_(), b.requires_grad_()
+        y = getattr(F, f"conv{len(size)}d")(x, w, b, stride, padding, dilation, groups)
+        grad = tallow.tensor(drawn(tuple(y.shape), 4), dtype=dtype).contiguous(memory_format=form)
+        y.backward(grad.float() if wide else grad)
+        assert wide or y.dtype == x.grad.dtype == w.grad.dtype == dtype
+        results.append([t.detach().to(dtype).contiguous().float().numpy() for t in (y, x.grad, w.grad)])
+    for half, single in zip(*results):
+        np.testing.assert_array_equal(half, single)
+
+
+def test_half_types_of_any_strides():
+    x = tallow.tensor(drawn((3, 4, 7, 14), 1), dtype=tallow.bfloat16)[:, :, :, ::2]
+    w = tallow.tensor(drawn((5, 4, 3, 3), 2), dtype=tallow.bfloat16).transpose(2, 3)
+    want = F.conv2d(x.float(), w.float()).to(tallow.bfloat16)
+    np.testing.assert_array_equal(F.conv2d(x, w).float().numpy(), want.float().numpy())
+    one = x[:1].expand(3, 4, 7, 7)
+    assert (F.conv2d(one, w) == F.conv2d(x[:1], w)).all()
+
+
+@pytest.mark.parametrize("last", [False, True])
 def test_transposed_convolution_is_the_gradient(last):
     form = tallow.channels_last if last else tallow.contiguous_format
     x, w, bias = drawn((3, 20, 6, 5), 1), drawn((20, 18, 4, 3), 2), drawn((18,), 3)
