@@ -6,6 +6,7 @@ from check import REFUSALS
 from ctext import BANNER, c_double, c_string
 from formula import Node, num
 from lower import COMPUTES, HALF_PRIMITIVES, HALVES, REAL_CTYPE, CannotLower, Lowering, names_in
+from primitives import COST
 
 PIECES = 16  # as many as gen/meson.build lists
 
@@ -253,6 +254,10 @@ def rules_of(op):
     return out
 
 
+def cost_of(formula):
+    return min(255, sum(COST.get(node.value, 0) for node in formula.walk() if node.kind == "call"))
+
+
 class Records:
     """tw_ew records: one per elementwise op and per fused gradient."""
 
@@ -264,7 +269,8 @@ class Records:
     def add(self, c_name, name, promote, formulas, inputs, label=None, folded=None, more=""):
         row, dtypes = self.kernels.add(c_name, formulas, inputs, result_kind(promote))
         scalars = sum(1 << k for k, i in enumerate(inputs) if i.scalar)
-        extra = more
+        cost = max((cost_of(f) for f in formulas.values() if f is not None), default=0)
+        extra = (f", .cost = {cost}" if cost else "") + more
         if folded:
             index, value = folded
             simple = {k: simplify(v, inputs[index].name, value) for k, v in formulas.items()}

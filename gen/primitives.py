@@ -35,6 +35,12 @@ PRIMITIVES = {
 # Of complex values only: to and from parts. For other dtypes real is the value itself and imag is zero.
 COMPLEX_PARTS = {"real": "v>r", "imag": "v>r", "abs": "v>r", "angle": "v>r", "complex": "rr>v"}
 
+# What a kernel spends, in the time of one exp; arithmetic, comparisons, roundings and roots count nothing beside the memory that they read and write.
+COST = dict.fromkeys(
+    ("pow log tanh sigmoid expm1 log1p log2 log10 sin cos tan asin acos atan sinh cosh asinh acosh atanh erf erfc atan2 lgamma digamma "
+     "erfinv erfcx ndtri log_ndtr zeta polygamma gcd fmod remainder floor_divide hypot angle").split(), 2) | {"exp": 1, "exp2": 1}
+
+
 # Ops with another name than the primitive when a formula runs as ops.
 OP_OF = {"and": "logical_and", "or": "logical_or", "not": "logical_not", "bitand": "bitwise_and", "bitor": "bitwise_or",
          "bitxor": "bitwise_xor", "bitnot": "bitwise_not", "real": "_real"}

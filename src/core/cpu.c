@@ -3,7 +3,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
@@ -61,15 +60,27 @@ tw_isa tw_cpu_isa(void) {
     return (tw_isa)isa;
 }
 
+#if defined(__x86_64__)
+/* Of the last-level cache that this processor shares with its neighbours, as it says itself (Intel's leaf 4, AMD's 0x8000001d, of one layout); the C
+ * library may count the caches of a whole machine. */
+static int64_t last_cache_bytes(void) {
+    const unsigned leaves[2] = {4, 0x8000001du};
+    int64_t found = 0;
+    for (int l = 0; l < 2 && found == 0; l++)
+        for (unsigned i = 0, a, b, c, d; i < 16; i++) {
+            if (!__get_cpuid_count(leaves[l], i, &a, &b, &c, &d) || (a & 31) == 0) break;
+            if ((a >> 5 & 7) == 3) found = (int64_t)((b >> 22) + 1) * ((b >> 12 & 1023) + 1) * ((b & 4095) + 1) * ((int64_t)c + 1);
+        }
+    return found;
+}
+#endif
+
 /* The largest result that is not streamed. */
 static int64_t find_stream_limit(void) {
     const char *given = getenv("TALLOW_STREAM");
     if (given) return atoll(given) > 0 ? atoll(given) : 1;
 #if defined(__x86_64__)
-    long cache = 0;
-#ifdef _SC_LEVEL3_CACHE_SIZE
-    cache = sysconf(_SC_LEVEL3_CACHE_SIZE);
-#endif
+    const int64_t cache = last_cache_bytes();
     return cache > 0 ? cache : 32 << 20;
 #else
     return INT64_MAX; /* these processors see by themselves that whole lines are written */

@@ -5,6 +5,7 @@
 #include "ops/out.h"
 #include "ops/tile.h"
 #include "ops/trace.h"
+#include "core/cpu.h"
 #include "kernels/copy.h"
 #include <stdio.h>
 #include <string.h>
@@ -395,7 +396,8 @@ static void run(const tw_ew *ew, const tw_arg *in, int nin, const types *ty, tw_
     job.it = &it;
     job.kernel = kernel_for(ew, in, nin, ty);
     job.out = ty->kernel_out;
-    job.grain = ew->promote == TW_PROMOTE_INT_TO_FLOAT ? GRAIN_COSTLY : GRAIN_CHEAP;
+    job.grain = ew->cost || ew->promote == TW_PROMOTE_INT_TO_FLOAT ? GRAIN_COSTLY : GRAIN_CHEAP;
+    job.costly = ew->cost > (tw_cpu_isa() == TW_ISA_AVX512 ? 1 : 0); /* 16 exponentials at once take less time than the memory */
     for (int i = 0; i < nin; i++) {
         job.in[i] = ew->promote == TW_PROMOTE_WHERE && i == 0 ? TW_BOOL : ty->kernel;
         job.constant[i] = NULL;

@@ -30,6 +30,7 @@ typedef struct tw_ew {
     const char *name;         /* for errors: "sigmoid" → "sigmoid_cpu" not implemented for 'Bool' via `label` */
     const char *label;        /* as in PyTorch's not-implemented text; NULL: name with _cpu */
     uint8_t nin, promote;
+    uint8_t cost;             /* of an element, in exponentials; 0: arithmetic */
     uint32_t dtypes;          /* bit per compute dtype that it has a kernel for */
     uint16_t kernel;          /* index into tw_ew_kernels() */
     uint32_t scalars;         /* bit per input that is a Scalar or float parameter: always one number, takes no part in promotion */

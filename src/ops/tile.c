@@ -11,7 +11,7 @@
 #include <string.h>
 
 enum { TILE = 1024, TILE_BYTES = 8192, SHORT_ROW = 128, BLOCK_ROWS = 64, BLOCK_BYTES = 65536, TURNED_LEAST = 16,
-       STREAMED_ROW = 1024, STREAMED_TILE = 1024, CROWDED = 2048 };
+       STREAMED_ROW = 512 /* elements, so more than SHORT_ROW */, STREAMED_TILE = 4096, FETCHED_TILE = 1024, CROWDED = 2048 };
 
 typedef struct shape {      /* what is known of each operand before the walk */
     bool dense[TW_ITER_OPERANDS];    /* contiguous in the order of the walk */
@@ -21,6 +21,7 @@ typedef struct shape {      /* what is known of each operand before the walk */
     bool scratch;                    /* some operand needs scratch memory within a row */
     bool stream;                     /* the result goes past the caches: Note [Streaming] in core/cpu.h */
     bool straight;                   /* ... as it lies in the source */
+    bool fetch;                      /* ... and its inputs are fetched ahead */
     int64_t tile;
 } shape;
 
@@ -43,7 +44,7 @@ static bool should_stream(const tw_tile_job *job, const shape *s) {
     const tw_operand *out = &it->op[0];
     const int64_t size = (int64_t)tw_dtype_size(out->dtype);
     bool reads = false;
-    if (!tw_streams(it->numel * size) || !(s->dense[0] || (out->strides[0] == size && it->sizes[0] * size >= STREAMED_ROW))) return false;
+    if (job->costly || !tw_streams(it->numel * size) || !(s->dense[0] || (out->strides[0] == size && it->sizes[0] >= STREAMED_ROW))) return false;
     for (int i = 1; i < it->nops; i++) {
         if (job->constant[i - 1]) continue;
         if (it->op[i].data == out->data) return false;
@@ -56,6 +57,7 @@ static void study(const tw_tile_job *job, shape *s) {
     const tw_iter *it = job->it;
     size_t widest = 1;
     int64_t stored = 1;
+    bool one = false, several = false; /* inputs that are walked along */
     s->scratch = false;
     for (int i = 0; i < it->nops; i++) {
         const tw_operand *o = &it->op[i];
@@ -73,12 +75,15 @@ static void study(const tw_tile_job *job, shape *s) {
             if (o->strides[d]) s->repeats[i] = false;
         }
         if (i > 0 && job->constant[i - 1]) continue;
+        if (i > 0 && o->strides[0] != 0) several = several || one, one = true;
         bool unit = o->strides[0] == size || (i > 0 && o->strides[0] == 0);
         if (!(s->direct[i] && unit) && !(i > 0 && o->strides[0] == 0)) s->scratch = true;
     }
     s->tile = TILE_BYTES / (int64_t)widest < TILE ? TILE_BYTES / (int64_t)widest : TILE;
     s->stream = should_stream(job, s);
-    if (s->stream && STREAMED_TILE / stored < s->tile) s->tile = STREAMED_TILE / stored;
+    s->fetch = s->stream && several;
+    const int64_t streamed = (s->fetch ? FETCHED_TILE : STREAMED_TILE) / stored;
+    if (s->stream && streamed < s->tile) s->tile = streamed;
     s->straight = s->stream && !job->kernel && !job->constant[0] && s->direct[0] && s->direct[1] && it->op[1].strides[0] == it->op[0].strides[0];
 }
 
@@ -137,7 +142,8 @@ static void compute(const tw_tile_job *job, int64_t n, void *out, const void *co
     if (out != in[0]) tw_move()->move[tw_size_index((size_t)size)](n, out, size, in[0], broadcast & 1u ? 0 : size);
 }
 
-/* The processor loses track of three or more inputs that are read piece by piece between streamed stores. What lies past the end is not read. */
+/* The processor loses track of several inputs that are read piece by piece between streamed stores; it keeps that of a single one. What lies past
+ * the end is not read. */
 static void fetch_next(const char *tile, int64_t bytes) {
     for (int64_t i = 0; i < bytes; i += 64) __builtin_prefetch((const void *)((uintptr_t)tile + (uintptr_t)(bytes + i)));
 }
@@ -195,7 +201,7 @@ static void run_rows(void *arg, int64_t begin, int64_t end) {
                 continue;
             }
             char *p = tw_iter_at(it, o, counters);
-            if (s->stream && !s->straight && o->strides[0] == (int64_t)tw_dtype_size(o->dtype)) fetch_next(p, n * o->strides[0]);
+            if (s->fetch && o->strides[0] == (int64_t)tw_dtype_size(o->dtype)) fetch_next(p, n * o->strides[0]);
             if (o->strides[0] == 0) {
                 broadcast |= 1u << (i - 1);
                 in[i - 1] = p;
@@ -247,7 +253,7 @@ static void run_short_rows(void *arg, int64_t begin, int64_t end) {
                 broadcast |= 1u << (i - 1);
             } else if (s->direct[i] && s->dense[i]) {
                 in[i - 1] = tw_iter_at(it, o, counters);
-                if (s->stream) fetch_next(in[i - 1], n * (int64_t)tw_dtype_size(o->dtype));
+                if (s->fetch) fetch_next(in[i - 1], n * (int64_t)tw_dtype_size(o->dtype));
             } else {
                 if (first || !aligned || !s->repeats[i]) {
                     if (s->dense[i]) convert(n, b.operand[i], job->in[i - 1], tw_iter_at(it, o, counters), o);

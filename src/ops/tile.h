@@ -11,6 +11,7 @@ typedef struct tw_tile_job {
     tw_dtype out;                            /* dtype that the kernel writes */
     const void *constant[TW_ITER_OPERANDS];  /* non-NULL: input i is this one element, already of the kernel's dtype */
     int64_t grain;                           /* elements that are worth a thread */
+    bool costly;                             /* computing takes longer than writing, which goes on meanwhile: not worth a detour */
 } tw_tile_job;
 void tw_tile_run(tw_tile_job *job);
 static inline int tw_size_index(size_t size) { return size == 1 ? 0 : size == 2 ? 1 : size == 4 ? 2 : size == 8 ? 3 : 4; }
