@@ -12,6 +12,7 @@ enum {
     MAX_N = TW_GEMM_MAX_N, MAX_M = TW_GEMM_MAX_M, /* of what is packed at once */
     STACK_BYTES = 32 << 10,      /* packed operands up to this size stay on the stack */
     TASKS_EACH = 4,              /* for each thread: narrow ones are slow to pack */
+    LARGE_BYTES = 8 << 20,
     NEAR_BYTES = 256 << 10,      /* of b beside some of a: in the second-level cache until it is used */
     DOT_LEAF = 8192
 };
@@ -177,22 +178,21 @@ static bool vector_product(const tw_gemm_call *g, const tw_gemm_operand *x, cons
 
 enum { MOST_GROUPS = 64, COPIES = 2 };
 
-typedef struct panels { /* one block of k: a is packed in panels of mr, b of nr */
+typedef struct panels { /* some blocks of k: of each, a is packed in panels of mr, b of nr */
     const tw_gemm_call *g;
     const tw_gemm_type *type;
     size_t size;
     int mr, nr;
-    int64_t i0, m, j0, n, k0, kc;  /* the block of C, and of k */
+    int64_t i0, m, j0, n, k0, kc;  /* the block of C, and the part of k */
     bool pairs;
-    int64_t depth;                 /* rows of a panel: kc, or pairs of it */
     char *a, *b;
+    int64_t a_width, b_width;      /* columns of a packed block of k */
     int64_t task_m, task_n, tasks_m, tasks_n; /* C in tasks of that size: a group of panels of a with one of b */
     bool by_columns;               /* their order: threads share out the columns, else the rows */
     bool ready_b;                  /* never to be packed */
     int copies;                    /* of the operand that threads share: at most COPIES */
     int64_t copy_bytes;
     _Atomic uint8_t shared_state[COPIES][MOST_GROUPS], own_state[MOST_GROUPS];
-    tw_gemm_finish finish;
 } panels;
 
 /* Note [Packing on demand]
@@ -202,13 +202,20 @@ typedef struct panels { /* one block of k: a is packed in panels of mr, b of nr 
  * fetching what the other one packed, and those that do lose little. */
 enum { UNPACKED, PACKING, PACKED };
 
+/* Of packed k. */
+static int64_t rows(const panels *p, int64_t k) { return p->pairs ? (k + 1) / 2 : k; }
+
 static void need_group(panels *p, bool is_b, int64_t index, int copy, _Atomic uint8_t *state) {
     if (atomic_load_explicit(state, memory_order_acquire) == PACKED) return;
     uint8_t seen = UNPACKED;
     if (atomic_compare_exchange_strong(state, &seen, PACKING)) {
         const int64_t width = is_b ? p->nr : p->mr, n = is_b ? p->n : p->m, each = is_b ? p->task_n : p->task_m, from = index * each;
-        p->type->pack(is_b ? &p->g->b : &p->g->a, p->k0, p->kc, (is_b ? p->j0 : p->i0) + from, smaller(n - from, each), (int)width,
-                      (is_b ? p->b : p->a) + copy * p->copy_bytes + (size_t)(from * p->depth) * p->size);
+        char *to = (is_b ? p->b : p->a) + copy * p->copy_bytes;
+        for (int64_t k = 0; k < p->kc; k += TW_GEMM_KC) {
+            const int64_t kc = smaller(p->kc - k, TW_GEMM_KC);
+            p->type->pack(is_b ? &p->g->b : &p->g->a, p->k0 + k, kc, (is_b ? p->j0 : p->i0) + from, smaller(n - from, each), (int)width,
+                          to + (size_t)(rows(p, k) * (is_b ? p->b_width : p->a_width) + from * rows(p, kc)) * p->size);
+        }
         atomic_store_explicit(state, PACKED, memory_order_release);
         return;
     }
@@ -232,11 +239,17 @@ static void multiply_some(void *context, int64_t begin, int64_t end) {
         const int64_t i = at_m * p->task_m, j = at_n * p->task_n;
         need_group(p, by_columns, own, 0, &p->own_state[own]);
         need_group(p, !by_columns, shared, copy, &p->shared_state[copy][shared]);
-        tw_gemm_finish f = p->finish;
-        if (f.d) f.d = (const char *)f.d + (size_t)((p->i0 + i) * f.d_row + (p->j0 + j) * f.d_col) * p->size;
         char *c = (char *)g->c + (size_t)((p->i0 + i) * g->c_row + p->j0 + j) * p->size;
-        p->type->block(smaller(p->m - i, p->task_m), smaller(p->n - j, p->task_n), p->kc, a + (size_t)(i * p->depth) * p->size, p->mr,
-                       b + (size_t)(j * p->depth) * p->size, c, g->c_row, &f);
+        tw_gemm_finish f = {.alpha = g->alpha, .beta = g->beta, .d_row = g->d_row, .d_col = g->d_col, .subtract = g->subtract};
+        if (g->d) f.d = (const char *)g->d + (size_t)((p->i0 + i) * g->d_row + (p->j0 + j) * g->d_col) * p->size;
+        int64_t k = 0;
+        do { /* once for an empty k too */
+            const int64_t kc = smaller(p->kc - k, TW_GEMM_KC), depth = rows(p, kc);
+            f.first = p->k0 + k == 0, f.last = p->k0 + k + kc == g->k;
+            p->type->block(smaller(p->m - i, p->task_m), smaller(p->n - j, p->task_n), kc, a + (size_t)(rows(p, k) * p->a_width + i * depth) * p->size,
+                           p->mr, b + (size_t)(rows(p, k) * p->b_width + j * depth) * p->size, c, g->c_row, &f);
+            k += TW_GEMM_KC;
+        } while (k < p->kc);
     }
 }
 
@@ -254,14 +267,14 @@ static int panel_height(int64_t m, int most) {
 
 /* Whole panels, so that about equal parts of n are at most about `most`. */
 static int64_t even_share(int64_t n, int64_t most, int64_t panel) {
-    const int64_t parts = (n + most - 1) / most;
+    const int64_t parts = larger((n + most - 1) / most, 1);
     return round_up((n + parts - 1) / parts, panel);
 }
 
 /* Tasks are a few panels of a by a few of b, both in the second-level cache. There are some for each thread, so that all end together, and threads
  * can have the same number of groups of the operand that they share out. */
 static void split_tasks(panels *p, bool parallel) {
-    const int64_t threads = parallel ? tw_threads_here() : 1, near = NEAR_BYTES / (p->depth * (int64_t)p->size + 1) + 1;
+    const int64_t threads = parallel ? tw_threads_here() : 1, depth = rows(p, smaller(p->kc, TW_GEMM_KC)), near = NEAR_BYTES / (depth * (int64_t)p->size + 1) + 1;
     const int64_t panels_m = (p->m + p->mr - 1) / p->mr, panels_n = (p->n + p->nr - 1) / p->nr;
     int64_t heights = (panels_m + 15) / 16, widths = (p->n + near - 1) / near;
     int64_t *own = p->by_columns ? &widths : &heights;
@@ -330,14 +343,20 @@ static bool packed_product(const tw_gemm_call *g) {
     panels p = {.g = g, .type = type, .pairs = pairs, .size = tw_dtype_size(g->dtype), .mr = panel_height(g->m, type->mr), .nr = type->nr};
     const bool parallel = tw_threads_here() > 1 && 2.0 * (double)g->m * (double)g->n * (double)g->k > (double)PARALLEL_FLOPS;
     p.by_columns = g->n >= g->m;
-    const int64_t most_k = smaller(g->k, TW_GEMM_KC), most_m = even_share(g->m, (int64_t)MAX_M * TW_GEMM_KC / larger(most_k, 1), p.mr);
+    /* A large C, which comes from beyond the caches of one processor, is fetched once for two blocks of k. */
+    const int64_t blocks = (g->k + TW_GEMM_KC - 1) / TW_GEMM_KC;
+    const bool large = g->m * g->n * (int64_t)p.size > LARGE_BYTES && !g->packed_a;
+    const int64_t most_k = smaller(g->k, even_share(blocks, large ? 2 : 1, 1) * TW_GEMM_KC), most_rows = rows(&p, most_k);
+    const int64_t most_m = p.a_width = even_share(g->m, (int64_t)MAX_M * TW_GEMM_KC / larger(smaller(g->k, TW_GEMM_KC), 1), p.mr);
     int64_t most_n = even_share(g->n, MAX_N, p.nr);
     if (g->packed_a && !g->packed_b) {
         const int64_t near = NEAR_BYTES / (most_k * (int64_t)p.size + 1), parts = (most_n + near - 1) / near;
         most_n = smaller(most_n, round_up((g->n + parts - 1) / parts, p.nr));
     }
     const void *ready_b = is_panel(g, p.nr, pairs) ? g->b.data : g->packed_b;
-    const int64_t a_bytes = g->packed_a ? 0 : round_up(most_m * most_k * (int64_t)p.size, 64), b_bytes = ready_b ? 0 : most_n * most_k * (int64_t)p.size;
+    const int64_t a_bytes = g->packed_a ? 0 : round_up(most_m * most_rows * (int64_t)p.size, 64);
+    const int64_t b_bytes = ready_b ? 0 : most_n * most_rows * (int64_t)p.size;
+    p.b_width = most_n;
     p.ready_b = ready_b;
     p.copy_bytes = round_up(p.by_columns ? a_bytes : b_bytes, 64);
     p.copies = parallel && tw_threads_here() == COPIES && p.copy_bytes ? COPIES : 1;
@@ -349,12 +368,9 @@ static bool packed_product(const tw_gemm_call *g) {
         p.n = smaller(g->n - p.j0, most_n);
         p.k0 = 0;
         do {
-            p.kc = smaller(g->k - p.k0, TW_GEMM_KC);
-            p.depth = p.pairs ? (p.kc + 1) / 2 : p.kc;
+            p.kc = smaller(g->k - p.k0, most_k);
             if (ready_b) p.b = (char *)(uintptr_t)ready_b + (size_t)(p.k0 * most_n) * p.size;
             if (g->packed_a) p.a = (char *)(uintptr_t)g->packed_a + (size_t)(p.k0 * most_m) * p.size;
-            p.finish = (tw_gemm_finish){.first = p.k0 == 0, .last = p.k0 + p.kc == g->k, .alpha = g->alpha, .beta = g->beta,
-                                        .d = g->d, .d_row = g->d_row, .d_col = g->d_col, .subtract = g->subtract};
             for (p.i0 = 0; p.i0 < g->m; p.i0 += most_m) {
                 p.m = smaller(g->m - p.i0, most_m);
                 run_block(&p, p.i0 == 0 && !ready_b, parallel);

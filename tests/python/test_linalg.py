@@ -206,7 +206,7 @@ def test_lu_of_many_shapes(m, n, dtype):
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16, torch.bfloat16], ids=str)
-@pytest.mark.parametrize("m, k, n", [(2100, 300, 40), (40, 300, 4200), (2030, 513, 15), (4040, 3, 33), (520, 270, 600), (64, 600, 300), (130, 1, 4100), (70, 0, 70)])
+@pytest.mark.parametrize("m, k, n", [(2100, 300, 40), (40, 300, 4200), (2030, 513, 15), (4040, 3, 33), (520, 270, 600), (64, 600, 300), (130, 1, 4100), (70, 0, 70), (1450, 530, 1460)])
 def test_products_are_shared_out_between_threads(m, k, n, dtype):
     """Whole numbers, so that every result is exact: each number of threads, and several blocks of rows, columns and of what is summed over."""
     numpy = pytest.importorskip("numpy")
