@@ -1,4 +1,6 @@
 /* Optimiser steps over lists of tensors: each is brought to dense arrays of float32 or float64, stepped, and brought back. */
+#include "core/cpu.h"
+#include "core/debug.h"
 #include "core/memory.h"
 #include "core/threads.h"
 #include "entries.h"
@@ -158,6 +160,7 @@ bool tw_step_run(const tw_step_formula *f, const double *options, int64_t n, tw_
     const tw_step_row *row = &tw_step()->rows[f - tw_step_formulas];
     unsigned mode = tw_mode;
     bool ok = !tw_failed();
+    const int64_t began = tw_debugs(2) ? tw_debug_clock() : 0;
     tw_mode |= TW_MODE_NO_GRAD;
     for (int64_t i = 0; ok && i < n; i++) {
         if (!grads[i]) continue;
@@ -165,5 +168,8 @@ bool tw_step_run(const tw_step_formula *f, const double *options, int64_t n, tw_
                        : tw_fail(TW_VALUE_ERROR, "tw_%s_step: parameter %lld is NULL", f->name, (long long)i);
     }
     tw_mode = mode;
+    if (tw_debugs(2))
+        tw_debug("kernel %s_step of %lld tensors  kernel %s  %.1f us", f->name, (long long)n, tw_isa_name(tw_cpu_isa()),
+                 (double)(tw_debug_clock() - began) / 1000);
     return ok;
 }

@@ -85,6 +85,23 @@ def test_level_2_tells_op_shapes_dtype_path_and_time():
     assert any(re.match(r"tallow: kernel mm float32\[2,3\] float32\[3,2\]/\[1,3\] -> float32\[2,2\]  kernel ", line) for line in lines)
 
 
+TRAINING = """
+import tallow as torch
+model = torch.nn.Sequential(torch.nn.Linear(8, 6), torch.nn.ReLU(), torch.nn.Linear(6, 4))
+optimizer = torch.optim.{}(model.parameters(), lr=0.1)
+torch.nn.functional.cross_entropy(model(torch.ones(3, 8)), torch.tensor([0, 1, 2])).backward()
+optimizer.step()"""
+
+
+@pytest.mark.parametrize("optimizer", ["SGD", "Adam"])
+def test_level_2_tells_every_kernel_of_a_training_step(optimizer):
+    lines = [line.removeprefix("tallow: kernel ") for line in run(TRAINING.format(optimizer), 2) if line.startswith("tallow: kernel ")]
+    assert all(re.search(r" \w+  [\d.]+ us$", line) for line in lines)
+    names = [line.split()[0] for line in lines]
+    assert names.count("addmm") == 2 and names.count("mm") == 3 and names.count("nll_loss_backward") == 1
+    assert lines[-1].startswith(f"{optimizer.lower()}_step of 4 tensors  kernel ") and names.count(names[-1]) == 1
+
+
 def test_lower_levels_say_less():
     assert not [line for line in run(ONE_ADD, 1) if "kernel" in line]
     assert [line for line in run(ONE_ADD, 1) if "instruction set" in line]

@@ -136,6 +136,28 @@ def test_profiler(tmp_path):
     assert torch._C._profiled() == []  # nothing is noted outside
 
 
+def test_profiler_of_a_training_step(tmp_path):
+    model = torch.nn.Sequential(torch.nn.Linear(64, 32), torch.nn.ReLU(), torch.nn.Linear(32, 10))
+    optimizer = torch.optim.Adam(model.parameters())
+    x, y = torch.rand(16, 64), torch.arange(16) % 10
+    with profile() as prof:
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(model(x), y).backward()
+        optimizer.step()
+    optimizer.step()  # of no profile
+    counts = {event.key: event.count for event in prof.key_averages()}
+    assert counts["aten::linear"] == counts["aten::addmm"] == 2 and counts["aten::nll_loss_backward"] == 1
+    assert counts["aten::mm"] == 3  # the gradients of two weights and of what lies between them
+    assert counts["Optimizer.step#Adam.step"] == counts["Optimizer.zero_grad#Adam.zero_grad"] == 1
+    rows = prof.key_averages().table(sort_by="self_cpu_time_total", row_limit=-1).splitlines()[3:-1]
+    assert {row.split()[0] for row in rows[:-1]} == set(counts) and set(rows[-1]) == {"-", " "}
+    prof.export_chrome_trace(str(tmp_path / "trace.json"))
+    events = json.loads((tmp_path / "trace.json").read_text())["traceEvents"]
+    assert len(events) == sum(counts.values()) and all(event["ph"] == "X" and event["dur"] >= 0 for event in events)
+    step = next(event for event in events if event["name"] == "Optimizer.step#Adam.step")
+    assert all(event["ts"] <= step["ts"] for event in events)  # it comes last
+
+
 def test_profiler_schedule():
     action = schedule(wait=1, warmup=1, active=2, repeat=1, skip_first=1)
     kinds = [action(step) for step in range(7)]

@@ -35,11 +35,20 @@ def register_optimizer_step_post_hook(hook):
     return handle
 
 
+record = None  # while a profile runs, its record_function
+
+
 def _with_hooks(step):
-    """A step() that runs the hooks before and after."""
+    """A step() that runs the hooks before and after, and that profiles name."""
 
     @functools.wraps(step)
     def wrapper(*args, **kwargs):
+        if record is not None:
+            with record(f"Optimizer.step#{type(args[0]).__name__}.step"):
+                return hooked(*args, **kwargs)
+        return hooked(*args, **kwargs)
+
+    def hooked(*args, **kwargs):
         self = args[0]
         before, after = self._optimizer_step_pre_hooks, self._optimizer_step_post_hooks
         if not (before or after or _global_pre_hooks or _global_post_hooks):
@@ -231,6 +240,12 @@ class Optimizer:
 
     def zero_grad(self, set_to_none=True):
         """Drops (or zeroes) the gradients."""
+        if record is not None:
+            with record(f"Optimizer.zero_grad#{type(self).__name__}.zero_grad"):
+                return self._clear_grads(set_to_none)
+        return self._clear_grads(set_to_none)
+
+    def _clear_grads(self, set_to_none):
         for group in self.param_groups:
             _C._clear_grads(group["params"], None if set_to_none else _zero)
 

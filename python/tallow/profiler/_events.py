@@ -5,6 +5,7 @@ import json
 import time
 
 from tallow import _C
+from tallow.optim import optimizer
 
 _annotations = None  # (name, start, end) of record_function, while a profile runs
 
@@ -14,6 +15,7 @@ def start():
     global _annotations
     _C._profiled()
     _annotations = []
+    optimizer.record = record_function
     _C._set_profiling(True)
 
 
@@ -21,6 +23,7 @@ def stop():
     """Ends it; the EventList."""
     global _annotations
     _C._set_profiling(False)
+    optimizer.record = None
     noted, _annotations = _C._profiled() + (_annotations or []), None
     return EventList(_nested(noted))
 
@@ -134,7 +137,7 @@ class EventList(list):
             [e.key if len(e.key) <= max_name_column_width else e.key[: max_name_column_width - 3] + "...",
              share(e.self_cpu_time_total), _time(e.self_cpu_time_total), share(e.cpu_time_total), _time(e.cpu_time_total),
              _time(e.cpu_time), str(e.count)]
-            for e in events[:row_limit]
+            for e in events[: row_limit if row_limit >= 0 else None]
         ]  # fmt: skip
         name = max([len(row[0]) for row in rows], default=0) + 4
         widths = [max(name, 8), *[12] * 6]
