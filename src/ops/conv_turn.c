@@ -4,7 +4,7 @@
 #include "ops/conv_pack.h"
 #include <string.h>
 
-enum { RUN = 256 }; /* pixels at a time */
+enum { RUN = 256, SOME = 16 }; /* pixels at a time */
 
 typedef struct turn {
     const tw_conv_type *type;
@@ -66,8 +66,12 @@ static void turn_rows(void *context, int64_t begin, int64_t end) {
             char *into = to + left + (size_t)x * pixel;
             if (st[1] == 1 || channels == 1) u->type->copy_rows(now, channels, from, st[4], into, channels);
             else if (st[4] == 1) {
-                if (y + 1 < n[3]) prefetch_row(from + (size_t)st[3] * u->size, channels, (size_t)st[1] * u->size, (size_t)now * u->size);
-                u->type->to_last(now, channels, from, st[1], into, channels);
+                for (int64_t done = 0; done < now; done += SOME) { /* by turns, so that both go on at once */
+                    const int64_t some = now - done < SOME ? now - done : SOME;
+                    const char *at = from + (size_t)done * u->size;
+                    if (y + 1 < n[3]) prefetch_row(at + (size_t)st[3] * u->size, channels, (size_t)st[1] * u->size, (size_t)some * u->size);
+                    u->type->to_last(some, channels, at, st[1], into + (size_t)done * pixel, channels);
+                }
             } else copy_pixels(u, now, from, into);
         }
         memset(to + left + (size_t)n[4] * pixel, 0, row - left - (size_t)n[4] * pixel);
