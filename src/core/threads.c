@@ -13,6 +13,7 @@
 #include "core/wait.h"
 #include <pthread.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -246,4 +247,30 @@ void tw_parallel(int64_t n, int64_t grain, void (*body)(void *context, int64_t b
 
 void tw_parallel_each(int64_t n, void (*body)(void *context, int64_t begin, int64_t end), void *context) {
     if (n > 0) run(n, 1, MOST_CHUNKS, body, context);
+}
+
+typedef struct attempt {
+    bool (*body)(void *context, int64_t begin, int64_t end);
+    void *context;
+    _Atomic bool failed;
+    atomic_flag told;          /* the first error was taken */
+    tw_error_kind kind;
+    char text[512];
+} attempt;
+
+static void try_body(void *context, int64_t begin, int64_t end) {
+    attempt *a = context;
+    if (atomic_load_explicit(&a->failed, memory_order_relaxed) || a->body(a->context, begin, end)) return;
+    if (!atomic_flag_test_and_set(&a->told)) {
+        a->kind = tw_error();
+        snprintf(a->text, sizeof a->text, "%s", tw_error_message());
+    }
+    tw_clear_error();
+    atomic_store(&a->failed, true);
+}
+
+bool tw_try_parallel(int64_t n, int64_t grain, bool (*body)(void *context, int64_t begin, int64_t end), void *context) {
+    attempt a = {.body = body, .context = context, .told = ATOMIC_FLAG_INIT};
+    tw_parallel(n, grain, try_body, &a);
+    return !a.failed || tw_fail(a.kind, "%s", a.text);
 }

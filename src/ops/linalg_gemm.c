@@ -404,10 +404,10 @@ static int64_t other_stride(const tw_gemm_operand *o) { return o->lines_are_k ? 
 /* --- few results over a long k --------------------------------------------------------------------------------------- */
 
 /* Slices of k, each summed by itself, and those sums in order; which ones depends on the shape only. */
-typedef struct slices { const tw_gemm_call *g; int64_t each; char *sums; _Atomic bool ok; } slices;
+typedef struct slices { const tw_gemm_call *g; int64_t each; char *sums; } slices;
 
-static void sum_slices(void *context, int64_t begin, int64_t end) {
-    slices *s = context;
+static bool sum_slices(void *context, int64_t begin, int64_t end) {
+    const slices *s = context;
     for (int64_t i = begin; i < end; i++) {
         tw_gemm_call g = *s->g;
         const int64_t from = i * s->each;
@@ -417,25 +417,26 @@ static void sum_slices(void *context, int64_t begin, int64_t end) {
         g.c = s->sums + (size_t)(i * g.m * g.n) * tw_dtype_size(g.dtype);
         g.c_row = g.n;
         g.alpha = 1, g.beta = 0, g.d = NULL;
-        if (!tw_gemm_run(&g)) s->ok = false;
+        if (!tw_gemm_run(&g)) return false;
     }
+    return true;
 }
 
 static bool has_slices(const tw_gemm_call *g) {
     enum { FEW_RESULTS = 128 * 128, LONG = 16 * TW_GEMM_KC };
     if (g->k < LONG || g->m * g->n > FEW_RESULTS || g->m > FEW_RESULTS || g->n > FEW_RESULTS) return false;
     if (g->subtract || g->packed_a || g->packed_b || g->a.unfold || g->b.unfold) return false;
-    return (g->m > 1 || g->b.lines_are_k) && (g->n > 1 || g->a.lines_are_k); /* dot products have leaves of their own */
+    return g->m > 1 && g->n > 1; /* rows times matrices share out blocks of k, and dot products leaves */
 }
 
 static bool product_by_slices(const tw_gemm_call *g) {
     enum { LEAST = 4 * TW_GEMM_KC, MOST_SLICES = 64 };
     const int64_t each = round_up((g->k + MOST_SLICES - 1) / MOST_SLICES, LEAST), count = (g->k + each - 1) / each, n = g->m * g->n;
     const size_t bytes = (size_t)(count * n) * tw_dtype_size(g->dtype);
-    slices s = {g, each, tw_block_alloc(bytes), true};
+    slices s = {g, each, tw_block_alloc(bytes)};
     if (!s.sums) return false;
-    if (2.0 * (double)n * (double)g->k > (double)PARALLEL_FLOPS) tw_parallel(count, 1, sum_slices, &s);
-    else sum_slices(&s, 0, count);
+    const bool parallel = 2.0 * (double)n * (double)g->k > (double)PARALLEL_FLOPS;
+    const bool ok = tw_try_parallel(count, parallel ? 1 : count, sum_slices, &s);
     const bool single = g->dtype == TW_FLOAT32;
     float *to = (float *)(void *)s.sums;
     double *wide = (double *)(void *)s.sums;
@@ -446,7 +447,7 @@ static bool product_by_slices(const tw_gemm_call *g) {
     const size_t row = (size_t)g->n * tw_dtype_size(g->dtype);
     for (int64_t i = 0; i < g->m; i++) memcpy((char *)g->c + (size_t)(i * g->c_row) * tw_dtype_size(g->dtype), s.sums + (size_t)i * row, row);
     tw_block_free(s.sums, bytes);
-    return s.ok;
+    return ok;
 }
 
 bool tw_gemm_run(const tw_gemm_call *g) {

@@ -42,6 +42,7 @@ static void substitute_columns(void *context, int64_t begin, int64_t end) {
 }
 
 static bool solve(triangle s) {
+    if (s.columns == 0) return true;
     if (s.n <= TW_LU_BLOCK) {
         enum { GRAIN = 8 * TW_LU_COLUMNS };
         if (s.n) tw_parallel(s.columns, GRAIN, substitute_columns, &s);
@@ -62,9 +63,37 @@ static bool solve(triangle s) {
            solve(upper_left);
 }
 
+/* --- columns by themselves ---------------------------------------------------------------------------------------------- */
+
+typedef bool (*columns_fn)(void *context, int64_t first, int64_t columns);
+typedef struct columns_job { columns_fn run; void *context; } columns_job;
+
+static bool run_columns(void *context, int64_t begin, int64_t end) {
+    const columns_job *j = context;
+    return j->run(j->context, begin, end - begin);
+}
+
+/* Columns of right sides need nothing of each other: each thread takes as many of them as it can get through all steps, and they stay in its
+ * caches. Where that would leave it narrow ones, of which products are slow, the steps share out their work instead. */
+static bool by_columns(int64_t columns, columns_fn run, void *context) {
+    enum { NARROW = 32 };
+    const int64_t threads = tw_num_threads(), share = (columns + threads - 1) / threads;
+    columns_job j = {run, context};
+    if (share < NARROW) return run(context, 0, columns);
+    return tw_try_parallel(columns, (share + TW_LU_COLUMNS - 1) / TW_LU_COLUMNS * TW_LU_COLUMNS, run_columns, &j);
+}
+
+static bool solve_columns(void *context, int64_t first, int64_t columns) {
+    triangle s = *(const triangle *)context;
+    s.columns = columns;
+    s.b = at(s.dtype, s.b, first * s.lead);
+    return solve(s);
+}
+
 bool tw_triangle_solve(tw_dtype dtype, bool lower, bool unit, int64_t n, int64_t columns, const void *t, int64_t row, int64_t column, void *b,
                        int64_t b_lead) {
-    return columns == 0 || solve((triangle){dtype, lower, unit, n, columns, row, column, b_lead, t, b});
+    triangle s = {dtype, lower, unit, n, columns, row, column, b_lead, t, b};
+    return by_columns(columns, solve_columns, &s);
 }
 
 /* --- exchanges of rows --------------------------------------------------------------------------------------------- */
@@ -89,35 +118,69 @@ static void exchange_rows(tw_dtype dtype, int64_t columns, void *a, int64_t lead
 
 /* --- LU -------------------------------------------------------------------------------------------------------------- */
 
+typedef struct right_half { /* of a matrix whose left half has its factors */
+    tw_dtype dtype;
+    int64_t m, left, lead;
+    void *a, *beside;
+    const int32_t *pivots;
+} right_half;
+
+static bool update_columns(void *context, int64_t first, int64_t columns) {
+    const right_half *r = context;
+    void *beside = at(r->dtype, r->beside, first * r->lead);
+    exchange_rows(r->dtype, columns, beside, r->lead, r->left, r->pivots, false);
+    return solve((triangle){r->dtype, true, true, r->left, columns, 1, r->lead, r->lead, r->a, beside}) &&
+           subtract_product(r->dtype, r->m - r->left, columns, r->left, at(r->dtype, r->a, r->left), 1, r->lead, beside, r->lead,
+                            at(r->dtype, beside, r->left), r->lead);
+}
+
 bool tw_plu_factor(tw_dtype dtype, int64_t m, int64_t n, void *a, int64_t lead, int32_t *pivots, int32_t *info) {
     if (n <= TW_LU_PANEL) {
         *info = (int32_t)tw_lu()->panel[wide(dtype)](m, n, a, lead, pivots);
         return true;
     }
     const int64_t least = m < n ? m : n, left = least <= TW_LU_PANEL ? least : half_of(least, TW_LU_PANEL), right = n - left;
-    void *beside = at(dtype, a, left * lead), *below = at(dtype, beside, left);
+    right_half r = {dtype, m, left, lead, a, at(dtype, a, left * lead), pivots};
     int32_t later = 0;
     if (!tw_plu_factor(dtype, m, left, a, lead, pivots, info)) return false;
-    exchange_rows(dtype, right, beside, lead, left, pivots, false);
-    if (!tw_triangle_solve(dtype, true, true, left, right, a, 1, lead, beside, lead)) return false;
+    if (!by_columns(right, update_columns, &r)) return false;
     if (m == left) return true;
-    if (!subtract_product(dtype, m - left, right, left, at(dtype, a, left), 1, lead, beside, lead, below, lead) ||
-        !tw_plu_factor(dtype, m - left, right, below, lead, pivots + left, &later)) return false;
+    if (!tw_plu_factor(dtype, m - left, right, at(dtype, r.beside, left), lead, pivots + left, &later)) return false;
     if (!*info && later) *info = later + (int32_t)left;
     exchange_rows(dtype, left, at(dtype, a, left), lead, least - left, pivots + left, false);
     for (int64_t i = left; i < least; i++) pivots[i] += (int32_t)left;
     return true;
 }
 
-bool tw_plu_solve(tw_dtype dtype, bool transposed, int64_t n, int64_t columns, const void *lu, int64_t lead, const int32_t *pivots, void *b,
-                 int64_t b_lead) {
-    if (transposed) {
-        if (!tw_triangle_solve(dtype, true, false, n, columns, lu, lead, 1, b, b_lead) ||
-            !tw_triangle_solve(dtype, false, true, n, columns, lu, lead, 1, b, b_lead)) return false;
-        exchange_rows(dtype, columns, b, b_lead, n, pivots, true);
-        return true;
+typedef struct right_sides { /* of equations whose matrix has its factors */
+    tw_dtype dtype;
+    bool transposed;
+    int64_t n, lead, b_lead;
+    const void *lu;
+    void *b;
+    const int32_t *pivots;
+} right_sides;
+
+static bool solve_right_sides(void *context, int64_t first, int64_t columns) {
+    const right_sides *r = context;
+    void *b = at(r->dtype, r->b, first * r->b_lead);
+    const triangle unit = {r->dtype, true, true, r->n, columns, 1, r->lead, r->b_lead, r->lu, b};
+    triangle other = unit, turned = unit;
+    other.lower = other.unit = false;
+    turned.row = r->lead, turned.column = 1; /* of U's transpose, which is lower */
+    if (!r->transposed) {
+        exchange_rows(r->dtype, columns, b, r->b_lead, r->n, r->pivots, false);
+        return solve(unit) && solve(other);
     }
-    exchange_rows(dtype, columns, b, b_lead, n, pivots, false);
-    return tw_triangle_solve(dtype, true, true, n, columns, lu, 1, lead, b, b_lead) &&
-           tw_triangle_solve(dtype, false, false, n, columns, lu, 1, lead, b, b_lead);
+    turned.unit = false;
+    other.row = r->lead, other.column = 1, other.unit = true;
+    if (!solve(turned) || !solve(other)) return false;
+    exchange_rows(r->dtype, columns, b, r->b_lead, r->n, r->pivots, true);
+    return true;
+}
+
+bool tw_plu_solve(tw_dtype dtype, bool transposed, int64_t n, int64_t columns, const void *lu, int64_t lead, const int32_t *pivots, void *b,
+                  int64_t b_lead) {
+    right_sides r = {dtype, transposed, n, lead, b_lead, lu, b, pivots};
+    return by_columns(columns, solve_right_sides, &r);
 }

@@ -1,5 +1,6 @@
-/* The pool: every element once, nesting, two callers, a forked child. */
+/* The pool: every element once, nesting, two callers, a forked child, bodies that fail. */
 #include "check.h"
+#include "core/error.h"
 #include "core/threads.h"
 #include <pthread.h>
 #include <stdatomic.h>
@@ -107,6 +108,30 @@ TEST(fork_while_another_thread_works) {
     for (int i = 0; i < 10; i++) CHECK(fork_and_work() == 0);
     pthread_join(thread, NULL);
     CHECK(ok);
+}
+
+typedef struct failing { int64_t from; atomic_int ran; } failing;
+static bool fail_from(void *context, int64_t begin, int64_t end) {
+    failing *f = context;
+    f->ran++;
+    return end <= f->from || tw_fail(TW_VALUE_ERROR, "range %s", begin >= f->from ? "beyond" : "across");
+}
+
+TEST(a_failed_body_fails_the_caller) {
+    for (int threads = 1; threads <= 8; threads *= 2) {
+        failing none = {.from = 64}, all = {.from = 0};
+        CHECK(tw_set_num_threads(threads));
+        CHECK(tw_try_parallel(64, 1, fail_from, &none) && none.ran >= 1);
+        for (int i = 0; i < 200; i++) {
+            failing some = {.from = 63};
+            CHECK(!tw_try_parallel(64, 1, fail_from, &some));
+            CHECK_ERROR(TW_VALUE_ERROR, threads == 1 ? "range across" : "range ");
+            CHECK(covers(64, 1)); /* and no thread has kept an error */
+        }
+        CHECK(!tw_try_parallel(1, 1, fail_from, &all) && all.ran == 1);
+        CHECK_ERROR(TW_VALUE_ERROR, "range beyond");
+        CHECK(tw_try_parallel(0, 1, fail_from, &all) && all.ran == 1);
+    }
 }
 
 TEST(bad_counts) {

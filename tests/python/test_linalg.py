@@ -377,3 +377,22 @@ def test_a_row_times_a_matrix_has_the_bits_of_many_rows(k, n, dtype):
                 assert torch.equal(torch.addmv(want, b.t(), a[4], alpha=2), 2 * want + want)
     finally:
         torch.set_num_threads(threads)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+def test_systems_have_the_same_bits_for_any_number_of_threads(dtype):
+    """Threads share out right sides, or steps where there are few for each."""
+    torch.manual_seed(2)
+    a, b = torch.randn(150, 150, dtype=dtype), torch.randn(150, 170, dtype=dtype)
+    threads = torch.get_num_threads()
+    try:
+        seen = []
+        for count in (1, 2, 3, 16):
+            torch.set_num_threads(count)
+            factors = torch.linalg.lu_factor(a)
+            seen.append([*factors, torch.linalg.solve(a, b), torch.linalg.solve(a.t(), b[:, :70]), torch.linalg.lu_solve(*factors, b, adjoint=True),
+                         torch.linalg.inv(a), torch.linalg.solve_triangular(a.triu(), b, upper=True)])
+    finally:
+        torch.set_num_threads(threads)
+    for other in seen[1:]:
+        assert all(torch.equal(x, y) for x, y in zip(seen[0], other))
