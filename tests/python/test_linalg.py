@@ -390,8 +390,8 @@ def test_systems_have_the_same_bits_for_any_number_of_threads(dtype):
         for count in (1, 2, 3, 16):
             torch.set_num_threads(count)
             factors = torch.linalg.lu_factor(a)
-            seen.append([*factors, torch.linalg.solve(a, b), torch.linalg.solve(a.t(), b[:, :70]), torch.linalg.lu_solve(*factors, b, adjoint=True),
-                         torch.linalg.inv(a), torch.linalg.solve_triangular(a.triu(), b, upper=True)])
+            seen.append([*factors, torch.linalg.solve(a, b), torch.linalg.solve(a.t(), b[:, :70]), torch.linalg.inv(a),
+                         torch.linalg.lu_solve(*factors, b, adjoint=True)])
     finally:
         torch.set_num_threads(threads)
     for other in seen[1:]:
