@@ -11,7 +11,7 @@
 #include <string.h>
 
 enum { TILE = 1024, TILE_BYTES = 8192, SHORT_ROW = 128, BLOCK_ROWS = 64, BLOCK_BYTES = 65536, TURNED_LEAST = 16,
-       STREAMED_ROW = 512 /* elements, so more than SHORT_ROW */, STREAMED_TILE = 4096, FETCHED_TILE = 1024, CROWDED = 2048 };
+       STRAIGHT_ROW = 4096, STREAMED_ROW = 512 /* elements, so more than SHORT_ROW */, STREAMED_TILE = 4096, FETCHED_TILE = 1024, LINE = 64, CROWDED = 2048 };
 
 typedef struct shape {      /* what is known of each operand before the walk */
     bool dense[TW_ITER_OPERANDS];    /* contiguous in the order of the walk */
@@ -33,6 +33,9 @@ typedef struct context {
 typedef struct buffers {
     _Alignas(64) char operand[TW_ITER_OPERANDS][TILE_BYTES];
     _Alignas(64) char raw[TILE * 16];
+    _Alignas(64) char stage[STREAMED_TILE + LINE]; /* of a dense result that is streamed: begins with `held` bytes of a line that is not full yet */
+    int64_t held;
+    bool joins; /* each tile follows the one before */
 } buffers;
 
 static tw_dtype kernel_dtype(const tw_tile_job *job, int i) { return i == 0 ? job->out : job->in[i - 1]; }
@@ -43,8 +46,11 @@ static bool should_stream(const tw_tile_job *job, const shape *s) {
     const tw_iter *it = job->it;
     const tw_operand *out = &it->op[0];
     const int64_t size = (int64_t)tw_dtype_size(out->dtype);
-    bool reads = false;
-    if (job->costly || !tw_streams(it->numel * size) || !(s->dense[0] || (out->strides[0] == size && it->sizes[0] >= STREAMED_ROW))) return false;
+    bool reads = false, turned = false;
+    if (job->costly || !tw_streams(it->numel * size)) return false;
+    for (int i = 1; i < it->nops; i++) turned |= s->turned[i] && !job->constant[i - 1];
+    if ((turned || !s->dense[0]) && (out->strides[0] != size || it->sizes[0] < STREAMED_ROW)) return false;
+    if (turned && (job->kernel || out->strides[1] % LINE != 0)) return false;
     for (int i = 1; i < it->nops; i++) {
         if (job->constant[i - 1]) continue;
         if (it->op[i].data == out->data) return false;
@@ -84,7 +90,8 @@ static void study(const tw_tile_job *job, shape *s) {
     s->fetch = s->stream && several;
     const int64_t streamed = (s->fetch ? FETCHED_TILE : STREAMED_TILE) / stored;
     if (s->stream && streamed < s->tile) s->tile = streamed;
-    s->straight = s->stream && !job->kernel && !job->constant[0] && s->direct[0] && s->direct[1] && it->op[1].strides[0] == it->op[0].strides[0];
+    s->straight = s->stream && !job->kernel && !job->constant[0] && s->direct[0] && s->direct[1] && it->op[1].strides[0] == it->op[0].strides[0] &&
+                  (it->ndim == 1 || it->sizes[0] >= STRAIGHT_ROW);
 }
 
 /* Casts n raw elements at `from` into `to`; the flags of the operand are applied on the way. */
@@ -148,19 +155,35 @@ static void fetch_next(const char *tile, int64_t bytes) {
     for (int64_t i = 0; i < bytes; i += 64) __builtin_prefetch((const void *)((uintptr_t)tile + (uintptr_t)(bytes + i)));
 }
 
-/* n elements of a result that is streamed. */
-static void stream(const tw_tile_job *job, int64_t n, char *to, const void *const *in, unsigned broadcast, buffers *b) {
+/* n elements of a result that is streamed. Where one tile follows the other, lines are kept until they are full: a part of a line waits for memory. */
+static void stream(const context *c, int64_t n, char *to, const void *const *in, unsigned broadcast, buffers *b) {
+    const tw_tile_job *job = c->job;
     const tw_dtype dtype = job->it->op[0].dtype;
+    const int64_t bytes = n * (int64_t)tw_dtype_size(dtype);
+    const bool casts = dtype != job->out, moves = !job->kernel && !(broadcast & 1u), whole = !b->joins || (uintptr_t)(to + bytes) % LINE == 0;
+    if (c->shape->straight || (moves && !casts && whole && b->held == 0)) {
+        tw_move()->stream(bytes, to, in[0]);
+        return;
+    }
+    char *place = b->stage + b->held;
     const void *from = in[0];
-    if (job->kernel || (broadcast & 1u)) {
-        compute(job, n, b->operand[0], in, broadcast);
+    if (!moves || !casts) {
+        compute(job, n, casts ? b->operand[0] : place, in, broadcast);
         from = b->operand[0];
     }
-    if (dtype != job->out) {
-        tw_cast(n, b->raw, dtype, from, job->out);
-        from = b->raw;
-    }
-    tw_move()->stream(n * (int64_t)tw_dtype_size(dtype), to, from);
+    if (casts) tw_cast(n, place, dtype, from, job->out);
+    to -= b->held;
+    const int64_t staged = b->held + bytes, open = b->joins ? (int64_t)((uintptr_t)(to + staged) % LINE) : 0;
+    b->held = open < staged ? open : staged;
+    tw_move()->stream(staged - b->held, to, b->stage);
+    memmove(b->stage, b->stage + staged - b->held, (size_t)b->held);
+}
+
+/* The line that is not full, and the end of it. */
+static void stream_rest(const context *c, char *end, buffers *b) {
+    if (!c->shape->stream) return;
+    memcpy(end - b->held, b->stage, (size_t)b->held);
+    tw_move()->stream_end();
 }
 
 /* --- rows ------------------------------------------------------------------------------------------------------- */
@@ -186,6 +209,7 @@ static void run_rows(void *arg, int64_t begin, int64_t end) {
     const tw_iter *it = job->it;
     int64_t counters[TW_MAX_DIMS];
     buffers b;
+    b.held = 0, b.joins = s->dense[0];
     const void *in[TW_ITER_OPERANDS];
     tw_iter_seek(it, begin, counters);
     while (begin < end) {
@@ -217,7 +241,7 @@ static void run_rows(void *arg, int64_t begin, int64_t end) {
         }
         char *to = tw_iter_at(it, &it->op[0], counters);
         if (s->stream) {
-            stream(job, n, to, in, broadcast, &b);
+            stream(c, n, to, in, broadcast, &b);
         } else if (s->direct[0] && (it->op[0].strides[0] == (int64_t)tw_dtype_size(job->out) || n == 1)) {
             compute(job, n, to, in, broadcast);
         } else {
@@ -227,7 +251,7 @@ static void run_rows(void *arg, int64_t begin, int64_t end) {
         begin += n;
         tw_iter_advance(it, counters, n);
     }
-    if (s->stream) tw_move()->stream_end();
+    stream_rest(c, it->op[0].data + end * (int64_t)tw_dtype_size(it->op[0].dtype), &b);
 }
 
 /* --- several short rows a tile ---------------------------------------------------------------------------------- */
@@ -237,8 +261,10 @@ static void run_short_rows(void *arg, int64_t begin, int64_t end) {
     const tw_tile_job *job = c->job;
     const shape *s = c->shape;
     const tw_iter *it = job->it;
-    int64_t counters[TW_MAX_DIMS], tile = s->tile / it->sizes[0] * it->sizes[0];
+    int64_t counters[TW_MAX_DIMS];
+    const int64_t tile = s->tile < it->sizes[0] ? it->sizes[0] : s->tile / it->sizes[0] * it->sizes[0];
     buffers b;
+    b.held = 0, b.joins = s->dense[0];
     const void *in[TW_ITER_OPERANDS];
     bool first = true;
     tw_iter_seek(it, begin, counters);
@@ -264,7 +290,7 @@ static void run_short_rows(void *arg, int64_t begin, int64_t end) {
         }
         const tw_operand *out = &it->op[0];
         if (s->stream) {
-            stream(job, n, tw_iter_at(it, out, counters), in, broadcast, &b);
+            stream(c, n, tw_iter_at(it, out, counters), in, broadcast, &b);
         } else if (s->direct[0] && s->dense[0]) {
             compute(job, n, tw_iter_at(it, out, counters), in, broadcast);
         } else {
@@ -283,7 +309,7 @@ static void run_short_rows(void *arg, int64_t begin, int64_t end) {
         begin += n;
         tw_iter_advance(it, counters, n);
     }
-    if (s->stream) tw_move()->stream_end();
+    stream_rest(c, it->op[0].data + end * (int64_t)tw_dtype_size(it->op[0].dtype), &b);
 }
 
 /* --- 2-D blocks ------------------------------------------------------------------------------------------------- */
@@ -332,7 +358,7 @@ static void run_block_row(const context *c, int64_t n, const int64_t *counters, 
     }
     char *to = tw_iter_at(it, &it->op[0], counters);
     if (c->shape->stream) {
-        stream(job, n, to, in, broadcast, b);
+        stream(c, n, to, in, broadcast, b);
     } else if (c->shape->direct[0] && it->op[0].strides[0] == (int64_t)tw_dtype_size(job->out)) {
         compute(job, n, to, in, broadcast);
     } else {
@@ -366,6 +392,7 @@ static void run_blocks(void *arg, int64_t begin, int64_t end) {
     if (cols > c->shape->tile) cols = c->shape->tile; /* what one row of the other operands may need */
     blocks block;
     buffers b;
+    b.held = 0, b.joins = false;
     for (; begin < end; begin++) {
         int64_t outer = begin / bands, r0 = begin % bands * BLOCK_ROWS;
         int64_t rows = it->sizes[1] - r0 < BLOCK_ROWS ? it->sizes[1] - r0 : BLOCK_ROWS;
