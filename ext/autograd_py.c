@@ -224,6 +224,42 @@ static PyObject *detach_dual(PyObject *m, PyObject *o) {
     return tw_py_wrap(out);
 }
 
+/* --- no_grad and enable_grad: what with-statements and decorators of them are made of --- */
+
+typedef struct grad_scope { PyObject_HEAD char prev; } grad_scope;
+
+/* The class itself decorates too: @no_grad as well as @no_grad(). */
+static PyObject *scope_new(PyTypeObject *type, PyObject *args, PyObject *kw) {
+    static char *names[] = {"orig_func", NULL};
+    PyObject *function = Py_None;
+    if ((PyTuple_GET_SIZE(args) || kw) && !PyArg_ParseTupleAndKeywords(args, kw, "|O", names, &function)) return NULL;
+    PyObject *self = type->tp_alloc(type, 0);
+    if (!self || function == Py_None) return self;
+    PyObject *decorated = PyObject_CallOneArg(self, function);
+    Py_DECREF(self);
+    return decorated;
+}
+static PyObject *enter(PyObject *self, bool on) {
+    ((grad_scope *)self)->prev = !(tw_mode & TW_MODE_NO_GRAD);
+    tw_mode = on ? tw_mode & ~(unsigned)TW_MODE_NO_GRAD : tw_mode | TW_MODE_NO_GRAD;
+    Py_RETURN_NONE;
+}
+static PyObject *enter_off(PyObject *self, PyObject *u) { (void)u; return enter(self, false); }
+static PyObject *enter_on(PyObject *self, PyObject *u) { (void)u; return enter(self, true); }
+static PyObject *scope_exit(PyObject *self, PyObject *const *args, Py_ssize_t n) {
+    (void)args, (void)n;
+    tw_mode = ((grad_scope *)self)->prev ? tw_mode & ~(unsigned)TW_MODE_NO_GRAD : tw_mode | TW_MODE_NO_GRAD;
+    Py_RETURN_NONE;
+}
+#define EXIT {"__exit__", (PyCFunction)(void (*)(void))scope_exit, METH_FASTCALL, NULL}
+static PyMethodDef off_methods[] = {{"__enter__", enter_off, METH_NOARGS, NULL}, EXIT, {NULL, NULL, 0, NULL}};
+static PyMethodDef on_methods[] = {{"__enter__", enter_on, METH_NOARGS, NULL}, EXIT, {NULL, NULL, 0, NULL}};
+static PyMemberDef scope_members[] = {{"prev", T_BOOL, offsetof(grad_scope, prev), 0, NULL}, {NULL, 0, 0, 0, NULL}};
+#define SCOPE(NAME, METHODS) \
+    {PyVarObject_HEAD_INIT(NULL, 0).tp_name = NAME, .tp_basicsize = sizeof(grad_scope), .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, \
+     .tp_new = scope_new, .tp_methods = METHODS, .tp_members = scope_members}
+static PyTypeObject off_type = SCOPE("torch._C._NoGrad", off_methods), on_type = SCOPE("torch._C._EnableGrad", on_methods);
+
 /* --- batching --- */
 
 static PyObject *vmap_enter(PyObject *m, PyObject *args) {
@@ -284,5 +320,7 @@ static PyMethodDef functions[] = {
 
 bool tw_py_init_autograd(PyObject *m) {
     tw_trace_hook = python_trace;
+    if (PyType_Ready(&off_type) < 0 || PyType_Ready(&on_type) < 0) return false;
+    if (!tw_py_add_type(m, "_NoGrad", &off_type) || !tw_py_add_type(m, "_EnableGrad", &on_type)) return false;
     return tw_py_init_node(m) && tw_py_init_custom(m) && tw_py_init_hooks(m) && PyModule_AddFunctions(m, functions) == 0;
 }

@@ -79,6 +79,36 @@ def test_custom_function():
     assert x.grad.tolist() == [2.0, 2.0, 2.0]
 
 
+def test_grad_scopes_nest_and_end_with_an_exception():
+    scope = torch.no_grad()
+    assert scope.prev is False
+    with pytest.raises(KeyError), scope:
+        assert not torch.is_grad_enabled() and scope.prev is True
+        with torch.enable_grad() as nothing:
+            assert torch.is_grad_enabled() and nothing is None
+            with torch.no_grad(), torch.no_grad():
+                assert not torch.is_grad_enabled()
+            assert torch.is_grad_enabled()
+        assert not torch.is_grad_enabled()
+        with scope:  # anew: it forgets what was before
+            assert scope.prev is False
+        raise KeyError
+    assert not torch.is_grad_enabled()
+    torch.set_grad_enabled(True)
+
+    class Quiet(torch.no_grad):
+        def __init__(self, word="a"):
+            self.word = word
+
+    with Quiet() as nothing:
+        assert not torch.is_grad_enabled() and nothing is None
+    assert torch.is_grad_enabled() and Quiet().word == "a" and isinstance(torch.no_grad().clone(), torch.no_grad)
+    assert torch.no_grad(orig_func=torch.is_grad_enabled)() is False and torch.enable_grad(torch.is_grad_enabled)() is True
+    for arguments, names in (((1, 2), {}), ((), {"function": 3})):
+        with pytest.raises(TypeError):
+            torch.no_grad(*arguments, **names)
+
+
 def test_grad_modes_as_decorators():
     @torch.no_grad()
     def one():

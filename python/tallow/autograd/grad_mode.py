@@ -67,39 +67,12 @@ class _ContextDecorator:
         return _decorate(self.clone, function)
 
 
-class _NoParamDecorator(_ContextDecorator):
-    """Lets the class itself decorate: @no_grad as well as @no_grad()."""
-
-    def __new__(cls, orig_func=None):
-        self = object.__new__(cls)
-        return self if orig_func is None else self(orig_func)
-
-
-class no_grad(_NoParamDecorator):
+class no_grad(_C._NoGrad, _ContextDecorator):
     """Nothing is recorded for gradients inside."""
 
-    def __init__(self):
-        self.prev = False
 
-    def __enter__(self):
-        self.prev = _is_on()
-        _set(False)
-
-    def __exit__(self, exc_type, exc_value, traceback):
-        _set(self.prev)
-
-
-class enable_grad(_NoParamDecorator):
+class enable_grad(_C._EnableGrad, _ContextDecorator):
     """Gradients are recorded inside."""
-
-    prev = False
-
-    def __enter__(self):
-        self.prev = _is_on()
-        _set(True)
-
-    def __exit__(self, exc_type, exc_value, traceback):
-        _set(self.prev)
 
 
 class set_grad_enabled(_ContextDecorator):
