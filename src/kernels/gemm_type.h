@@ -16,6 +16,8 @@ static void TWN(pack_rows)(const tw_gemm_operand *x, int64_t k0, int64_t kc, int
             int64_t i = 0;
             if (width == TWN(NR)) {
                 for (; i + TWN(NR) <= now; i += TWN(NR), panel += kc * TWN(NR)) memcpy(panel, row + i, TWN(NR) * sizeof(T));
+            } else if (width == MR) {
+                for (; i + MR <= now; i += MR, panel += kc * MR) memcpy(panel, row + i, MR * sizeof(T));
             } else {
                 for (; i + width <= now; i += width, panel += kc * width) {
                     for (int c = 0; c < width; c++) panel[c] = row[i + c];

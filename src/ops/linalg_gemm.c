@@ -11,7 +11,7 @@
 enum {
     MAX_N = TW_GEMM_MAX_N, MAX_M = TW_GEMM_MAX_M, /* of what is packed at once */
     STACK_BYTES = 32 << 10,      /* packed operands up to this size stay on the stack */
-    TASKS_EACH = 4,              /* for each thread: narrow ones are slow to pack */
+    TASKS_WIDE = 4, TASKS_TALL = 8, /* for each thread where they share out columns, rows: a few columns are slow to pack */
     LARGE_BYTES = 8 << 20,
     NEAR_BYTES = 256 << 10,      /* of b beside some of a: in the second-level cache until it is used */
     DOT_LEAF = 8192
@@ -281,7 +281,7 @@ static void split_tasks(panels *p, bool parallel) {
     if (threads > 1) {
         const int64_t shared = p->by_columns ? heights : widths, most = p->by_columns ? panels_n : panels_m;
         const int64_t useful = (int64_t)(2.0 * (double)p->m * (double)p->n * (double)p->kc / (double)TASK_FLOPS);
-        const int64_t wanted = smaller(useful, TASKS_EACH * threads) / shared;
+        const int64_t wanted = smaller(useful, (p->by_columns ? TASKS_WIDE : TASKS_TALL) * threads) / shared;
         *own = smaller(most, round_up(larger(*own, wanted), threads));
     }
     p->task_m = even_share(p->m, larger((p->m + heights - 1) / heights, (p->m + MOST_GROUPS - 1) / MOST_GROUPS), p->mr);
