@@ -1,6 +1,8 @@
 """What is kept of freed memory: how much, for whom, and how it is given back."""
 
+import json
 import os
+import pathlib
 import subprocess
 import sys
 
@@ -63,3 +65,13 @@ for step in range(4):
     print(_C._memory_stats()['cached_bytes'])""", TALLOW_CACHE="")
     assert max(sizes) < sizes[0] + MEGABYTE  # but for small blocks, which each thread keeps some of
     assert sizes[0] < 1.5 * live
+
+
+def test_the_tool_that_measures_models():
+    tool = pathlib.Path(__file__).resolve().parents[2] / "bench/memory.py"
+    done = subprocess.run([sys.executable, str(tool), "--run", "tallow", "models: MLP, a step with Adam", "--steps", "2"],
+                          capture_output=True, text=True, check=True)  # fmt: skip
+    figures = json.loads(done.stdout)
+    assert 5 * MEGABYTE < figures["loaded"] < figures["peak"] < 1000 * MEGABYTE
+    refused = subprocess.run([sys.executable, str(tool), "no such model"], capture_output=True, text=True)
+    assert refused.returncode == 1 and "no model matches 'no such model'; there are: models: " in refused.stderr
