@@ -12,7 +12,7 @@ void *tw_arena_take(size_t bytes);             /* from the free stretches; NULL 
 void *tw_arena_fresh(size_t bytes);            /* from the region that nobody has used yet; NULL if too little of it is left */
 bool tw_arena_give(void *start, size_t bytes); /* to the free stretches; false: there was no room to note it, the caller still has it */
 void tw_arena_region(void *start);             /* another region of TW_ARENA_REGION bytes for tw_arena_fresh; the rest of the last is unmapped */
-void tw_arena_empty(void);                     /* every free stretch goes back to the system */
+size_t tw_arena_empty(void);                   /* every free stretch goes back to the system; bytes whose addresses it would not take */
 
 /* Any size in whole pages, at a huge page's boundary. Without a lock. NULL: the system has none left. */
 void *tw_arena_map(size_t bytes);

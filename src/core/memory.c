@@ -246,8 +246,7 @@ static void empty_central(void) {
             central[class] = b->next;
             free(b);
         }
-    tw_arena_empty();
-    cached_bytes = 0;
+    cached_bytes = tw_arena_empty();
 }
 
 static void *central_take(size_t bytes) {

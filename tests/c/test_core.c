@@ -6,6 +6,8 @@
 #include "ops/random_draw.h"
 #include <math.h>
 #include <pthread.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 /* --- errors ------------------------------------------------------------------------------------------------------------ */
 
@@ -115,6 +117,34 @@ TEST(large_blocks_are_cut_from_what_smaller_ones_left) {
     }
     tw_block_free(large, N / 2 * bytes);
     CHECK(cached() == kept);
+    tw_memory_empty_cache();
+    CHECK(cached() == 0);
+}
+
+TEST(stretches_that_the_system_refuses_are_kept) {
+    enum { N = 64, MOST = 1 << 20 };
+    const size_t bytes = (size_t)256 << 10, page = (size_t)sysconf(_SC_PAGESIZE);
+    char *blocks[N];
+    if (!tw_memory_caching()) return;
+    tw_memory_empty_cache();
+    for (int i = 0; i < N; i++) memset(blocks[i] = tw_block_alloc(bytes), 1, bytes);
+    for (int i = 0; i < N; i += 2) tw_block_free(blocks[i], bytes);
+    const int64_t kept = cached();
+    char *pages = mmap(NULL, MOST * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    size_t used = 0;
+    CHECK(pages != MAP_FAILED);
+    while (used < MOST && mprotect(pages + used * page, page, PROT_READ) == 0) used += 2; /* each a mapping of its own */
+    tw_memory_empty_cache();
+    const int64_t left = cached();
+    munmap(pages, MOST * page);
+    if (used < MOST) CHECK(left > 0 && left <= kept);
+    for (int i = 0; i < N; i += 2) {
+        blocks[i] = tw_block_alloc(bytes);
+        CHECK(blocks[i] != NULL);
+        if (blocks[i]) memset(blocks[i], 2, bytes);
+    }
+    for (int i = 1; i < N; i += 2) CHECK(blocks[i][0] == 1 && blocks[i][bytes - 1] == 1);
+    for (int i = 0; i < N; i++) tw_block_free(blocks[i], bytes);
     tw_memory_empty_cache();
     CHECK(cached() == 0);
 }
