@@ -299,6 +299,9 @@ static int64_t split_tasks(job *j, double flops) {
     int64_t threads = tw_num_threads(), wanted = flops < 2 * TASK_FLOPS || threads == 1 ? 1 : 4 * threads, mr = j->type->mr, nr = j->type->nr;
     j->columns = smaller(round_up(j->to_each, nr), MOST_COLUMNS);
     j->rows = smaller(round_up(j->phases[0].places, mr), MOST_PLACES / mr * mr);
+    /* Half of that where one task too many would be felt; not where there are so few that each reads weights which no cache holds. */
+    const int64_t all = j->phase_count * j->phases[0].places / (8 * threads);
+    if (threads > 1 && all >= j->rows && all < 2 * j->rows) j->rows = round_up(j->rows / 2, mr);
     for (;;) {
         j->column_tasks = (j->to_each + j->columns - 1) / j->columns;
         j->row_tasks = 0;
