@@ -13,7 +13,7 @@
 #define TW_KERNELS_GEMM_H
 #include "kernels/kernel.h"
 
-enum { TW_GEMM_KC = 256, TW_GEMM_MAX_MR = 16, TW_GEMM_LANES = 16, TW_GEMM_FEW = 2, TW_GEMM_RUN = 512 };
+enum { TW_GEMM_KC = 256, TW_GEMM_MAX_MR = 16, TW_GEMM_LANES = 16, TW_GEMM_FEW = 2, TW_GEMM_RUN = 512, TW_GEMM_AHEAD = 96 };
 
 /* The patches of images as a matrix. A line is one (channel, z, y, x) of the window, a position one (image, z, y, x) of the places
  * where the window is put. transposed: the window slides over the result of a strided convolution instead (input gradients). */

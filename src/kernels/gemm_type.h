@@ -105,21 +105,26 @@ static void TWN(pack)(const tw_gemm_operand *x, int64_t k0, int64_t kc, int64_t 
     else TWN(pack_columns)(x, k0, kc, j, n, width, to);
 }
 
-/* A tile of M rows and N vectors: c = or += or -= the sum over kc. */
+/* A tile of M rows and N vectors: c = or += or -= the sum over kc. What is there of c is fetched some steps before the end: earlier it would
+ * take the places of what a and b are fetched into. */
 #define TW_TILE(M, N) \
     static void TWN(tile_##M##x##N)(int64_t kc, const T *restrict a, const T *restrict b, T *restrict c, int64_t c_row, tile_mode mode) { \
         V acc[M][N]; \
         _Pragma("GCC unroll 16") for (int i = 0; i < M; i++) { \
             _Pragma("GCC unroll 4") for (int j = 0; j < N; j++) acc[i][j] = TWN(tw_splat)(0); \
-            for (int j = 0; j < N * VLEN; j += 64 / (int)sizeof(T)) __builtin_prefetch(c + i * c_row + j, 1); \
         } \
-        for (int64_t k = 0; k < kc; k++, a += M, b += TWN(NR)) { \
-            V row[N]; \
-            _Pragma("GCC unroll 4") for (int j = 0; j < N; j++) row[j] = TWN(TW_LOAD)(b + j * VLEN); \
-            _Pragma("GCC unroll 16") for (int i = 0; i < M; i++) { \
-                V x = TWN(tw_splat)(a[i]); \
-                _Pragma("GCC unroll 4") for (int j = 0; j < N; j++) acc[i][j] = TWN(tw_fma)(x, row[j], acc[i][j]); \
+        for (int64_t k = 0, until = kc > TW_GEMM_AHEAD ? kc - TW_GEMM_AHEAD : 0;; until = kc) { \
+            for (; k < until; k++, a += M, b += TWN(NR)) { \
+                V row[N]; \
+                _Pragma("GCC unroll 4") for (int j = 0; j < N; j++) row[j] = TWN(TW_LOAD)(b + j * VLEN); \
+                _Pragma("GCC unroll 16") for (int i = 0; i < M; i++) { \
+                    V x = TWN(tw_splat)(a[i]); \
+                    _Pragma("GCC unroll 4") for (int j = 0; j < N; j++) acc[i][j] = TWN(tw_fma)(x, row[j], acc[i][j]); \
+                } \
             } \
+            if (until == kc) break; \
+            for (int i = 0; i < M; i++) \
+                for (int j = 0; j < N * VLEN; j += 64 / (int)sizeof(T)) __builtin_prefetch(c + i * c_row + j, 1); \
         } \
         _Pragma("GCC unroll 16") for (int i = 0; i < M; i++) { \
             _Pragma("GCC unroll 4") for (int j = 0; j < N; j++) { \
