@@ -235,7 +235,8 @@ static void run(int64_t n, int64_t grain, int64_t most_chunks, void (*body)(void
         return;
     }
     const int64_t grains = (n + grain - 1) / grain, most = most_chunks ? most_chunks : 4 * threads, per_chunk = (grains + most - 1) / most;
-    job j = {body, context, n, per_chunk * grain, 0, (uint32_t)((grains + per_chunk - 1) / per_chunk), threads};
+    const int64_t chunks = (grains + per_chunk - 1) / per_chunk;
+    job j = {body, context, n, per_chunk * grain, 0, (uint32_t)chunks, chunks < threads ? (int)chunks : threads};
     run_on_pool(&j);
     pthread_mutex_unlock(&pool.busy);
 }

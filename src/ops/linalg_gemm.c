@@ -16,7 +16,8 @@ enum {
     NEAR_BYTES = 256 << 10,      /* of b beside some of a: in the second-level cache until it is used */
     DOT_LEAF = 8192
 };
-static const int64_t PARALLEL_FLOPS = 2000000, TASK_FLOPS = 1000000;
+/* What is subtracted is a step of a factorisation, and lies in the cache of the thread that did the step before: others must fetch it first. */
+static const int64_t PARALLEL_FLOPS = 2000000, PARALLEL_STEP_FLOPS = 8000000, TASK_FLOPS = 1000000;
 
 static int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -282,7 +283,7 @@ static void split_tasks(panels *p, bool parallel) {
         const int64_t shared = p->by_columns ? heights : widths, most = p->by_columns ? panels_n : panels_m;
         const int64_t useful = (int64_t)(2.0 * (double)p->m * (double)p->n * (double)p->kc / (double)TASK_FLOPS);
         const int64_t wanted = smaller(useful, (p->by_columns ? TASKS_WIDE : TASKS_TALL) * threads) / shared;
-        *own = smaller(most, round_up(larger(*own, wanted), threads));
+        *own = smaller(most, round_up(larger(*own, wanted), smaller(threads, larger(wanted, 2)))); /* fewer threads where each would do little */
     }
     p->task_m = even_share(p->m, larger((p->m + heights - 1) / heights, (p->m + MOST_GROUPS - 1) / MOST_GROUPS), p->mr);
     p->task_n = even_share(p->n, larger((p->n + widths - 1) / widths, (p->n + MOST_GROUPS - 1) / MOST_GROUPS), p->nr);
@@ -341,7 +342,8 @@ static bool packed_product(const tw_gemm_call *g) {
     bool pairs;
     const tw_gemm_type *type = kernels_for(g, &pairs);
     panels p = {.g = g, .type = type, .pairs = pairs, .size = tw_dtype_size(g->dtype), .mr = panel_height(g->m, type->mr), .nr = type->nr};
-    const bool parallel = tw_threads_here() > 1 && 2.0 * (double)g->m * (double)g->n * (double)g->k > (double)PARALLEL_FLOPS;
+    const int64_t least = g->subtract ? PARALLEL_STEP_FLOPS : PARALLEL_FLOPS;
+    const bool parallel = tw_threads_here() > 1 && 2.0 * (double)g->m * (double)g->n * (double)g->k > (double)least;
     p.by_columns = g->n >= g->m;
     /* A large C, which comes from beyond the caches of one processor, is fetched once for two blocks of k. */
     const int64_t blocks = (g->k + TW_GEMM_KC - 1) / TW_GEMM_KC;

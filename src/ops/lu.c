@@ -76,7 +76,7 @@ static bool run_columns(void *context, int64_t begin, int64_t end) {
 /* Columns of right sides need nothing of each other: each thread takes as many of them as it can get through all steps, and they stay in its
  * caches. Where that would leave it narrow ones, of which products are slow, the steps share out their work instead. */
 static bool by_columns(int64_t columns, columns_fn run, void *context) {
-    enum { NARROW = 32 };
+    enum { NARROW = 48 };
     const int64_t threads = tw_num_threads(), share = (columns + threads - 1) / threads;
     columns_job j = {run, context};
     if (share < NARROW) return run(context, 0, columns);
