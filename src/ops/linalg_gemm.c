@@ -3,6 +3,7 @@
 #include "core/cpu.h"
 #include "core/memory.h"
 #include "core/threads.h"
+#include "kernels/copy.h"
 #include "core/wait.h"
 #include <sched.h>
 #include <stdatomic.h>
@@ -175,6 +176,13 @@ static bool vector_product(const tw_gemm_call *g, const tw_gemm_operand *x, cons
     return *done;
 }
 
+/* Rounds m rows of n elements of c, from row i and column j on: while they are in the cache. */
+static void narrow(const tw_gemm_call *g, int64_t i, int64_t j, int64_t m, int64_t n) {
+    const float *from = (const float *)g->c + i * g->c_row + j;
+    uint16_t *to = g->half + i * g->half_row + j;
+    for (int64_t r = 0; r < m; r++) tw_cast(n, to + r * g->half_row, g->half_dtype, from + r * g->c_row, TW_FLOAT32);
+}
+
 /* --- packed products ----------------------------------------------------------------------------------------------- */
 
 enum { MOST_GROUPS = 64, COPIES = 2 };
@@ -251,6 +259,7 @@ static void multiply_some(void *context, int64_t begin, int64_t end) {
                            p->mr, b + (size_t)(rows(p, k) * p->b_width + j * depth) * p->size, c, g->c_row, &f);
             k += TW_GEMM_KC;
         } while (k < p->kc);
+        if (g->half && p->k0 + p->kc == g->k) narrow(g, p->i0 + i, p->j0 + j, smaller(p->m - i, p->task_m), smaller(p->n - j, p->task_n));
     }
 }
 
@@ -418,7 +427,7 @@ static bool sum_slices(void *context, int64_t begin, int64_t end) {
         g.k = smaller(g.k - from, s->each);
         g.c = s->sums + (size_t)(i * g.m * g.n) * tw_dtype_size(g.dtype);
         g.c_row = g.n;
-        g.alpha = 1, g.beta = 0, g.d = NULL;
+        g.alpha = 1, g.beta = 0, g.d = NULL, g.half = NULL;
         if (!tw_gemm_run(&g)) return false;
     }
     return true;
@@ -475,5 +484,6 @@ bool tw_gemm_run(const tw_gemm_call *g) {
     if (!done) return packed_product(g);
     tw_gemm_finish f = {.first = true, .last = true, .alpha = g->alpha, .beta = g->beta, .d = g->d, .d_row = g->d_row, .d_col = g->d_col};
     kernels_of(g->dtype)->finish(g->m, g->n, g->c, g->c_row, &f);
+    if (g->half) narrow(g, 0, 0, g->m, g->n);
     return true;
 }

@@ -17,6 +17,9 @@ typedef struct tw_gemm_call {
     const void *packed_a; /* a as tw_gemm_pack_a left it; NULL: packed on the way */
     const void *packed_b; /* likewise b, of tw_gemm_pack_b */
     bool subtract;        /* c -= a @ b instead; alpha is 1, and there is no d */
+    uint16_t *half;       /* where c goes too, rounded to a half type; NULL: nowhere */
+    int64_t half_row;     /* its rows are contiguous and so many elements apart */
+    tw_dtype half_dtype;
 } tw_gemm_call;
 bool tw_gemm_run(const tw_gemm_call *g); /* false only for want of memory */
 

@@ -2,8 +2,6 @@
 #include "core/memory.h"
 #include "ops/linalg.h"
 #include "ops/linalg_gemm.h"
-#include "core/threads.h"
-#include "kernels/copy.h"
 #include <complex.h>
 
 #define PLAIN_LOOPS "ops/linalg_plain.h"
@@ -35,28 +33,30 @@ void tw_float_from_half(float *to, const uint16_t *from, int64_t step, int64_t n
 
 static tw_matrix transposed(const tw_matrix *m) { return (tw_matrix){m->data, m->cols, m->rows, m->col, m->row}; }
 
-/* c with contiguous rows; a and b may be of a half type, c and d are of `dtype`. */
+/* c with contiguous rows; a and b may be of a half type, c and d are of `dtype`. half: NULL, or a matrix of that half type with contiguous rows,
+ * which c is rounded to. */
 static bool packed(tw_dtype dtype, tw_dtype from, const tw_matrix *c, const tw_matrix *a, const tw_matrix *b, const tw_matrix *d,
-                   double alpha, double beta) {
+                   double alpha, double beta, const tw_matrix *half) {
     tw_gemm_call g = {.m = c->rows, .n = c->cols, .k = a->cols, .c = c->data, .c_row = c->row, .dtype = dtype,
                       .a = tw_gemm_matrix(a->data, from, a->col, a->row), .b = tw_gemm_matrix(b->data, from, b->row, b->col),
                       .alpha = alpha, .beta = beta};
     if (d) g.d = d->data, g.d_row = d->row, g.d_col = d->col;
+    if (half) g.half = half->data, g.half_row = half->row, g.half_dtype = from;
     return tw_gemm_run(&g);
 }
 
 static bool float_product(tw_dtype dtype, const tw_matrix *c, const tw_matrix *a, const tw_matrix *b, const tw_matrix *d, double alpha,
                           double beta) {
-    if (c->col == 1 || c->cols == 1) return packed(dtype, dtype, c, a, b, d, alpha, beta);
+    if (c->col == 1 || c->cols == 1) return packed(dtype, dtype, c, a, b, d, alpha, beta, NULL);
     tw_matrix ct = transposed(c), at = transposed(a), bt = transposed(b), dt;
     if (c->row == 1 || c->rows == 1) {
         if (d) dt = transposed(d);
-        return packed(dtype, dtype, &ct, &bt, &at, d ? &dt : NULL, alpha, beta);
+        return packed(dtype, dtype, &ct, &bt, &at, d ? &dt : NULL, alpha, beta, NULL);
     }
     size_t size = tw_dtype_size(dtype), bytes = (size_t)(c->rows * c->cols) * size;
     tw_matrix whole = {tw_block_alloc(bytes), c->rows, c->cols, c->cols, 1};
     if (!whole.data) return bytes == 0;
-    bool ok = packed(dtype, dtype, &whole, a, b, d, alpha, beta);
+    bool ok = packed(dtype, dtype, &whole, a, b, d, alpha, beta, NULL);
     for (int64_t i = 0; ok && i < c->rows; i++) {
         for (int64_t j = 0; j < c->cols; j++) {
             int64_t from = i * c->cols + j, to = i * c->row + j * c->col;
@@ -68,21 +68,12 @@ static bool float_product(tw_dtype dtype, const tw_matrix *c, const tw_matrix *a
     return ok;
 }
 
-typedef struct narrowing { const tw_matrix *c; const float *from; tw_dtype dtype; } narrowing;
-
-static void narrow_rows(void *context, int64_t begin, int64_t end) {
-    const narrowing *w = context;
-    const tw_matrix *c = w->c;
-    for (int64_t i = begin; i < end; i++) {
-        uint16_t *to = (uint16_t *)c->data + i * c->row;
-        const float *from = w->from + i * c->cols;
-        if (c->col == 1) tw_cast(c->cols, to, w->dtype, from, TW_FLOAT32);
-        else tw_half_from_float(to, c->col, from, c->cols, w->dtype);
-    }
-}
-
 static bool half_product(tw_dtype dtype, const tw_matrix *c, const tw_matrix *a, const tw_matrix *b, const tw_matrix *d, double alpha,
                          double beta) {
+    if (c->row == 1 && c->col != 1) {
+        const tw_matrix ct = transposed(c), at = transposed(a), bt = transposed(b), dt = d ? transposed(d) : ct;
+        return half_product(dtype, &ct, &bt, &at, d ? &dt : NULL, alpha, beta);
+    }
     int64_t n = c->rows * c->cols;
     size_t bytes = (size_t)n * sizeof(float) * (d ? 2 : 1);
     float *memory = tw_block_alloc(bytes);
@@ -91,9 +82,10 @@ static bool half_product(tw_dtype dtype, const tw_matrix *c, const tw_matrix *a,
     for (int64_t i = 0; d && i < c->rows; i++) {
         tw_float_from_half(memory + n + i * c->cols, (const uint16_t *)d->data + i * d->row, d->col, c->cols, dtype);
     }
-    bool ok = packed(TW_FLOAT32, dtype, &sum, a, b, d ? &wide : NULL, alpha, beta);
-    narrowing w = {c, memory, dtype};
-    if (ok) tw_parallel(c->rows, 32768 / c->cols + 1, narrow_rows, &w);
+    const bool rows = c->col == 1;
+    bool ok = packed(TW_FLOAT32, dtype, &sum, a, b, d ? &wide : NULL, alpha, beta, rows ? c : NULL);
+    for (int64_t i = 0; ok && !rows && i < c->rows; i++)
+        tw_half_from_float((uint16_t *)c->data + i * c->row, c->col, memory + i * c->cols, c->cols, dtype);
     tw_block_free(memory, bytes);
     return ok;
 }

@@ -396,3 +396,19 @@ def test_systems_have_the_same_bits_for_any_number_of_threads(dtype):
         torch.set_num_threads(threads)
     for other in seen[1:]:
         assert all(torch.equal(x, y) for x, y in zip(seen[0], other))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("m, k, n", [(3, 5, 7), (1, 300, 600), (600, 300, 2), (70, 600, 90), (300, 520, 1100), (40, 5000, 30), (5, 0, 4)])
+def test_products_of_half_types_are_rounded_once(m, k, n, dtype):
+    """Whatever the layout of the result: as the product in float32, then rounded."""
+    torch.manual_seed(k)
+    a, b, d = torch.randn(m, k).to(dtype), torch.randn(k, n).to(dtype), torch.randn(m, n).to(dtype)
+    want = (a.float() @ b.float()).to(dtype)
+    added = torch.addmm(d.float(), a.float(), b.float(), alpha=0.5, beta=2).to(dtype)
+    assert torch.equal(a @ b, want) and torch.equal(torch.addmm(d, a, b, alpha=0.5, beta=2), added)
+    for whole in (torch.full((m, n + 3), 7.0, dtype=dtype), torch.full((n + 3, m), 7.0, dtype=dtype).t(), torch.full((m, 2 * n + 6), 7.0, dtype=dtype)[:, ::2]):
+        torch.mm(a, b, out=whole[:, 1 : n + 1])
+        assert torch.equal(whole[:, 1 : n + 1], want) and (whole[:, 0] == 7).all().item() and (whole[:, n + 1 :] == 7).all().item()
+        torch.addmm(d, a, b, alpha=0.5, beta=2, out=whole[:, 1 : n + 1])
+        assert torch.equal(whole[:, 1 : n + 1], added)
