@@ -90,6 +90,28 @@ static void FN(substitute)(int64_t n, int64_t columns, const void *tv, int64_t r
         for (int64_t i = 0; i < n; i++) b[i + c * lead] = x[i][c];
 }
 
+/* Rows lie across vectors meanwhile. */
+static int64_t FN(cholesky)(int64_t n, void *av, int64_t lead) {
+    T *a = av, u[TW_LU_BLOCK][TW_LU_BLOCK] __attribute__((aligned(64)));
+    for (int64_t c = 0; c < TW_LU_BLOCK; c++)
+        for (int64_t i = 0; i < n; i++) u[i][c] = c < n && i <= c ? a[i + c * lead] : 0;
+    for (int64_t j = 0; j < n; j++) {
+        if (!(u[j][j] > 0)) return j + 1;
+        const T root = FN(square_root)(u[j][j]);
+        const VEC by = FN(v_splat)(root);
+        for (int64_t c = j / STEP * STEP; c < TW_LU_BLOCK; c += STEP) FN(v_store)(u[j] + c, FN(v_load)(u[j] + c) / by);
+        u[j][j] = root;
+        for (int64_t i = j + 1; i < n; i++) {
+            const VEC s = FN(v_splat)(-u[j][i]);
+            for (int64_t c = i / STEP * STEP; c < TW_LU_BLOCK; c += STEP)
+                FN(v_store)(u[i] + c, FN(v_fma)(s, FN(v_load)(u[j] + c), FN(v_load)(u[i] + c)));
+        }
+    }
+    for (int64_t c = 0; c < n; c++)
+        for (int64_t i = 0; i <= c; i++) a[i + c * lead] = u[i][c];
+    return 0;
+}
+
 #undef STEP
 #undef VEC
 #undef FN

@@ -1,4 +1,5 @@
 /* Factorisations and solvers: Cholesky, LU, inverse, systems of equations. LU of real matrices is our own (lu.c); the rest is LAPACK's. */
+#include "core/threads.h"
 #include "ops/linalg_solve.h"
 #include "ops/lu.h"
 #include "ops_decl.h"
@@ -104,20 +105,51 @@ static void keep_triangle(char *m, int64_t n, size_t bytes, bool upper) {
     }
 }
 
-bool tw_linalg_cholesky_ex_run(const tw_arg *a, tw_tensor **outs) {
-    tw_tensor *self = a[0].t, *out = outs[0];
+typedef struct factoring { tw_dtype dtype; int64_t n; tw_tensor *work; int32_t *info; } factoring;
+
+static bool factor_matrices(void *context, int64_t begin, int64_t end) {
+    const factoring *f = context;
+    for (int64_t b = begin; b < end; b++) {
+        char *m = tw_matrix_at(f->work, b, f->n * f->n);
+        if (!tw_cholesky_factor(f->dtype, f->n, m, f->n, &f->info[b])) return false;
+        keep_triangle(m, f->n, tw_dtype_size(f->dtype), true);
+    }
+    return true;
+}
+
+/* By lu.c, which takes the upper triangle of column-major matrices: where the lower one is wanted, that of the matrix in row-major order. */
+static bool real_cholesky(tw_tensor *self, tw_tensor *out, bool upper, int32_t *info) {
+    tw_tensor *turned = upper ? NULL : tw_clone_new(self, (tw_dtype)self->dtype, TW_CONTIGUOUS_FORMAT);
+    factoring f = {(tw_dtype)self->dtype, tw_rows(self), upper ? out : turned, info};
+    const int64_t grain = 1 + 100000 / (f.n * f.n * f.n + 1);
+    bool ok = upper ? tw_copy(out, self) : turned != NULL;
+    ok = ok && tw_try_parallel(tw_matrices(self), grain, factor_matrices, &f) && (upper || tw_copy(out, turned));
+    tw_release(turned);
+    return ok;
+}
+
+static bool complex_cholesky(tw_tensor *self, tw_tensor *out, bool upper, int32_t *info) {
     const tw_dtype dtype = (tw_dtype)self->dtype;
     const int n = (int)tw_rows(self), lead = tw_at_least_one(n);
     tw_lapack_fn potrf = tw_lapack("linalg.cholesky", "potrf", NULL, dtype);
     if (!potrf || !tw_copy(out, self)) return false;
     for (int64_t b = 0; b < tw_matrices(self); b++) {
         void *m = tw_matrix_at(out, b, (int64_t)n * n);
-        int info = 0;
-        if (n) {
-            potrf(a[1].i ? "U" : "L", &n, m, &lead, &info, (size_t)1);
-            keep_triangle(m, n, tw_dtype_size(dtype), a[1].i != 0);
-        }
-        ((int32_t *)tw_data(outs[1]))[b] = info;
+        int code = 0;
+        potrf(upper ? "U" : "L", &n, m, &lead, &code, (size_t)1);
+        keep_triangle(m, n, tw_dtype_size(dtype), upper);
+        info[b] = code;
+    }
+    return true;
+}
+
+bool tw_linalg_cholesky_ex_run(const tw_arg *a, tw_tensor **outs) {
+    tw_tensor *self = a[0].t;
+    int32_t *info = outs[1]->numel ? tw_data(outs[1]) : NULL;
+    if (outs[0]->numel == 0) {
+        for (int64_t b = 0; b < outs[1]->numel; b++) info[b] = 0;
+    } else if (!(tw_lu_takes((tw_dtype)self->dtype) ? real_cholesky : complex_cholesky)(self, outs[0], a[1].i != 0, info)) {
+        return false;
     }
     return report("linalg.cholesky", "The factorization could not be completed because the input is not positive-definite (the leading minor "
                   "of order %d is not positive-definite).", self, outs[1], a[2].i != 0);
@@ -131,13 +163,18 @@ bool tw__cholesky_solve_meta(const tw_arg *a, tw_meta *out) {
 
 bool tw__cholesky_solve_run(const tw_arg *a, tw_tensor **outs) {
     tw_tensor *out = outs[0], *factor = tw_column_major_new(a[1].t);
+    const tw_dtype dtype = (tw_dtype)out->dtype;
+    const bool upper = a[2].i != 0, ours = tw_lu_takes(dtype);
     const int n = (int)tw_rows(out), columns = (int)tw_columns(out), lead = tw_at_least_one(n);
-    tw_lapack_fn potrs = tw_lapack("cholesky_solve", "potrs", NULL, (tw_dtype)out->dtype);
-    bool ok = factor && potrs && tw_copy(out, a[0].t);
+    tw_lapack_fn potrs = ours ? NULL : tw_lapack("cholesky_solve", "potrs", NULL, dtype);
+    bool ok = factor && (ours || potrs) && tw_copy(out, a[0].t);
     for (int64_t b = 0; ok && n && columns && b < tw_matrices(out); b++) {
+        const void *t = tw_matrix_at(factor, b, (int64_t)n * n);
+        void *x = tw_matrix_at(out, b, (int64_t)n * columns);
         int info = 0;
-        potrs(a[2].i ? "U" : "L", &n, &columns, tw_matrix_at(factor, b, (int64_t)n * n), &lead, tw_matrix_at(out, b, (int64_t)n * columns),
-              &lead, &info, (size_t)1);
+        if (!ours) potrs(upper ? "U" : "L", &n, &columns, t, &lead, x, &lead, &info, (size_t)1);
+        else ok = tw_triangle_solve(dtype, true, false, n, columns, t, upper ? n : 1, upper ? 1 : n, x, n) && /* L, or U^T; then its transpose */
+                  tw_triangle_solve(dtype, false, false, n, columns, t, upper ? 1 : n, upper ? n : 1, x, n);
     }
     tw_release(factor);
     return ok;

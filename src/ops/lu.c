@@ -1,5 +1,5 @@
 /* Recursion by halves, so that most of the work is products of large matrices (S. Toledo, "Locality of reference in LU decomposition with
- * partial pivoting", SIAM J. Matrix Anal. Appl. 18, 1997). */
+ * partial pivoting", SIAM J. Matrix Anal. Appl. 18, 1997; Cholesky likewise). */
 #include "ops/lu.h"
 #include "core/threads.h"
 #include "kernels/lu.h"
@@ -183,4 +183,41 @@ bool tw_plu_solve(tw_dtype dtype, bool transposed, int64_t n, int64_t columns, c
                   int64_t b_lead) {
     right_sides r = {dtype, transposed, n, lead, b_lead, lu, b, pivots};
     return by_columns(columns, solve_right_sides, &r);
+}
+
+/* --- Cholesky -------------------------------------------------------------------------------------------------------- */
+
+typedef struct lower_right { /* of a matrix whose upper half of rows has its factor: beside, k x n */
+    tw_dtype dtype;
+    int64_t n, k, lead;
+    void *a, *beside;
+} lower_right;
+
+/* Strips of columns down to the diagonal. */
+enum { STRIP = 64 };
+static bool update_strips(void *context, int64_t begin, int64_t end) {
+    const lower_right *r = context;
+    for (int64_t j = begin * STRIP; j < r->n && j < end * STRIP; j += STRIP) {
+        const int64_t columns = r->n - j < STRIP ? r->n - j : STRIP;
+        if (!subtract_product(r->dtype, j + columns, columns, r->k, r->beside, r->lead, 1, at(r->dtype, r->beside, j * r->lead), r->lead,
+                              at(r->dtype, r->a, j * r->lead), r->lead)) return false;
+    }
+    return true;
+}
+
+bool tw_cholesky_factor(tw_dtype dtype, int64_t n, void *a, int64_t lead, int32_t *info) {
+    enum { SERIAL_WORK = 8000000 };
+    if (n <= TW_LU_BLOCK) {
+        *info = (int32_t)tw_lu()->cholesky[wide(dtype)](n, a, lead);
+        return true;
+    }
+    const int64_t half = half_of(n, TW_LU_BLOCK), right = n - half, strips = (right + STRIP - 1) / STRIP;
+    lower_right r = {dtype, right, half, lead, at(dtype, a, half * (lead + 1)), at(dtype, a, half * lead)};
+    if (!tw_cholesky_factor(dtype, half, a, lead, info)) return false;
+    if (*info) return true;
+    if (!tw_triangle_solve(dtype, true, false, half, right, a, lead, 1, r.beside, lead) ||
+        !tw_try_parallel(strips, (double)half * (double)right * (double)right < SERIAL_WORK ? strips : 1, update_strips, &r) ||
+        !tw_cholesky_factor(dtype, right, r.a, lead, info)) return false;
+    if (*info) *info += (int32_t)half;
+    return true;
 }

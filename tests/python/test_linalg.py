@@ -412,3 +412,42 @@ def test_products_of_half_types_are_rounded_once(m, k, n, dtype):
         assert torch.equal(whole[:, 1 : n + 1], want) and (whole[:, 0] == 7).all().item() and (whole[:, n + 1 :] == 7).all().item()
         torch.addmm(d, a, b, alpha=0.5, beta=2, out=whole[:, 1 : n + 1])
         assert torch.equal(whole[:, 1 : n + 1], added)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("n", [0, 1, 2, 31, 32, 33, 64, 65, 150, 300])
+def test_cholesky_of_many_shapes(n, dtype):
+    """The factor gives the matrix back and reads one triangle only; systems are solved by it; where a minor is not positive it says which."""
+    torch.manual_seed(n)
+    root = torch.randn(2, n, n, dtype=dtype)
+    A = root @ root.mT + n * torch.eye(n, dtype=dtype)
+    eps = torch.finfo(dtype).eps
+    b = torch.randn(2, n, 3, dtype=dtype)
+    threads = torch.get_num_threads()
+    seen = []
+    try:
+        for count in (1, 2, 16):
+            torch.set_num_threads(count)
+            L, U = torch.linalg.cholesky(A), torch.linalg.cholesky(A, upper=True)
+            seen.append((L, U, torch.cholesky_solve(b, L), torch.cholesky_solve(b, U, upper=True)))
+    finally:
+        torch.set_num_threads(threads)
+    for other in seen[1:]:
+        assert all(torch.equal(x, y) for x, y in zip(seen[0], other))
+    assert torch.equal(L, L.tril()) and torch.equal(U, U.triu()) and torch.equal(L, U.mT)
+    assert torch.equal(L, torch.linalg.cholesky(A.tril() + torch.full_like(A, float("nan")).triu(1)))
+    assert torch.equal(U, torch.linalg.cholesky(A.triu(), upper=True))
+    if n == 0:
+        assert torch.linalg.cholesky_ex(A).info.tolist() == [0, 0]
+        return
+    assert (L @ L.mT - A).abs().max().item() <= 4 * n * eps * A.abs().max().item()
+    for x in seen[0][2:]:
+        assert (A @ x - b).abs().max().item() <= 50 * n * eps
+    for bad in (-1.0, 0.0, float("nan")):
+        for at in {0, n // 2, n - 1}:
+            broken = A.clone()
+            broken[1, at, :] = broken[1, :, at] = 0
+            broken[1, at, at] = bad
+            assert torch.linalg.cholesky_ex(broken).info.tolist() == [0, at + 1]
+            with pytest.raises(torch.linalg.LinAlgError, match=rf"Batch element 1.*leading minor of order {at + 1} is not"):
+                torch.linalg.cholesky(broken)
