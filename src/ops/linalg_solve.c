@@ -346,18 +346,37 @@ bool tw__solve_triangular_meta(const tw_arg *a, tw_meta *out) {
     return tw_matrix_meta(out, a[1].t, (tw_dtype)a[1].t->dtype, tw_rows(a[1].t), tw_columns(a[1].t));
 }
 
-bool tw__solve_triangular_run(const tw_arg *a, tw_tensor **outs) {
+/* Real ones by lu.c. X A = B is A^T X^T = B^T, and X^T in column-major order is X in row-major order. */
+static bool real_triangles(const tw_tensor *A, tw_tensor *B, tw_tensor *out, bool upper, bool left, bool unit) {
+    const tw_dtype dtype = (tw_dtype)out->dtype;
+    const int64_t m = tw_rows(out), n = tw_columns(out), k = left ? m : n, columns = left ? n : m;
+    tw_tensor *turned = left ? NULL : tw_clone_new(B, dtype, TW_CONTIGUOUS_FORMAT), *x = left ? out : turned;
+    bool ok = left ? tw_copy(out, B) : turned != NULL;
+    for (int64_t b = 0; ok && b < tw_matrices(out); b++)
+        ok = tw_triangle_solve(dtype, upper != left, unit, k, columns, tw_matrix_at(A, b, k * k), left ? 1 : k, left ? k : 1, tw_matrix_at(x, b, m * n), k);
+    ok = ok && (left || tw_copy(out, turned));
+    tw_release(turned);
+    return ok;
+}
+
+static bool complex_triangles(const tw_tensor *A, tw_tensor *B, tw_tensor *out, bool upper, bool left, bool unit) {
     static const double one[2] = {1, 0};
     static const float narrow_one[2] = {1, 0};
-    tw_tensor *A = tw_column_major_new(a[0].t), *out = outs[0];
     const tw_dtype dtype = (tw_dtype)out->dtype;
-    const int m = (int)tw_rows(out), n = (int)tw_columns(out), k = a[3].i ? m : n, lead = tw_at_least_one(k), out_lead = tw_at_least_one(m);
-    const void *alpha = dtype == TW_FLOAT32 || dtype == TW_COMPLEX64 ? (const void *)narrow_one : (const void *)one;
+    const int m = (int)tw_rows(out), n = (int)tw_columns(out), k = left ? m : n;
+    const void *alpha = dtype == TW_COMPLEX64 ? (const void *)narrow_one : (const void *)one;
     tw_lapack_fn trsm = tw_lapack("linalg.solve_triangular", "trsm", NULL, dtype);
-    bool ok = A && trsm && tw_copy(out, a[1].t);
-    for (int64_t b = 0; ok && m && n && b < tw_matrices(out); b++)
-        trsm(a[3].i ? "L" : "R", a[2].i ? "U" : "L", "N", a[4].i ? "U" : "N", &m, &n, alpha, tw_matrix_at(A, b, (int64_t)k * k), &lead,
-             tw_matrix_at(out, b, (int64_t)m * n), &out_lead, (size_t)1, (size_t)1, (size_t)1, (size_t)1);
+    if (!trsm || !tw_copy(out, B)) return false;
+    for (int64_t b = 0; b < tw_matrices(out); b++)
+        trsm(left ? "L" : "R", upper ? "U" : "L", "N", unit ? "U" : "N", &m, &n, alpha, tw_matrix_at(A, b, (int64_t)k * k), &k,
+             tw_matrix_at(out, b, (int64_t)m * n), &m, (size_t)1, (size_t)1, (size_t)1, (size_t)1);
+    return true;
+}
+
+bool tw__solve_triangular_run(const tw_arg *a, tw_tensor **outs) {
+    if (outs[0]->numel == 0) return true;
+    tw_tensor *A = tw_column_major_new(a[0].t);
+    const bool ok = A && (tw_lu_takes((tw_dtype)outs[0]->dtype) ? real_triangles : complex_triangles)(A, a[1].t, outs[0], a[2].i != 0, a[3].i != 0, a[4].i != 0);
     tw_release(A);
     return ok;
 }

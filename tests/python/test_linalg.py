@@ -451,3 +451,31 @@ def test_cholesky_of_many_shapes(n, dtype):
             assert torch.linalg.cholesky_ex(broken).info.tolist() == [0, at + 1]
             with pytest.raises(torch.linalg.LinAlgError, match=rf"Batch element 1.*leading minor of order {at + 1} is not"):
                 torch.linalg.cholesky(broken)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("n, columns", [(1, 1), (5, 3), (32, 40), (70, 9), (150, 130)])
+def test_triangular_systems(n, columns, dtype):
+    """Either side, either triangle, which alone is read; same bits for any number of threads."""
+    torch.manual_seed(n)
+    A = torch.randn(2, n, n, dtype=dtype) / n + 2 * torch.eye(n, dtype=dtype)
+    small = 20 * n * torch.finfo(dtype).eps
+    b = torch.randn(2, n, columns, dtype=dtype)
+    junk = torch.full_like(A, float("nan"))
+    threads = torch.get_num_threads()
+    try:
+        for upper in (False, True):
+            T, full = (A.triu(), A.triu() + junk.tril(-1)) if upper else (A.tril(), A.tril() + junk.triu(1))
+            for unit in (False, True):
+                whole = T - torch.diag_embed(T.diagonal(dim1=-2, dim2=-1)) + torch.eye(n, dtype=dtype) if unit else T
+                for left in (True, False):
+                    right_side = b if left else b.mT
+                    seen = []
+                    for count in (1, 2, 16):
+                        torch.set_num_threads(count)
+                        seen.append(torch.linalg.solve_triangular(full, right_side, upper=upper, left=left, unitriangular=unit))
+                    x = seen[0]
+                    assert torch.equal(x, seen[1]) and torch.equal(x, seen[2])
+                    assert ((whole @ x if left else x @ whole) - right_side).abs().max().item() <= small
+    finally:
+        torch.set_num_threads(threads)
