@@ -281,8 +281,8 @@ static int64_t bin_of(const histogram *h, double x) {
         const float low = stepped(d, (float)h->low), width = stepped(d, stepped(d, (float)h->high) - low);
         place = (double)stepped(d, stepped(d, stepped(d, (float)x - low) * stepped(d, (float)h->bins)) / width);
     }
-    const int64_t at = (int64_t)place;
-    return at < h->bins ? at : h->bins - 1;
+    if (!(place >= 0)) return 0; /* a range so wide that its width, or the way to x, is no number of the dtype */
+    return place < (double)h->bins ? (int64_t)place : h->bins - 1;
 }
 
 /* Few bins are counted beside, and then added. */

@@ -102,6 +102,15 @@ def test_histograms_of_many_numbers(bins):
     assert torch.histc(torch.zeros(0), bins=2).tolist() == [0, 0] and torch.histc(torch.full((3,), 2.0), bins=2).tolist() == [0, 3]
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64], ids=str)
+def test_histograms_of_ranges_too_wide_for_their_dtype(dtype):
+    most = torch.finfo(dtype).max
+    x = torch.tensor([-most, 0, most / 2, most], dtype=dtype)
+    for bins in (3, 2000):
+        assert torch.histc(x, bins=bins).sum().item() == 4
+        assert torch.histc(x, bins=bins, min=-most, max=most).sum().item() == 4
+
+
 def test_histograms_of_half_types_round_after_every_step():
     for dtype, x, half, single in ((torch.bfloat16, 4.53125, 65, 64), (torch.float16, 6.4375, 92, 91)):
         x = torch.tensor([x], dtype=dtype)
