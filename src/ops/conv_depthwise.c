@@ -4,7 +4,6 @@
 #include "core/threads.h"
 #include "kernels/conv.h"
 #include "ops/conv.h"
-#include <stdatomic.h>
 #include <string.h>
 
 enum { MOST_TAPS = 32, CHUNKS = 16, CHUNK_ROWS = 4 }; /* of one call of the kernel; of rows, each of so many at least */
@@ -21,7 +20,6 @@ typedef struct job {
     const tw_tensor *y; /* to the weight: the gradient of the result, whose places these are */
     char *sums;         /* (chunk, window, channels) */
     int64_t chunks;
-    atomic_bool failed;
 } job;
 
 /* The source element of place `at` under element k of the window in dimension d; -1 where there is none. */
@@ -54,9 +52,10 @@ static int64_t places_alike(const job *j, int64_t x, int64_t *taps, int64_t *win
 /* n places of a row from x on, all of which meet the same taps along x. */
 typedef struct strip { int64_t x, n; const int64_t *at, *window; } strip;
 
-static void run_strip(const job *j, const strip *p, int64_t image, int64_t z, int64_t y, bool more, const void **from, const void **weight) {
+static void run_strip(const job *j, const strip *p, int64_t image, int64_t z, int64_t y, bool more, void *room) {
     const tw_conv_shape *s = j->s;
     const int64_t *window = s->window, *fs = j->from->strides, *ts = j->to->strides, size = (int64_t)j->size;
+    const void **from = room, **weight = from + window[0] * window[1] * window[2];
     const int64_t count = p->at[window[2]];
     const char *source_image = (const char *)tw_data(j->from) + image * fs[0] * size, *ahead = NULL;
     int64_t taps = 0, iz = 0;
@@ -86,39 +85,48 @@ static int64_t strip_width(const job *j) {
     return near < LEAST ? LEAST : near / LEAST * LEAST;
 }
 
-static void run_rows(void *context, int64_t begin, int64_t end) {
-    job *j = context;
-    const int64_t *window = j->s->window, high = j->to_size[1], wide = j->to_size[2], width = strip_width(j);
-    const int64_t most = window[0] * window[1] * window[2];
-    const void **from = tw_malloc(2 * (size_t)most * sizeof *from + (2 * (size_t)window[2] + 1) * sizeof(int64_t));
-    if (!from) {
-        atomic_store(&j->failed, true);
-        return;
-    }
-    int64_t *at = (int64_t *)(void *)(from + 2 * most), *kept = at + window[2] + 1;
+/* What a strip of a row of places is for; more: the row below it is next. */
+typedef void (*strip_fn)(const job *j, const strip *p, int64_t image, int64_t z, int64_t y, bool more, void *room);
+
+/* Rows [begin, end) of places of the given size, (depth, height, width), strip by strip: each strip of all rows of a plane before the next one. */
+static bool walk_strips(const job *j, const int64_t *size, int64_t begin, int64_t end, strip_fn run, void *room) {
+    const int64_t taps = j->s->window[2], high = size[1], wide = size[2], width = strip_width(j);
+    int64_t *at = tw_malloc((2 * (size_t)taps + 1) * sizeof *at), *kept = at + taps + 1;
+    if (!at) return false;
     for (int64_t u = begin, rows; u < end; u += rows) {
-        const int64_t first = u % high, z = u / high % j->to_size[0], image = u / high / j->to_size[0];
+        const int64_t first = u % high, z = u / high % size[0], image = u / high / size[0];
         rows = end - u < high - first ? end - u : high - first;
         for (int64_t x = 0, n; x < wide; x += n) {
             n = places_alike(j, x, at, kept);
             if (n > width) n = width;
             const strip p = {x, n, at, kept};
-            for (int64_t y = first; y < first + rows; y++) run_strip(j, &p, image, z, y, y + 1 < first + rows, from, from + most);
+            for (int64_t y = first; y < first + rows; y++) run(j, &p, image, z, y, y + 1 < first + rows, room);
         }
     }
-    tw_free(from);
+    tw_free(at);
+    return true;
+}
+
+static bool run_rows(void *context, int64_t begin, int64_t end) {
+    const job *j = context;
+    const int64_t *window = j->s->window;
+    const void **taps = tw_malloc(2 * (size_t)(window[0] * window[1] * window[2]) * sizeof *taps);
+    const bool ok = taps && walk_strips(j, j->to_size, begin, end, run_strip, taps);
+    tw_free(taps);
+    return ok;
 }
 
 /* --- to the weight ------------------------------------------------------------------------------------------------- */
 
 /* One strip of a row of places, to the sums of the taps that it meets. */
-static void sum_strip(const job *j, const strip *p, int64_t image, int64_t z, int64_t y, bool more, char *sums) {
+static void sum_strip(const job *j, const strip *p, int64_t image, int64_t z, int64_t y, bool more, void *room) {
     const tw_conv_shape *s = j->s;
     const int64_t *window = s->window, *fs = j->from->strides, *ys = j->y->strides, size = (int64_t)j->size, step = fs[4] * s->stride[2];
     const int64_t count = p->at[window[2]];
     const char *source_image = (const char *)tw_data(j->from) + image * fs[0] * size;
     const char *grad = (const char *)tw_data(j->y) + (image * ys[0] + z * ys[2] + y * ys[3] + p->x * ys[4]) * size;
     const bool every = count == window[2];
+    char *sums = room;
     for (int64_t a = 0; a < window[0]; a++) {
         const int64_t iz = source(j, 0, z, a);
         if (iz < 0) continue;
@@ -141,31 +149,17 @@ static void sum_strip(const job *j, const strip *p, int64_t image, int64_t z, in
     }
 }
 
-static void sum_chunks(void *context, int64_t begin, int64_t end) {
-    job *j = context;
+static bool sum_chunks(void *context, int64_t begin, int64_t end) {
+    const job *j = context;
     const tw_conv_shape *s = j->s;
-    const int64_t *window = s->window, high = s->out[1], wide = s->out[2], width = strip_width(j), all = s->images * s->out[0] * high;
-    int64_t *at = tw_malloc((2 * (size_t)window[2] + 1) * sizeof *at), *kept = at + window[2] + 1;
-    if (!at) {
-        atomic_store(&j->failed, true);
-        return;
-    }
+    const int64_t *window = s->window, all = s->images * s->out[0] * s->out[1];
+    const size_t bytes = (size_t)(window[0] * window[1] * window[2] * s->channels) * j->size;
     for (int64_t chunk = begin; chunk < end; chunk++) {
-        const size_t bytes = (size_t)(window[0] * window[1] * window[2] * s->channels) * j->size;
         char *sums = j->sums + (size_t)chunk * bytes;
         memset(sums, 0, bytes);
-        for (int64_t u = all * chunk / j->chunks, until = all * (chunk + 1) / j->chunks, rows; u < until; u += rows) {
-            const int64_t first = u % high, z = u / high % s->out[0], image = u / high / s->out[0];
-            rows = until - u < high - first ? until - u : high - first;
-            for (int64_t x = 0, n; x < wide; x += n) {
-                n = places_alike(j, x, at, kept);
-                if (n > width) n = width;
-                const strip p = {x, n, at, kept};
-                for (int64_t y = first; y < first + rows; y++) sum_strip(j, &p, image, z, y, y + 1 < first + rows, sums);
-            }
-        }
+        if (!walk_strips(j, s->out, all * chunk / j->chunks, all * (chunk + 1) / j->chunks, sum_strip, sums)) return false;
     }
-    tw_free(at);
+    return true;
 }
 
 #define GATHER(NAME, T) \
@@ -194,8 +188,7 @@ static bool run_weight(const tw_conv_shape *s, const tw_tensor *x, const tw_tens
     const size_t bytes = (size_t)(w->numel * j.chunks) * j.size;
     if (!(j.sums = tw_block_alloc(bytes))) return false;
     const double each = (double)w->numel * (double)(rows * s->out[2]) / (double)j.chunks;
-    tw_parallel(j.chunks, 1 + (int64_t)((1 << 16) / (each + 1)), sum_chunks, &j);
-    const bool ok = !atomic_load(&j.failed);
+    const bool ok = tw_try_parallel(j.chunks, 1 + (int64_t)((1 << 16) / (each + 1)), sum_chunks, &j);
     if (ok && x->dtype == TW_FLOAT32) gather_f32(&j, w);
     else if (ok) gather_f64(&j, w);
     tw_block_free(j.sums, bytes);
@@ -233,7 +226,7 @@ bool tw_conv_depthwise(const tw_conv_shape *s, int mode, const tw_tensor *x, con
     j.type = x->dtype == TW_FLOAT32 ? &tw_conv()->f32 : &tw_conv()->f64, j.size = size;
     int64_t grain = 1 + (1 << 18) / (work + 1), most = rows / (4 * (int64_t)tw_num_threads());
     if (grain < 16 && grain < most) grain = most < 16 ? most : 16; /* neighbours read the same rows */
-    tw_parallel(rows, grain, run_rows, &j);
+    const bool ok = tw_try_parallel(rows, grain, run_rows, &j);
     tw_block_free(dense, weights + biases);
-    return !atomic_load(&j.failed);
+    return ok;
 }
