@@ -42,13 +42,16 @@ static struct pool {
         _Atomic uint32_t sequence; /* low half of number, which workers sleep on */
     } job;
     LINE _Atomic uint32_t done;    /* finished chunks of the current job */
+    atomic_flag told;              /* a worker's error was taken: the first one of the job, which becomes the caller's */
+    tw_error_kind error;
+    char text[512];
     LINE _Atomic uint32_t asleep;
     LINE struct { LINE _Atomic uint64_t taken; } owner[MOST_THREADS]; /* number of a job, and in the low bits how many of the owner's chunks */
     pthread_mutex_t busy;          /* held by the thread whose job it is */
     uint64_t number;               /* of the last job; this and the next are guarded by busy */
     int workers;                   /* started */
     _Atomic int wanted;            /* threads in all, the caller included; 0: not decided yet */
-} pool = {.busy = PTHREAD_MUTEX_INITIALIZER};
+} pool = {.busy = PTHREAD_MUTEX_INITIALIZER, .told = ATOMIC_FLAG_INIT};
 
 static _Thread_local bool inside;
 
@@ -105,6 +108,15 @@ static bool take(const job *j, int thread, uint32_t *chunk) {
     }
 }
 
+/* A worker's error, which nobody would see there. */
+static void hand_over_error(void) {
+    if (!atomic_flag_test_and_set(&pool.told)) {
+        pool.error = tw_error();
+        snprintf(pool.text, sizeof pool.text, "%s", tw_error_message());
+    }
+    tw_clear_error();
+}
+
 /* Runs a thread's own chunks, then those that others have not taken. */
 static void work(const job *j, int me) {
     for (int i = 0; i < j->threads; i++) {
@@ -114,6 +126,7 @@ static void work(const job *j, int me) {
             const int64_t begin = (int64_t)chunk * j->chunk, end = j->n - begin < j->chunk ? j->n : begin + j->chunk;
             j->body(j->context, begin, end);
         }
+        if (me != 0 && finished && tw_failed()) hand_over_error();
         if (finished) atomic_fetch_add_explicit(&pool.done, finished, memory_order_release);
     }
 }
@@ -225,6 +238,11 @@ static void run_on_pool(job *j) {
         if (i < 4096) tw_relax();
         else sched_yield(); /* a worker that holds a chunk was put off its processor */
     }
+    if (pool.error != TW_OK) {
+        tw_fail(pool.error, "%s", pool.text);
+        pool.error = TW_OK;
+        atomic_flag_clear(&pool.told);
+    }
     tw_unshare();
 }
 
@@ -254,24 +272,15 @@ typedef struct attempt {
     bool (*body)(void *context, int64_t begin, int64_t end);
     void *context;
     _Atomic bool failed;
-    atomic_flag told;          /* the first error was taken */
-    tw_error_kind kind;
-    char text[512];
 } attempt;
 
 static void try_body(void *context, int64_t begin, int64_t end) {
     attempt *a = context;
-    if (atomic_load_explicit(&a->failed, memory_order_relaxed) || a->body(a->context, begin, end)) return;
-    if (!atomic_flag_test_and_set(&a->told)) {
-        a->kind = tw_error();
-        snprintf(a->text, sizeof a->text, "%s", tw_error_message());
-    }
-    tw_clear_error();
-    atomic_store(&a->failed, true);
+    if (!atomic_load_explicit(&a->failed, memory_order_relaxed) && !a->body(a->context, begin, end)) atomic_store(&a->failed, true);
 }
 
 bool tw_try_parallel(int64_t n, int64_t grain, bool (*body)(void *context, int64_t begin, int64_t end), void *context) {
-    attempt a = {.body = body, .context = context, .told = ATOMIC_FLAG_INIT};
+    attempt a = {.body = body, .context = context};
     tw_parallel(n, grain, try_body, &a);
-    return !a.failed || tw_fail(a.kind, "%s", a.text);
+    return !a.failed;
 }

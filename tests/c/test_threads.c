@@ -134,6 +134,25 @@ TEST(a_failed_body_fails_the_caller) {
     }
 }
 
+/* Only workers fail; the caller leaves them some of the work. */
+static void fail_in_workers(void *failed, int64_t begin, int64_t end) {
+    if (tw_thread_number() == 0) usleep(100);
+    else if (end > begin) atomic_fetch_add((atomic_int *)failed, 1), tw_fail(TW_TYPE_ERROR, "in a worker");
+}
+
+TEST(an_error_of_a_worker_is_the_callers) {
+    int jobs = 0;
+    CHECK(tw_set_num_threads(4));
+    for (int i = 0; i < 100; i++) {
+        atomic_int failed = 0;
+        tw_parallel(64, 1, fail_in_workers, &failed);
+        jobs += failed > 0;
+        if (failed) CHECK_ERROR(TW_TYPE_ERROR, "in a worker");
+        CHECK(covers(64, 1) && tw_error() == TW_OK); /* none was kept for the next job */
+    }
+    CHECK(jobs > 0);
+}
+
 TEST(bad_counts) {
     CHECK(!tw_set_num_threads(0));
     CHECK_ERROR(TW_RUNTIME_ERROR, "expects a positive integer");
